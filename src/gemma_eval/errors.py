@@ -1,0 +1,165 @@
+"""Every error that gemma_eval raises on purpose.
+
+    GemmaEvalError
+    ├── UsageError               a person can mend it: exit code 4 in pytest, 2 on the command line
+    │   ├── SuiteError           a suite file; carries every problem of the file
+    │   ├── ConfigError          a profiles, models or settings file
+    │   └── UnknownName          a name that nothing is registered under
+    ├── BackendError             an engine could not do its work
+    │   ├── MissingDependency    an extra is not installed
+    │   ├── ModelNotFound        weights are absent, incomplete or damaged
+    │   ├── ContextOverflow      the prompt does not fit the context
+    │   ├── GenerationTimeout    the engine took longer than allowed
+    │   └── ServerError          a server answered with an error
+    ├── TemplateError            a prompt template could not be rendered
+    ├── StoreError               the results database cannot be used
+    └── PluginError              a plugin broke the contract
+
+A message says where, what is wrong and what would be right, in one line per problem. A failed gate is
+not an error: it is a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class GemmaEvalError(Exception):
+    """The root of all errors that gemma_eval raises on purpose."""
+
+    kind = "error"
+
+
+class UsageError(GemmaEvalError):
+    """Something a person wrote is wrong; the message says how to mend it."""
+
+    kind = "usage"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing wrong in one file; `line` counts from 1, 0 when no line can be named."""
+
+    path: Path
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        """Return `path:line: what`, or `path: what` when no line is known."""
+        where = f"{self.path}:{self.line}" if self.line else str(self.path)
+        return f"{where}: {self.what}"
+
+
+class SuiteError(UsageError):
+    """A suite file has problems; `problems` holds all of them, the message one line each."""
+
+    kind = "suite"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems in the order of their lines."""
+        self.problems = tuple(sorted(problems, key=lambda problem: (str(problem.path), problem.line)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ConfigError(UsageError):
+    """A profiles, models or settings file has problems; the message names each with its place."""
+
+    kind = "config"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems in the order given."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnknownName(UsageError):
+    """No `noun` (model, profile, template, scorer, suite …) is called `given`."""
+
+    kind = "unknown_name"
+
+    def __init__(self, noun: str, given: str, known: Iterable[str]) -> None:
+        """Build the message, with the nearest known names as a suggestion."""
+        self.noun = noun
+        self.given = given
+        self.known = tuple(sorted(known))
+        super().__init__(f'no {noun} named "{given}"{suggestion(given, self.known)}')
+
+
+class BackendError(GemmaEvalError):
+    """An engine could not do its work."""
+
+    kind = "backend"
+
+
+class MissingDependency(BackendError):
+    """An optional package is needed; the message carries the pip line that installs it."""
+
+    kind = "missing_dependency"
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        """`what` needs the extra `extra` of gemma_eval."""
+        self.extra = extra
+        super().__init__(f'{what} needs an optional package: pip install "gemma_eval[{extra}]"')
+
+
+class ModelNotFound(BackendError):
+    """Weights, tokenizer or configuration of a model are absent, incomplete or damaged."""
+
+    kind = "model_not_found"
+
+
+class ContextOverflow(BackendError):
+    """A prompt and its answer need more tokens than the model's context holds."""
+
+    kind = "context_overflow"
+
+    def __init__(self, *, needed_tokens: int, limit_tokens: int) -> None:
+        """Say both counts."""
+        self.needed_tokens = needed_tokens
+        self.limit_tokens = limit_tokens
+        super().__init__(
+            f"the prompt has {needed_tokens} tokens, the context of the model holds {limit_tokens}; "
+            "shorten the prompt, lower budget_tokens, or choose a model with a longer context"
+        )
+
+
+class GenerationTimeout(BackendError):
+    """An engine took longer than the limit that was set for it."""
+
+    kind = "timeout"
+
+
+class ServerError(BackendError):
+    """A server answered with an error status or a broken stream."""
+
+    kind = "server_error"
+
+
+class TemplateError(GemmaEvalError):
+    """A prompt template is malformed, uses an unknown variable or does what the sandbox forbids."""
+
+    kind = "template"
+
+
+class StoreError(GemmaEvalError):
+    """The results database cannot be opened, read or written."""
+
+    kind = "store"
+
+
+class PluginError(GemmaEvalError):
+    """A plugin broke the contract: a name registered twice, an unknown hook, an object of a wrong shape."""
+
+    kind = "plugin"
+
+
+def suggestion(given: str, known: Iterable[str]) -> str:
+    """Return `; did you mean "x"?`, or the list of known names when none is near."""
+    names = sorted(known)
+    near = get_close_matches(given, names, n=1, cutoff=0.6)
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    return f"; known: {', '.join(names)}" if names else ""

@@ -1,0 +1,63 @@
+"""What may be added to gemma_eval: one hook per kind of thing, and two that observe a run.
+
+A plugin is a module or an object with functions marked `@gemma_eval.hookimpl`; it registers by calling
+`register("name", factory)`, where the factory may be a `"module:object"` string that is loaded on first use.
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from gemma_eval.protocols import (
+    RegisterBackend,
+    RegisterCommand,
+    RegisterReporter,
+    RegisterRetriever,
+    RegisterScorer,
+    RegisterTransform,
+)
+from gemma_eval.records import Outcome, Report
+
+PROJECT = "gemma_eval"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def register_backends(register: RegisterBackend) -> None:
+    """Add backends: `register("my_engine", factory)`, with `factory(spec, *, clock, transforms) -> Backend`."""
+
+
+@hookspec
+def register_transforms(register: RegisterTransform) -> None:
+    """Add sampling transforms: `register("my_cut", factory)`, with `factory(profile) -> Transform | None`."""
+
+
+@hookspec
+def register_scorers(register: RegisterScorer) -> None:
+    """Add scorers: `register("my_scorer", factory)`, with `factory(options) -> Scorer`."""
+
+
+@hookspec
+def register_retrievers(register: RegisterRetriever) -> None:
+    """Add retrievers: `register("my_search", factory)`, with `factory(documents) -> Retriever`."""
+
+
+@hookspec
+def register_reporters(register: RegisterReporter) -> None:
+    """Add report files: `register("my_format", factory)`, with `factory() -> Reporter`."""
+
+
+@hookspec
+def register_commands(register: RegisterCommand) -> None:
+    """Add commands to `gemma-eval`: `register("my-command", click_command)`."""
+
+
+@hookspec
+def outcome_recorded(outcome: Outcome) -> None:
+    """See each outcome after it has been committed to the store, on the process that writes it."""
+
+
+@hookspec
+def run_finished(report: Report) -> None:
+    """See the whole run after its last outcome, before its reports are written."""

@@ -1,0 +1,149 @@
+"""The shapes that a plugin can have; each has at most a handful of methods and knows only records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from gemma_eval.records import (
+    Case,
+    Document,
+    EngineInfo,
+    Generation,
+    ModelSpec,
+    Options,
+    Passage,
+    Prompt,
+    Report,
+    SamplingProfile,
+    Score,
+)
+
+if TYPE_CHECKING:
+    import click
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Logits = NDArray[np.float32]
+    """Logits of one position, shape [V], float32; a token that may not be drawn is -inf."""
+
+Clock = Callable[[], int]
+"""A monotonic clock in nanoseconds, `time.perf_counter_ns` in use and a list of numbers in tests."""
+
+
+class Backend(Protocol):
+    """Drives one engine with one loaded model."""
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja2 chat template of the model, `None` when the engine applies its own."""
+
+    def info(self) -> EngineInfo:
+        """Say what is driven, for the record of the run."""
+
+    def count_tokens(self, text: str) -> int | None:
+        """Count the tokens of `text` as the model would read it; `None` when the engine cannot tell."""
+
+    def generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
+        """Answer `prompt` and stamp every delta. Raises BackendError."""
+
+    def close(self) -> None:
+        """Free the engine; a second call does nothing."""
+
+
+class Transform(Protocol):
+    """One step of a sampling chain: logits in, logits out, the token never chosen set to -inf."""
+
+    def __call__(self, logits: Logits, seen: Sequence[int]) -> Logits:
+        """Return new logits [V]; `seen` are the ids of prompt and answer so far."""
+
+
+class TransformFactory(Protocol):
+    """Builds a transform from a profile; `None` when the profile has it off."""
+
+    def __call__(self, profile: SamplingProfile) -> Transform | None: ...
+
+
+class BackendFactory(Protocol):
+    """Loads the engine of a model spec. Raises BackendError.
+
+    `transforms` are the registered sampling transforms, for a backend that samples in this process;
+    a backend whose engine samples by itself ignores them.
+    """
+
+    def __call__(
+        self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
+    ) -> Backend: ...
+
+
+class Scorer(Protocol):
+    """Judges one answer."""
+
+    def __call__(self, case: Case, generation: Generation) -> Score:
+        """Return a score whose `passed` the caller sets from the check's `pass_at` when it is `None`."""
+
+
+class ScorerFactory(Protocol):
+    """Builds a scorer from the options of a check. Raises UsageError on a wrong option."""
+
+    def __call__(self, options: Options) -> Scorer: ...
+
+
+class Retriever(Protocol):
+    """Finds the passages of some documents that bear on a query."""
+
+    def search(self, query: str, *, k: int) -> tuple[Passage, ...]:
+        """Return at most `k` passages, best first."""
+
+
+class RetrieverFactory(Protocol):
+    """Indexes documents."""
+
+    def __call__(self, documents: Sequence[Document]) -> Retriever: ...
+
+
+class Reporter(Protocol):
+    """Writes one file of a report."""
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file in the report's folder, as `report.html`."""
+
+    def render(self, report: Report) -> str:
+        """Return the whole text of the file."""
+
+
+class RegisterBackend(Protocol):
+    """`register(name, factory)`; the factory may be a `module:object` string that is loaded on first use."""
+
+    def __call__(self, name: str, factory: BackendFactory | str) -> None: ...
+
+
+class RegisterTransform(Protocol):
+    """`register(name, factory)` for sampling transforms."""
+
+    def __call__(self, name: str, factory: TransformFactory | str) -> None: ...
+
+
+class RegisterScorer(Protocol):
+    """`register(name, factory)` for scorers."""
+
+    def __call__(self, name: str, factory: ScorerFactory | str) -> None: ...
+
+
+class RegisterRetriever(Protocol):
+    """`register(name, factory)` for retrievers."""
+
+    def __call__(self, name: str, factory: RetrieverFactory | str) -> None: ...
+
+
+class RegisterReporter(Protocol):
+    """`register(name, factory)` for reporters; the factory takes no argument."""
+
+    def __call__(self, name: str, factory: Callable[[], Reporter] | str) -> None: ...
+
+
+class RegisterCommand(Protocol):
+    """`register(name, command)` for commands of `gemma-eval`."""
+
+    def __call__(self, name: str, command: click.Command | str) -> None: ...

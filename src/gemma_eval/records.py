@@ -1,0 +1,418 @@
+"""Every value that crosses a stage boundary.
+
+    Suite ─ Case ─ Cell ─ Trial ─ Prompt ─ Generation ─ Measurement ─ Score ─ Outcome ─ Summary ─ Report
+
+Records are frozen and hold tuples; `None` means *not measured* or *not set*, never 0 and never NaN.
+Times are nanoseconds of one monotonic clock (`_ns`) or seconds (`_s`); counts are tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+Scalar = str | int | float | bool
+Option = Scalar | tuple[Scalar, ...]
+"""What a person may give as an option of a scorer, a model or a reporter."""
+Options = Mapping[str, Option]
+
+CaseKind = Literal["quality", "benchmark"]
+Role = Literal["system", "user", "assistant"]
+FinishReason = Literal["stop", "length", "error"]
+CountSource = Literal["engine", "server_usage", "client_tokenizer"]
+
+
+# --- what is asked -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """Where something was declared: a file and a line that counts from 1."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A text that a case may draw passages from; `name` is its path in the suite's folder or its given name."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One demand on an answer: a scorer, its options, and the value from which it passes."""
+
+    scorer: str
+    options: Options = field(default_factory=dict)
+    pass_at: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One question with the checks on its answer.
+
+    `messages` ends with the user's turn that is asked; `prompt` in a suite file is one such turn.
+    `cluster` names what cases share (a document, a topic) so that intervals can be clustered.
+    `warmup` generations per cell are made first and never recorded.
+    """
+
+    id: str
+    kind: CaseKind
+    messages: tuple[Message, ...]
+    checks: tuple[Check, ...] = ()
+    documents: tuple[Document, ...] = ()
+    tags: tuple[str, ...] = ()
+    cluster: str | None = None
+    repeats: int = 1
+    warmup: int = 0
+    max_tokens: int | None = None
+    models: tuple[str, ...]
+    profiles: tuple[str, ...]
+    templates: tuple[str, ...]
+    source: Source
+
+    @property
+    def query(self) -> str:
+        """The last user turn: what retrieval searches for and what templates call `query`."""
+        return self.messages[-1].content
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retrieval:
+    """How many passages a template is given, and how many tokens they may take."""
+
+    top_k: int = 4
+    budget_tokens: int = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suite:
+    """A suite file, read and checked. `sha256` is of its bytes and of the documents it names."""
+
+    name: str
+    path: str
+    sha256: str
+    description: str
+    seed: int
+    retrieval: Retrieval
+    cases: tuple[Case, ...]
+
+
+# --- what is chosen ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """A model and the backend that drives it; `location` is a folder, a file or a URL."""
+
+    name: str
+    backend: str
+    location: str
+    context_tokens: int | None = None
+    chat_template: str | None = None
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplingProfile:
+    """How tokens are chosen, in llama.cpp's names and meanings; every default is *off*.
+
+    `temperature = 0` is greedy. `order` names the transforms in the order they run; the default is
+    llama.cpp's, with temperature last. `mirostat = 2` replaces the truncating transforms.
+    `seed = None` derives the seed of each trial from the suite's seed; a number fixes it.
+    Source: ggml-org/llama.cpp:common/common.h.
+    """
+
+    name: str
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    penalty_last_n: int = 64
+    dynatemp_range: float = 0.0
+    dynatemp_exponent: float = 1.0
+    mirostat: Literal[0, 2] = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    order: tuple[str, ...] = ("penalties", "top_k", "typical_p", "top_p", "min_p", "temperature")
+    max_tokens: int = 64
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """A prompt template: Jinja2 text with `query`, `rag_context` and `rag_recent`."""
+
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the text, so that an edit is seen."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+# --- what is run -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One case with one model, profile and template: what pytest shows as one item; `seed` is the suite's."""
+
+    suite: str
+    case: Case
+    model: ModelSpec
+    profile: SamplingProfile
+    template: Template
+    retrieval: Retrieval
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """`case-id[model/profile/template]`, unique within a suite."""
+        return f"{self.case.id}[{self.model.name}/{self.profile.name}/{self.template.name}]"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One generation to be made: a cell, which repeat of it (from 0), and the seed."""
+
+    cell: Cell
+    repeat: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The identity of the trial: a hash of all that was chosen, and of nothing that was measured."""
+        plain = asdict(self)
+        del plain["cell"]["case"]["source"]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """A piece of a document that retrieval returned; `rank` counts from 1, higher `score` is better."""
+
+    id: str
+    text: str
+    document: str
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prompt:
+    """What a model reads.
+
+    `messages` are the turns after the template was applied; `text` is the whole prompt in the model's
+    chat markup, `None` when the server applies its own. `dropped` passages did not fit the budget.
+    """
+
+    messages: tuple[Message, ...]
+    text: str | None
+    n_tokens: int | None
+    passages: tuple[Passage, ...] = ()
+    dropped: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delta:
+    """A streamed piece of an answer: its text, how many tokens it carries, and when it arrived."""
+
+    text: str
+    n_tokens: int | None
+    at_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generation:
+    """An answer and the stamps of its making.
+
+    `text` equals the joined texts of `deltas`. `requested_ns` is when the engine was asked, `ended_ns`
+    when it had finished; both and every `Delta.at_ns` are of one monotonic clock.
+    `effective` are the sampling parameters that the engine really used; `engine_timings` what it says itself.
+    """
+
+    text: str
+    deltas: tuple[Delta, ...]
+    prompt_tokens: int | None
+    cached_tokens: int | None = None
+    output_tokens: int | None
+    count_source: CountSource
+    finish_reason: FinishReason
+    requested_ns: int
+    ended_ns: int
+    effective: Options = field(default_factory=dict)
+    engine_timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """What one generation cost; formulas in docs/metrics.md.
+
+    `missing` gives the reason code for each field that is `None`.
+    """
+
+    ttft_s: float | None
+    tpot_s: float | None
+    e2e_s: float | None
+    output_tokens_per_s: float | None
+    prompt_tokens_per_s: float | None
+    max_stall_s: float | None
+    output_tokens: int | None
+    peak_memory_bytes: int | None
+    mean_memory_bytes: int | None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """How good an answer was for one check.
+
+    `value` lies in 0..1, `None` when the scorer could not judge; then `unscored` says why.
+    `answer` is the part of the text that was judged.
+    """
+
+    scorer: str
+    value: float | None
+    passed: bool | None
+    answer: str = ""
+    explanation: str = ""
+    unscored: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a trial has no generation: the `kind` of the error and its message."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """All that is known of one trial; `failure` is set when no generation was made."""
+
+    trial: Trial
+    prompt: Prompt | None
+    generation: Generation | None
+    measurement: Measurement | None
+    scores: tuple[Score, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def score(self) -> float | None:
+        """The mean of the check values; `None` when a check is unscored or there is none."""
+        values = [score.value for score in self.scores]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if values and len(known) == len(values) else None
+
+    @property
+    def passed(self) -> bool:
+        """Whether a generation was made and every check passed."""
+        return self.failure is None and all(score.passed is True for score in self.scores)
+
+
+# --- what follows ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineInfo:
+    """What a backend drives: engine, version, weights hash and settings that change results or speed."""
+
+    engine: str
+    version: str
+    model_sha256: str | None
+    parameters: int | None
+    context_tokens: int | None
+    threads: int | None
+    details: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """The machine that a run was made on."""
+
+    cpu: str
+    logical_cores: int
+    memory_bytes: int
+    os: str
+    python: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One invocation over one or more suites. `state` is *done* only when every planned trial is recorded."""
+
+    id: str
+    started_utc: str
+    state: Literal["running", "interrupted", "done"]
+    suites: tuple[str, ...]
+    planned: int
+    host: Host
+    engines: Mapping[str, EngineInfo] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    commit: str | None = None
+    definitions_version: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """What a summary is taken over: one model with one profile and one template."""
+
+    model: str
+    profile: str
+    template: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """One metric over one group. `n` counts the data used, `missing` those that could not be measured.
+
+    For `score` the datum is the case (repeats averaged first); for timings it is the generation.
+    A percentile is `None` where `n` is too small to estimate it.
+    """
+
+    group: Group
+    metric: str
+    n: int
+    missing: int
+    mean: float | None
+    sd: float | None
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    ci_low: float | None
+    ci_high: float | None
+    interval: str
+    """How the interval was made: `wilson`, `t`, `median` (order statistics) or `none`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """A run with its outcomes and their summaries: what every reporter is given."""
+
+    run: Run
+    outcomes: tuple[Outcome, ...]
+    summaries: tuple[Summary, ...]
