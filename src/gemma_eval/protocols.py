@@ -80,7 +80,7 @@ class Scorer(Protocol):
     """Judges one answer."""
 
     def __call__(self, case: Case, generation: Generation) -> Score:
-        """Return a score whose `passed` the caller sets from the check's `pass_at` when it is `None`."""
+        """Return a score; its `passed` is left `None`, the caller sets it from the check's `pass_at`."""
 
 
 class ScorerFactory(Protocol):

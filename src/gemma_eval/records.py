@@ -54,11 +54,15 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One demand on an answer: a scorer, its options, and the value from which it passes."""
+    """One look at an answer: a scorer and its options.
+
+    `pass_at` is the value from which the check passes; `None` records the value and demands nothing,
+    for a wrong answer is a datum first and a failure only when somebody said so.
+    """
 
     scorer: str
     options: Options = field(default_factory=dict)
-    pass_at: float = 1.0
+    pass_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -289,6 +293,7 @@ class Score:
     """How good an answer was for one check.
 
     `value` lies in 0..1, `None` when the scorer could not judge; then `unscored` says why.
+    `passed` is `None` when the check demands nothing.
     `answer` is the part of the text that was judged.
     """
 
@@ -328,8 +333,8 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether a generation was made and every check passed."""
-        return self.failure is None and all(score.passed is True for score in self.scores)
+        """Whether a generation was made and no demand on it was missed."""
+        return self.failure is None and all(score.passed is not False for score in self.scores)
 
 
 # --- what follows ------------------------------------------------------------------------------------
