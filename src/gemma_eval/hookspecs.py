@@ -25,7 +25,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def register_backends(register: RegisterBackend) -> None:
-    """Add backends: `register("my_engine", factory)`, with `factory(spec, *, clock, transforms) -> Backend`."""
+    """Add backends: `register("my_engine", factory)`; `factory(spec, *, clock, transforms) -> Backend`."""
 
 
 @hookspec

@@ -46,7 +46,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Document:
-    """A text that a case may draw passages from; `name` is its path in the suite's folder or its given name."""
+    """A text that a case draws passages from; `name` is its path in the suite's folder or its given name."""
 
     name: str
     text: str
@@ -97,8 +97,9 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retrieval:
-    """How many passages a template is given, and how many tokens they may take."""
+    """Which retriever finds passages, how many a template is given, and how many tokens they may take."""
 
+    retriever: str = "bm25"
     top_k: int = 4
     budget_tokens: int = 256
 

@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 def dump(record: object) -> dict[str, Plain]:
-    """Return a record as dicts, lists and scalars that JSON can carry. Raises StoreError on NaN or infinity."""
+    """Return a record as dicts, lists and scalars for JSON. Raises StoreError on NaN or infinity."""
     plain = _plain(asdict(record))  # type: ignore[call-overload]
     return cast(dict[str, Plain], plain)
 
@@ -35,7 +35,7 @@ def load(kind: type[R], plain: object) -> R:
 
 
 def pack_deltas(deltas: Sequence[Delta]) -> bytes:
-    """Pack stamps, token counts (-1: unknown) and text lengths as int64 columns; the texts are the answer's."""
+    """Pack stamps, token counts (-1: unknown) and text lengths as int64 columns; the text stays outside."""
     columns = array("q", [len(deltas)])
     columns.extend(delta.at_ns for delta in deltas)
     columns.extend(-1 if delta.n_tokens is None else delta.n_tokens for delta in deltas)

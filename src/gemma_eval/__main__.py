@@ -1,0 +1,22 @@
+"""The command line: `gemma-eval` and `python -m gemma_eval`."""
+
+from __future__ import annotations
+
+import sys
+
+from gemma_eval.cli import command
+from gemma_eval.errors import GemmaEvalError
+from gemma_eval.plugins import load
+
+
+def main() -> None:
+    """Run `gemma-eval`; what a person can mend is one clear message and exit code 2."""
+    try:
+        command(load())(prog_name="gemma-eval")
+    except GemmaEvalError as error:
+        sys.stderr.write(f"gemma-eval: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""`gemma-eval report RUN`: write the reports of a recorded run again."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from gemma_eval.cli import database
+from gemma_eval.plugins import Registry
+from gemma_eval.report.render import write
+from gemma_eval.run import make_report
+from gemma_eval.store.read import open_reader
+
+
+@click.command()
+@click.argument("run", default="latest")
+@database.option
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="The folder that gets RUN/report.md, report.html and results.json.",
+)
+@click.pass_obj
+def report(registry: Registry, run: str, database: Path, folder: Path) -> None:
+    """Write the reports of RUN (an id from `gemma-eval runs`, or "latest") from the database."""
+    with closing(open_reader(database)) as reader:
+        recorded = reader.run(run)
+        outcomes = reader.outcomes(recorded.id)
+    reporters = [registry.reporters[name]() for name in registry.reporters]
+    for path in write(make_report(recorded, outcomes), reporters=reporters, folder=folder):
+        click.echo(path)

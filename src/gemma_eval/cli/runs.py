@@ -1,0 +1,31 @@
+"""`gemma-eval runs`: list the runs of a results database, newest first."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from gemma_eval.cli import database
+from gemma_eval.records import Run
+from gemma_eval.store.read import open_reader
+
+
+@click.command()
+@database.option
+def runs(database: Path) -> None:
+    """List the recorded runs, newest first."""
+    with closing(open_reader(database)) as reader:
+        recorded = reader.runs()
+    if not recorded:
+        click.echo(f"{database}: no run is recorded yet; run pytest --gemma-suite standard")
+        return
+    rows = [("run", "started (UTC)", "state", "trials", "suites"), *(_row(run) for run in recorded)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    return run.id, run.started_utc[:19].replace("T", " "), run.state, str(run.planned), ", ".join(run.suites)

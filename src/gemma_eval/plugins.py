@@ -1,0 +1,173 @@
+"""A fresh plugin manager per session, and what its plugins have registered, by kind and name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+import pluggy
+
+from gemma_eval import hookspecs
+from gemma_eval.errors import GemmaEvalError, PluginError, UnknownName
+from gemma_eval.hookspecs import PROJECT, hookimpl
+from gemma_eval.protocols import (
+    BackendFactory,
+    RegisterBackend,
+    RegisterCommand,
+    RegisterReporter,
+    RegisterRetriever,
+    RegisterScorer,
+    RegisterTransform,
+    Reporter,
+    RetrieverFactory,
+    ScorerFactory,
+    TransformFactory,
+)
+
+if TYPE_CHECKING:
+    import click
+
+T = TypeVar("T")
+
+
+class Registered(Mapping[str, T], Generic[T]):
+    """The things of one kind by name; one given as `"module:object"` is imported when first asked for."""
+
+    def __init__(self, noun: str) -> None:
+        """`noun` names the kind in messages: `no scorer named …`."""
+        self.noun = noun
+        self._things: dict[str, T | str] = {}
+        self._owners: dict[str, str] = {}
+
+    def find(self, name: str) -> T:
+        """Return the thing called `name`. Raises UnknownName, or PluginError if it cannot be loaded."""
+        if name not in self._things:
+            raise UnknownName(self.noun, name, self._things)
+        return self[name]
+
+    def add(self, name: str, thing: T | str, *, owner: str) -> None:
+        """Register `thing` for the plugin `owner`. Raises PluginError when the name is taken."""
+        if name in self._things:
+            both = f'"{self._owners[name]}" and "{owner}"'
+            raise PluginError(f'{self.noun} "{name}" is registered twice, by {both}; one must be renamed')
+        self._things[name] = thing
+        self._owners[name] = owner
+
+    def owner(self, name: str) -> str:
+        """Return the plugin that registered `name`."""
+        return self._owners[name]
+
+    def __getitem__(self, name: str) -> T:
+        thing = self._things[name]
+        if isinstance(thing, str):
+            thing = cast(T, self._load(name, thing))
+            self._things[name] = thing
+        return thing
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._things))
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._things
+
+    def _load(self, name: str, target: str) -> object:
+        module, _, attribute = target.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except GemmaEvalError:
+            raise
+        except (ImportError, AttributeError) as error:
+            what = f'{self.noun} "{name}" of "{self._owners[name]}"'
+            raise PluginError(f'{what}: cannot load "{target}": {error}') from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """All that plugins have registered, and the relay that calls the observing hooks."""
+
+    hook: pluggy.HookRelay
+    backends: Registered[BackendFactory] = field(default_factory=lambda: Registered("backend"))
+    transforms: Registered[TransformFactory] = field(default_factory=lambda: Registered("transform"))
+    scorers: Registered[ScorerFactory] = field(default_factory=lambda: Registered("scorer"))
+    retrievers: Registered[RetrieverFactory] = field(default_factory=lambda: Registered("retriever"))
+    reporters: Registered[Callable[[], Reporter]] = field(default_factory=lambda: Registered("reporter"))
+    commands: Registered[click.Command] = field(default_factory=lambda: Registered("command"))
+
+
+def load(plugins: Iterable[object] = ()) -> Registry:
+    """Register the built-ins, the installed plugins (entry-point group `gemma_eval`) and `plugins`.
+
+    Raises PluginError: a name registered twice, a hook that does not exist, a plugin that cannot be imported.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(_BuiltIns(), name=PROJECT)
+    try:
+        manager.load_setuptools_entrypoints(PROJECT)
+        for plugin in plugins:
+            manager.register(plugin)
+        manager.check_pending()
+    except (ImportError, AttributeError, ValueError, pluggy.PluginValidationError) as error:
+        raise PluginError(f"a plugin cannot be loaded: {error}") from error
+    registry = Registry(hook=manager.hook)
+    for kind in ("backends", "transforms", "scorers", "retrievers", "reporters", "commands"):
+        _collect(manager, kind, getattr(registry, kind))
+    return registry
+
+
+def _collect(manager: pluggy.PluginManager, kind: str, registered: Registered[T]) -> None:
+    """Call the hook of one kind plugin by plugin, so that each name is booked on who brought it."""
+    distributions = {id(plugin): info.project_name for plugin, info in manager.list_plugin_distinfo()}
+    for implementation in getattr(manager.hook, f"register_{kind}").get_hookimpls():
+        owner = distributions.get(id(implementation.plugin), implementation.plugin_name)
+
+        def register(name: str, thing: T | str, owner: str = owner) -> None:
+            registered.add(name, thing, owner=owner)
+
+        implementation.function(*(register for _ in implementation.argnames))
+
+
+class _BuiltIns:
+    """What ships with gemma_eval, through the door that every plugin uses."""
+
+    @hookimpl
+    def register_backends(self, register: RegisterBackend) -> None:
+        register("numpy_gemma", "gemma_eval.backends.numpy_gemma:load")
+        register("scripted", "gemma_eval.backends.scripted:load")
+
+    @hookimpl
+    def register_transforms(self, register: RegisterTransform) -> None:
+        register("penalties", "gemma_eval.sampling.penalties:penalties")
+        register("top_k", "gemma_eval.sampling.transforms:top_k")
+        register("typical_p", "gemma_eval.sampling.transforms:typical_p")
+        register("top_p", "gemma_eval.sampling.transforms:top_p")
+        register("min_p", "gemma_eval.sampling.transforms:min_p")
+        register("temperature", "gemma_eval.sampling.transforms:temperature")
+
+    @hookimpl
+    def register_scorers(self, register: RegisterScorer) -> None:
+        register("equals", "gemma_eval.scoring.match:equals")
+        register("contains", "gemma_eval.scoring.match:contains")
+        register("regex", "gemma_eval.scoring.match:regex")
+        register("numeric", "gemma_eval.scoring.match:numeric")
+        register("token_f1", "gemma_eval.scoring.overlap:token_f1")
+
+    @hookimpl
+    def register_retrievers(self, register: RegisterRetriever) -> None:
+        register("bm25", "gemma_eval.memory.bm25:Bm25")
+
+    @hookimpl
+    def register_reporters(self, register: RegisterReporter) -> None:
+        register("html", "gemma_eval.report.html:Html")
+        register("markdown", "gemma_eval.report.markdown:Markdown")
+        register("json", "gemma_eval.report.json_file:JsonFile")
+
+    @hookimpl
+    def register_commands(self, register: RegisterCommand) -> None:
+        register("report", "gemma_eval.cli.report:report")
+        register("runs", "gemma_eval.cli.runs:runs")

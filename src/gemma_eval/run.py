@@ -1,0 +1,140 @@
+"""The straight line: a suite becomes cells, a cell trials, a trial an outcome, and outcomes a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gemma_eval.cases.expand import expand, trials
+from gemma_eval.cases.load import Names
+from gemma_eval.cases.load import load as load_cases
+from gemma_eval.config.catalog import load as load_catalog
+from gemma_eval.config.shipped import suites_directory
+from gemma_eval.errors import BackendError, TemplateError, UsageError
+from gemma_eval.measure.latency import measure
+from gemma_eval.measure.resources import watch
+from gemma_eval.plugins import Registry
+from gemma_eval.prompts.build import build
+from gemma_eval.prompts.templates import uses_retrieval
+from gemma_eval.protocols import Backend, Clock
+from gemma_eval.records import (
+    Case,
+    Cell,
+    Check,
+    Failure,
+    Generation,
+    ModelSpec,
+    Outcome,
+    Passage,
+    Prompt,
+    Report,
+    Run,
+    Score,
+    Suite,
+    Trial,
+)
+from gemma_eval.stats.summary import summarise
+
+
+def load_suite(path: Path, registry: Registry) -> tuple[Suite, tuple[Cell, ...]]:
+    """Read a suite with the shipped profiles, models, templates and those beside it. Raises UsageError."""
+    catalog = load_catalog((suites_directory(), path.parent))
+    names = Names(
+        models=tuple(catalog.models),
+        profiles=tuple(catalog.profiles),
+        templates=tuple(catalog.templates),
+        retrievers=tuple(registry.retrievers),
+    )
+    suite = load_cases(path, names=names, check_problem=lambda check: _problem(check, registry))
+    cells = expand(suite, models=catalog.models, profiles=catalog.profiles, templates=catalog.templates)
+    return suite, cells
+
+
+def load_backend(spec: ModelSpec, registry: Registry, *, clock: Clock) -> Backend:
+    """Load the engine of a model. Raises BackendError, UnknownName."""
+    return registry.backends.find(spec.backend)(spec, clock=clock, transforms=registry.transforms)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """The stages of one model's trials, as callables that do not know each other."""
+
+    retrieve: Callable[[Trial], tuple[Passage, ...]]
+    build_prompt: Callable[[Trial, tuple[Passage, ...]], Prompt]
+    generate: Callable[[Prompt, Trial], Generation]
+    score: Callable[[Case, Generation], tuple[Score, ...]]
+
+
+def stages(registry: Registry, backend: Backend) -> Stages:
+    """Join the registered stages for one loaded backend."""
+    return Stages(
+        retrieve=lambda trial: _retrieve(trial, registry),
+        build_prompt=lambda trial, passages: build(
+            trial.cell,
+            passages=passages,
+            chat_template=trial.cell.model.chat_template or backend.chat_template,
+            count_tokens=backend.count_tokens,
+        ),
+        generate=lambda prompt, trial: backend.generate(prompt, profile=trial.cell.profile, seed=trial.seed),
+        score=lambda case, generation: tuple(
+            _score(check, case, generation, registry) for check in case.checks
+        ),
+    )
+
+
+def run_trial(trial: Trial, stage: Stages) -> Outcome:
+    """Make one generation, measure and score it; an error of engine or template becomes the failure."""
+    prompt = None
+    try:
+        passages = stage.retrieve(trial)
+        prompt = stage.build_prompt(trial, passages)
+        with watch() as memory:
+            generation = stage.generate(prompt, trial)
+    except (BackendError, TemplateError) as error:
+        failure = Failure(kind=error.kind, message=str(error))
+        return Outcome(trial=trial, prompt=prompt, generation=None, measurement=None, failure=failure)
+    measurement = measure(generation, memory=memory.reading())
+    scores = stage.score(trial.cell.case, generation)
+    return Outcome(trial=trial, prompt=prompt, generation=generation, measurement=measurement, scores=scores)
+
+
+def warm_up(cell: Cell, stage: Stages) -> None:
+    """Generate as often as the case asks before it is measured; nothing of it is recorded."""
+    trial = trials(cell)[0]
+    for _ in range(cell.case.warmup):
+        run_trial(trial, stage)
+
+
+def make_report(run: Run, outcomes: Sequence[Outcome]) -> Report:
+    """Summarise the outcomes of a run for the reporters."""
+    return Report(run=run, outcomes=tuple(outcomes), summaries=summarise(outcomes))
+
+
+def _problem(check: Check, registry: Registry) -> str | None:
+    """Say what is wrong with a check, by building its scorer once."""
+    try:
+        registry.scorers.find(check.scorer)(check.options)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def _retrieve(trial: Trial, registry: Registry) -> tuple[Passage, ...]:
+    cell = trial.cell
+    if not uses_retrieval(cell.template) or not cell.case.documents:
+        return ()
+    retriever = registry.retrievers.find(cell.retrieval.retriever)(cell.case.documents)
+    return retriever.search(cell.case.query, k=cell.retrieval.top_k)
+
+
+def _score(check: Check, case: Case, generation: Generation, registry: Registry) -> Score:
+    scorer = registry.scorers.find(check.scorer)(check.options)
+    try:
+        score = scorer(case, generation)
+    except Exception as error:  # noqa: BLE001 - a plugin's fault must not cost the generation that was made
+        reason = f"{type(error).__name__}: {error}"
+        return Score(scorer=check.scorer, value=None, passed=None, unscored=reason)
+    if check.pass_at is None or score.value is None:
+        return score
+    return replace(score, passed=score.value >= check.pass_at)
