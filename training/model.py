@@ -55,7 +55,7 @@ class TwinEmbedding(nn.Module):
     def __init__(self, shape: Shape, *, roots: list[int], spaced: list[bool]) -> None:
         super().__init__()
         self.table = nn.Parameter(torch.randn(shape.vocab, shape.hidden) * shape.hidden**-0.5)
-        self.space = nn.Parameter(torch.randn(shape.hidden) * shape.hidden**-0.5)
+        self.space = nn.Parameter(torch.randn(shape.hidden) * 0.1 * shape.hidden**-0.5)
         padding = shape.vocab - len(roots)
         self.register_buffer("roots", torch.tensor([*roots, *range(len(roots), shape.vocab)]))
         self.register_buffer("spaced", torch.tensor([*map(float, spaced), *([0.0] * padding)]))
