@@ -27,7 +27,7 @@ def dump(record: object) -> dict[str, Plain]:
 def load(kind: type[R], plain: object) -> R:
     """Rebuild a record from `dump`. Raises StoreError when `plain` is not such a record."""
     try:
-        return _adapter(kind).validate_python(plain)
+        return cast(R, _adapter(kind).validate_python(plain))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -73,15 +73,16 @@ def dump_outcome(outcome: Outcome) -> dict[str, Plain]:
 
 def load_outcome(plain: Mapping[str, Plain]) -> Outcome:
     """Rebuild an outcome from `dump_outcome`. Raises StoreError when `plain` is not such an outcome."""
+    whole: dict[str, object] = dict(plain)
     generation = plain.get("generation")
     if isinstance(generation, Mapping) and isinstance(generation.get("deltas"), bytes):
         deltas = unpack_deltas(cast(bytes, generation["deltas"]), cast(str, generation["text"]))
-        plain = {**plain, "generation": {**generation, "deltas": deltas}}
-    return load(Outcome, plain)
+        whole["generation"] = {**generation, "deltas": deltas}
+    return load(Outcome, whole)
 
 
 @cache
-def _adapter(kind: type[R]) -> TypeAdapter[R]:
+def _adapter(kind: type[object]) -> TypeAdapter[object]:
     return TypeAdapter(kind)
 
 

@@ -1,0 +1,57 @@
+# Everything that a person or CI runs. Needs Python ≥ 3.11 and make, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+OLDEST := $(VENV)/oldest
+
+.PHONY: standard test check lint types layers tests oldest slow example clean help
+
+help:  ## Show the targets.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+standard: $(INSTALLED)  ## Measure the shipped model with the standard suite; prints where the report is.
+	$(BIN)/pytest --gemma-suite standard
+
+test: check  ## Set up and run all that CI runs.
+
+check: lint types layers tests oldest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(INSTALLED)
+	$(BIN)/mypy src tests training conftest.py
+
+layers: $(INSTALLED)
+	$(BIN)/lint-imports
+
+tests: $(INSTALLED)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+oldest: $(INSTALLED)  ## Run the plugin's tests on the oldest pytest that is supported.
+	@test -x $(OLDEST)/bin/pytest || { $(PYTHON) -m venv $(OLDEST) && \
+	  $(OLDEST)/bin/python -m pip install --quiet --editable '.[test]' 'pytest==8.4.*'; }
+	$(OLDEST)/bin/pytest tests/plugin -m "not slow" -q
+
+slow: $(INSTALLED)  ## Run the long proofs as well.
+	$(BIN)/pytest -m slow
+
+example: $(INSTALLED)  ## Make reports/example again from a real run.
+	$(BIN)/python docs/make_example.py
+
+clean:  ## Remove the environment and what runs have left.
+	rm -rf $(VENV) .coverage* reports/*.db*
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "gemma_eval needs Python 3.11 or newer; $$($(PYTHON) -V) is found: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
