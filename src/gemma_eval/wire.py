@@ -6,8 +6,7 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import cache
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +15,7 @@ from gemma_eval.records import Delta, Outcome
 
 Plain = None | bool | int | float | str | bytes | Sequence["Plain"] | Mapping[str, "Plain"]
 R = TypeVar("R")
+_adapters: dict[type, TypeAdapter[Any]] = {}
 
 
 def dump(record: object) -> dict[str, Plain]:
@@ -27,7 +27,7 @@ def dump(record: object) -> dict[str, Plain]:
 def load(kind: type[R], plain: object) -> R:
     """Rebuild a record from `dump`. Raises StoreError when `plain` is not such a record."""
     try:
-        return cast(R, _adapter(kind).validate_python(plain))
+        return _adapter(kind).validate_python(plain)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -81,9 +81,11 @@ def load_outcome(plain: Mapping[str, Plain]) -> Outcome:
     return load(Outcome, whole)
 
 
-@cache
-def _adapter(kind: type[object]) -> TypeAdapter[object]:
-    return TypeAdapter(kind)
+def _adapter(kind: type[R]) -> TypeAdapter[R]:
+    """Return the adapter of a record, built once: building one costs milliseconds."""
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def _plain(value: object) -> Plain:
