@@ -1,0 +1,105 @@
+"""The truncating transforms and the factories that read them from a profile.
+
+Source: ggml-org/llama.cpp:src/llama-sampler.cpp. A parameter's *off* value makes the factory return `None`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemma_eval.records import SamplingProfile
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, largest, shortest_head
+from gemma_eval.sampling.dynatemp import DynamicTemperature, Temperature
+
+
+def top_k(profile: SamplingProfile) -> CandidateTransform | None:
+    """Keep the `top_k` most probable tokens; 0 or less is off."""
+    return TopK(profile.top_k) if profile.top_k > 0 else None
+
+
+def top_p(profile: SamplingProfile) -> CandidateTransform | None:
+    """Keep the most probable tokens whose probabilities add up to `top_p`; 1 or more is off."""
+    return TopP(profile.top_p) if profile.top_p < 1 else None
+
+
+def min_p(profile: SamplingProfile) -> CandidateTransform | None:
+    """Keep the tokens at least `min_p` times as probable as the best; 0 or less is off."""
+    return MinP(profile.min_p) if profile.min_p > 0 else None
+
+
+def typical_p(profile: SamplingProfile) -> CandidateTransform | None:
+    """Keep the tokens of the most typical surprise, up to a mass above `typical_p`; 1 or more is off."""
+    return TypicalP(profile.typical_p) if profile.typical_p < 1 else None
+
+
+def temperature(profile: SamplingProfile) -> CandidateTransform | None:
+    """Divide the logits by `temperature`, or by one that follows the entropy when `dynatemp_range` > 0."""
+    if profile.dynatemp_range > 0:
+        return DynamicTemperature(
+            profile.temperature, spread=profile.dynatemp_range, exponent=profile.dynatemp_exponent
+        )
+    return Temperature(profile.temperature) if profile.temperature != 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class TopK(CandidateTransform):
+    """Keep the `k` largest logits, sorted; more than there are keeps all."""
+
+    k: int
+
+    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+        """Return the `k` best, best first."""
+        return candidates.take(largest(candidates.logits, self.k))
+
+
+@dataclass(frozen=True, slots=True)
+class TopP(CandidateTransform):
+    """Keep the shortest run of the most probable tokens whose sum reaches `p`; at least one.
+
+    Source: Holtzman et al. 2019, arXiv 1904.09751.
+    """
+
+    p: float
+
+    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+        """Return the nucleus, best first."""
+        probabilities = candidates.probabilities()
+        return candidates.take(shortest_head(candidates.logits, probabilities, mass=self.p, side="left"))
+
+
+@dataclass(frozen=True, slots=True)
+class MinP(CandidateTransform):
+    """Keep the tokens with probability ≥ `p` times the highest one; above 1 only the best is kept.
+
+    Source: Nguyen et al. 2024, arXiv 2407.01082.
+    """
+
+    p: float
+
+    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+        """Return those above the cut in their order; logits are compared, so nothing is sorted."""
+        cut = candidates.logits.max() + np.float32(np.log(self.p))
+        keep = candidates.logits >= cut
+        if not keep.any():
+            keep[int(candidates.logits.argmax())] = True
+        return candidates.take(keep)
+
+
+@dataclass(frozen=True, slots=True)
+class TypicalP(CandidateTransform):
+    """Keep the tokens whose surprise is nearest to the entropy until their sum exceeds `p`; at least one.
+
+    Source: Meister et al. 2022, arXiv 2202.00666.
+    """
+
+    p: float
+
+    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+        """Return the typical set, most typical first."""
+        surprises = -candidates.log_probabilities()
+        distances = np.abs(surprises - np.float32(candidates.entropy()))
+        probabilities = candidates.probabilities()
+        return candidates.take(shortest_head(-distances, probabilities, mass=self.p, side="right"))
