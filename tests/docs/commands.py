@@ -1,0 +1,80 @@
+"""How a command line of the documentation is checked: run where that is quick, else held against what it names."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_S = 180
+RUNS_NOTHING = ("--gemma-plan", "--co", "--collect-only", "--help", "-h")
+QUICK_SUITES = ("smoke",)
+SET_UP = ("git clone", "cd gemma_eval", "python -m venv .venv", "python3 -m venv .venv", ". .venv/bin/activate")
+
+
+def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
+    """Check one command and return what it printed. Raises AssertionError when it does not do what the page says.
+
+    `pytest` and `gemma-eval` are run in `folder`; a shipped suite that takes longer than seconds is planned
+    instead of run. `make` and `pip` lines are held against the Makefile and the extras of the project.
+    """
+    words = shlex.split(command)
+    if words[0] == "make":
+        return _check_make(words[1:])
+    if "pip" in words[:3] and "install" in words:
+        return _check_pip(words[words.index("install") + 1 :])
+    if command.startswith(SET_UP):
+        return ""
+    if words[0] in ("pytest", "gemma-eval") or words[:2] == ["python", "-m"]:
+        return _execute(_argv(words), folder=folder, exit_code=exit_code)
+    raise AssertionError(f"no way to check the command {command!r}")
+
+
+def _argv(words: list[str]) -> list[str]:
+    if words[0] == "pytest":
+        return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words[1:], *_plan_if_slow(words)]
+    if words[0] == "gemma-eval":
+        return [sys.executable, "-m", "gemma_eval", *words[1:]]
+    return [sys.executable, *words[1:]]
+
+
+def _plan_if_slow(words: list[str]) -> tuple[str, ...]:
+    """Return the option that keeps a long shipped suite from running; suites of the page itself are short."""
+    suites = [after for word, after in zip(words, words[1:], strict=False) if word == "--gemma-suite"]
+    shipped = [name for name in suites if "." not in name and "/" not in name]
+    slow = any(name not in QUICK_SUITES for name in shipped)
+    return ("--gemma-plan",) if slow and not any(word in RUNS_NOTHING for word in words) else ()
+
+
+def _execute(argv: list[str], *, folder: Path, exit_code: int) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"COLUMNS": "80", "NO_COLOR": "1"}
+    done = subprocess.run(
+        argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    shown = f"{shlex.join(argv)}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == exit_code, f"exit code {done.returncode}, not {exit_code}: {shown}"
+    return done.stdout + done.stderr
+
+
+def _check_make(targets: list[str]) -> str:
+    known = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(targets) <= set(known), f"make has no target {sorted(set(targets) - set(known))}"
+    return ""
+
+
+def _check_pip(requirements: list[str]) -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for requirement in requirements:
+        if requirement in ("-e", "--editable"):
+            continue
+        name, _, extras = requirement.removesuffix("]").partition("[")
+        assert name in (project["name"], "."), f"pip installs {name!r}, the project is {project['name']!r}"
+        unknown = {extra for extra in extras.split(",") if extra} - set(project["optional-dependencies"])
+        assert not unknown, f"no extra {sorted(unknown)}"
+    return ""
