@@ -121,7 +121,8 @@ def largest(keys: Floats, k: int) -> Indices:
     ties = np.flatnonzero(pooled == boundary)[: k - np.count_nonzero(chosen)]
     chosen[ties] = True
     positions = pool[chosen]
-    return positions[np.argsort(-keys[positions], kind="stable")]
+    ranked: Indices = positions[np.argsort(-keys[positions], kind="stable")]
+    return ranked
 
 
 def shortest_head(keys: Floats, weights: Floats, *, mass: float, side: Literal["left", "right"]) -> Indices:

@@ -1,0 +1,1 @@
+"""What a generation cost: time, memory and the machine it ran on."""

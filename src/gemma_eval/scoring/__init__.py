@@ -1,0 +1,1 @@
+"""How good an answer was: scorers that need no model."""

@@ -1,0 +1,78 @@
+"""The options of a check, read by name and type, with a message for whatever is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gemma_eval.errors import UsageError, suggestion
+from gemma_eval.records import Option, Options
+
+
+class CheckOptions:
+    """Options as a person gave them to one scorer; each `UsageError` names scorer, option and remedy."""
+
+    def __init__(self, scorer: str, options: Options, *, known: Sequence[str]) -> None:
+        """Refuse names that are not among `known`. Raises UsageError."""
+        self._scorer = scorer
+        self._options = options
+        unknown = [
+            f'unknown option "{name}"{suggestion(name, known)}' for name in options if name not in known
+        ]
+        if unknown:
+            raise UsageError(f"{scorer}: {'; '.join(unknown)}")
+
+    def given(self, *names: str) -> tuple[str, ...]:
+        """Return those of `names` that were given."""
+        return tuple(name for name in names if name in self._options)
+
+    def text(self, name: str) -> str:
+        """Return a text that is not empty. Raises UsageError when it is absent or something else."""
+        value = self._required(name)
+        if not isinstance(value, str) or not value:
+            raise self.wrong(name, "a text that is not empty", value)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return one or more texts, given as a list or as one text. Raises UsageError."""
+        value = self._required(name)
+        items = (value,) if isinstance(value, str) else value
+        if not isinstance(items, tuple | list) or not items:
+            raise self.wrong(name, "a text or a list of texts", value)
+        texts = tuple(item for item in items if isinstance(item, str) and item)
+        if len(texts) != len(items):
+            raise self.wrong(name, "a text or a list of texts, none of them empty", value)
+        return texts
+
+    def number(self, name: str, *, default: float | None = None, least: float = -math.inf) -> float:
+        """Return a finite number of at least `least`. Raises UsageError when absent or something else."""
+        value = self._required(name) if default is None else self._options.get(name, default)
+        what = "a finite number" if least == -math.inf else f"a finite number of at least {least:g}"
+        # A bool is an int to Python, and nobody means one by `value = true`.
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.wrong(name, what, value)
+        if not math.isfinite(value) or value < least:
+            raise self.wrong(name, what, value)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Return true or false, false when it was not given. Raises UsageError for anything else."""
+        value = self._options.get(name, False)
+        if not isinstance(value, bool):
+            raise self.wrong(name, "true or false", value)
+        return value
+
+    def wrong(self, name: str, right: str, value: Option) -> UsageError:
+        """Return the error that says what `name` must be and what it is."""
+        return UsageError(f'{self._scorer}: "{name}" must be {right}, not {_shown(value)}')
+
+    def _required(self, name: str) -> Option:
+        if name not in self._options:
+            raise UsageError(f'{self._scorer}: the option "{name}" is missing')
+        return self._options[name]
+
+
+def _shown(value: Option) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,1 @@
+"""Percentiles, intervals and summaries: pure functions of numbers and outcomes."""

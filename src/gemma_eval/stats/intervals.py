@@ -1,0 +1,98 @@
+"""95 % confidence intervals for what reports show: proportions, means and medians."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gemma_eval.stats.percentiles import mean, standard_deviation
+
+ALPHA = 0.05
+"""How often an interval may miss what it is for; half of it on each side."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interval:
+    """Two bounds and how they were made; `none` has no bounds because the data cannot give any."""
+
+    low: float | None
+    high: float | None
+    method: Literal["wilson", "t", "median", "none"]
+
+
+NONE = Interval(low=None, high=None, method="none")
+
+
+def of_scores(values: Sequence[float]) -> Interval:
+    """Return the interval of a mean of scores in 0..1: Wilson when all are 0 or 1, otherwise t.
+
+    Fewer than two scores have none.
+    """
+    if len(values) < 2:
+        return NONE
+    if all(value in (0.0, 1.0) for value in values):
+        return wilson(round(sum(values)), len(values))
+    interval = student_t(values)
+    if interval.low is None or interval.high is None:
+        return interval
+    return Interval(low=max(0.0, interval.low), high=min(1.0, interval.high), method="t")
+
+
+def wilson(successes: int, n: int) -> Interval:
+    """Return Wilson's score interval of a proportion; `n` of at least 1.
+
+    Source: Wilson 1927; Newcombe 1998, Statistics in Medicine 17, method 3.
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri(1 - ALPHA / 2))
+    share = successes / n
+    center = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, center - half)
+    high = 1.0 if successes == n else min(1.0, center + half)
+    return Interval(low=low, high=high, method="wilson")
+
+
+def student_t(values: Sequence[float]) -> Interval:
+    """Return Student's t interval of a mean; none for fewer than two values or for equal ones.
+
+    Equal values would give an interval of no width, a certainty that few data cannot carry.
+    """
+    center, spread = mean(values), standard_deviation(values)
+    if center is None or not spread:
+        return NONE
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(len(values) - 1, 1 - ALPHA / 2)) * spread / math.sqrt(len(values))
+    return Interval(low=center - half, high=center + half, method="t")
+
+
+def of_median(values: Sequence[float]) -> Interval:
+    """Return the order-statistic interval of a median, which assumes no distribution.
+
+    The bounds are the k-th smallest and k-th largest value, with the largest k whose coverage is still at
+    least 95 %. Fewer than six values cannot reach that and have none.
+    Source: David and Nagaraja 2003, Order Statistics, section 7.1.
+    """
+    k = _order(len(values))
+    if k == 0:
+        return NONE
+    ordered = sorted(values)
+    return Interval(low=ordered[k - 1], high=ordered[-k], method="median")
+
+
+def _order(n: int) -> int:
+    """Return the largest k with P(Binomial(n, 1/2) < k) ≤ 2.5 %, 0 when there is none."""
+    from scipy.special import bdtr
+
+    low, high = 0, n // 2
+    while low < high:
+        k = (low + high + 1) // 2
+        if float(bdtr(k - 1, n, 0.5)) <= ALPHA / 2:
+            low = k
+        else:
+            high = k - 1
+    return low
