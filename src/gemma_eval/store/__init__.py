@@ -1,0 +1,1 @@
+"""Where outcomes are kept: one SQLite file, one writer, and nothing acknowledged before it is committed."""

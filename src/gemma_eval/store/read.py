@@ -1,0 +1,78 @@
+"""Reading a results database: runs, and the outcomes exactly as they were recorded."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from gemma_eval.errors import StoreError, UnknownName
+from gemma_eval.records import Outcome, Run
+from gemma_eval.store import runs
+from gemma_eval.store.columns import Column
+from gemma_eval.store.connection import open_to_read, store_errors
+from gemma_eval.store.plan import TRIAL_COLUMNS, rebuild
+from gemma_eval.store.rows import Exact, put_together
+
+LATEST = "latest"
+
+_Row = tuple[str, Column, Column, str, Column, Column | None, Column | None, bytes | None, str]
+
+_OUTCOMES = f"""
+SELECT {TRIAL_COLUMNS}, record, prompt, text, stamps, outcome.sha256
+FROM plan
+JOIN asked ON plan.asked = asked.sha256
+JOIN outcome USING(run_id, trial_key)
+LEFT JOIN transcript ON transcript.outcome_id = outcome.id
+WHERE run_id = ? ORDER BY position
+"""  # noqa: S608 - a constant
+
+
+def open_reader(path: Path) -> Reader:
+    """Open a database for reading, also while a run is being written and also in a read-only folder.
+
+    Raises StoreError: there is none, it is of another program or a newer version, or damaged.
+    """
+    return Reader(path, open_to_read(path))
+
+
+class Reader:
+    """The reading side of a results database; every method may raise StoreError."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Take over an open connection: see `open_reader`."""
+        self._path = path
+        self._connection = connection
+
+    def runs(self) -> tuple[Run, ...]:
+        """Return all runs, newest first."""
+        with store_errors(self._path):
+            return runs.select(self._connection)
+
+    def run(self, run_id: str) -> Run:
+        """Return the run of that id, or the newest for "latest". Raises UnknownName."""
+        known = self.runs()
+        if not known:
+            raise StoreError(f"{self._path}: no run is recorded yet")
+        if run_id == LATEST:
+            return known[0]
+        found = next((run for run in known if run.id == run_id), None)
+        if found is None:
+            raise UnknownName("run", run_id, (run.id for run in known))
+        return found
+
+    def outcomes(self, run_id: str) -> tuple[Outcome, ...]:
+        """Return the recorded outcomes of a run in the order they were planned."""
+        with store_errors(self._path):
+            rows = self._connection.execute(_OUTCOMES, (run_id,)).fetchall()
+        return tuple(self._outcome(row) for row in rows)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        self._connection.close()
+
+    def _outcome(self, row: _Row) -> Outcome:
+        key, case, chosen, numbers, record, prompt, text, stamps, sha256 = row
+        exact = Exact(record=record, prompt=prompt, text=text, stamps=stamps)
+        if exact.sha256(key, case, chosen, numbers) != sha256:
+            raise StoreError(f"{self._path}: the outcome of trial {key} is damaged: its hash does not fit")
+        return put_together(rebuild(case, chosen, numbers), exact)

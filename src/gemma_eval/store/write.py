@@ -1,0 +1,136 @@
+"""The one writer of a results database: when `record` returns, the outcome survives a `kill -9`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, cast
+
+from gemma_eval.errors import StoreError
+from gemma_eval.records import EngineInfo, Outcome, Run, Trial
+from gemma_eval.store import runs
+from gemma_eval.store.connection import leave_one_file, open_to_write, store_errors
+from gemma_eval.store.lease import Lease, acquire
+from gemma_eval.store.plan import planned_columns, refuse_changed_plan, write_plan
+from gemma_eval.store.rows import Row, Rows, take_apart
+
+
+def open_store(path: Path) -> Store:
+    """Open or create the database at `path` and take the right to write to it.
+
+    The last folder of `path` is made when it is missing. Raises StoreError: another process is writing,
+    the file is of another program or of a newer version, or it cannot be written.
+    """
+    _make_folder(path)
+    lease = acquire(path)
+    try:
+        return Store(path, open_to_write(path), lease)
+    except BaseException:
+        lease.release()
+        raise
+
+
+class Store:
+    """The writing side of a results database; every method is one transaction and may raise StoreError."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lease: Lease) -> None:
+        """Take over an open connection and the lease that guards it: see `open_store`."""
+        self._path = path
+        self._connection = connection
+        self._lease = lease
+
+    def begin(self, run: Run, trials: Sequence[Trial]) -> None:
+        """Write a new run with its plan, or take up the run of that id again.
+
+        A run is taken up only with the trials it was planned with, and on the machine it was begun on.
+        """
+        with self._transaction():
+            runs.end_abandoned(self._connection)
+            if runs.is_known(self._connection, run.id):
+                runs.refuse_other_host(self._connection, run)
+                refuse_changed_plan(self._connection, run.id, trials)
+                runs.set_state(self._connection, run.id, "running")
+            else:
+                runs.insert(self._connection, run, n_trials=len(trials))
+                write_plan(self._connection, run.id, trials)
+            for model, info in run.engines.items():
+                runs.note_engine(self._connection, run.id, model, info)
+
+    def engine(self, run_id: str, model: str, info: EngineInfo) -> None:
+        """Note what drives a model; refuse another engine, version or weights than the run began with."""
+        with self._transaction():
+            runs.note_engine(self._connection, run_id, model, info)
+
+    def recorded(self, run_id: str) -> frozenset[str]:
+        """Return the keys of the trials that are recorded."""
+        with store_errors(self._path):
+            rows = self._connection.execute("SELECT trial_key FROM outcome WHERE run_id = ?", (run_id,))
+            return frozenset(str(key) for (key,) in rows)
+
+    def record(self, run_id: str, outcome: Outcome) -> bool:
+        """Commit an outcome, then return; False, and nothing changed, when its trial was recorded before."""
+        rows = take_apart(outcome)
+        with self._transaction():
+            return self._insert_once(run_id, outcome.trial, rows)
+
+    def finish(self, run_id: str, state: Literal["interrupted", "done"]) -> None:
+        """End a run; *done* needs an outcome for every planned trial."""
+        with self._transaction():
+            if state == "done":
+                runs.refuse_unfinished(self._connection, run_id)
+            runs.set_state(self._connection, run_id, state)
+
+    def close(self) -> None:
+        """Leave the database as one plain file and give back the right to write; twice does nothing more."""
+        leave_one_file(self._connection)
+        self._lease.release()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit on success, roll back on any error; IMMEDIATE, for a deferred lock can fail half-way."""
+        with store_errors(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # SQLite itself has rolled back when the disk is full
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _insert_once(self, run_id: str, trial: Trial, rows: Rows) -> bool:
+        planned = planned_columns(self._connection, run_id, trial)
+        outcome = {
+            "run_id": run_id,
+            "trial_key": trial.key,
+            **rows.measured,
+            "record": rows.exact.record,
+            "sha256": rows.exact.sha256(*planned),
+        }
+        cursor = self._insert("outcome", outcome, "ON CONFLICT(run_id, trial_key) DO NOTHING")
+        if cursor.rowcount == 0:
+            return False
+        outcome_id = cast(int, cursor.lastrowid)
+        exact = rows.exact
+        texts = {"prompt": exact.prompt, "text": exact.text, "stamps": exact.stamps}
+        self._insert("transcript", {"outcome_id": outcome_id, **texts})
+        for number, score in enumerate(rows.scores):
+            self._insert("score", {"outcome_id": outcome_id, "number": number, **score})
+        return True
+
+    def _insert(self, table: str, row: Row, otherwise: str = "") -> sqlite3.Cursor:
+        places = ", ".join("?" * len(row))
+        statement = f"INSERT INTO {table}({', '.join(row)}) VALUES({places}) {otherwise}"
+        return self._connection.execute(statement, tuple(row.values()))
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of the database, but not those above it: a mistyped path is not to grow a tree."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: its folder cannot be made ({error.strerror}); give a path in a folder that exists"
+        ) from error
