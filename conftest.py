@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.docs.blocks import Block
 
 ROOT = Path(__file__).parent
 
@@ -12,10 +18,43 @@ pytest_plugins = ["pytester"]
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect the pages of the documentation; nothing is imported for it when no page is in the run."""
-    is_page = file_path == ROOT / "README.md" or (file_path.parent == ROOT / "docs" and file_path.suffix == ".md")
-    if not is_page:
-        return None
-    from tests.docs.blocks import pages
+    """Collect the pages of the documentation."""
+    is_page = file_path == ROOT / "README.md" or (
+        file_path.parent == ROOT / "docs" and file_path.suffix == ".md"
+    )
+    return Page.from_parent(parent, path=file_path) if is_page else None
 
-    return pages(ROOT)(file_path, parent)
+
+class Page(pytest.File):
+    """A page; its blocks run in order and share a scratch folder and a namespace."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Find the blocks. Only now is anything imported for it: a run without pages pays nothing."""
+        from tests.docs.blocks import find
+
+        self.folder = TemporaryDirectory(prefix="gemma_eval_page_")
+        for line, block in find(self.path, folder=Path(self.folder.name)):
+            yield BlockItem.from_parent(self, name=f"{line}-{block.language}", line=line, block=block)
+
+    def teardown(self) -> None:
+        """Remove what the blocks have left."""
+        self.folder.cleanup()
+
+
+class BlockItem(pytest.Item):
+    """A block of a page; its name is its line and language."""
+
+    def __init__(self, *, line: int, block: Block, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.line = line
+        self.block = block
+
+    def runtest(self) -> None:
+        """Run the block."""
+        from tests.docs.blocks import check
+
+        check(self.block)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Say where the block stands."""
+        return self.path, self.line - 1, f"{self.path.name}, line {self.line}"

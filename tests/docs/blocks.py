@@ -1,7 +1,7 @@
-"""How each code block of the documentation is run: one evaluator per language, and no language unknown.
+"""How each code block of the documentation is run: one evaluator per language, and no other language.
 
-A block's info string may hold a file name (`toml geography.toml`), under which the block is saved in the
-folder that the page's commands run in, and `exit=N`, the exit code that a block's commands must have.
+A block's info string may hold a file name (`toml village.toml`), under which the block is saved in the
+folder that the page's commands run in, and `exit=N`: its commands end with that code, its file is refused.
 `text` blocks show what a reader sees and are not run.
 """
 
@@ -12,27 +12,27 @@ import doctest
 import json
 import re
 import sqlite3
-import tempfile
 import tomllib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import pytest
-from sybil import Document, Example, Region, Sybil
+from sybil import Document
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
-from sybil.typing import Namespace
 
 from gemma_eval import plugins, run
 from gemma_eval.config import models, profiles
+from gemma_eval.errors import UsageError
 from gemma_eval.prompts.build import build
-from gemma_eval.records import Case, Cell, Document as CaseDocument, Message, ModelSpec, Passage
-from gemma_eval.records import Retrieval, SamplingProfile, Source, Template
+from gemma_eval.records import Cell, Message, Passage, Template
 from tests.docs.commands import run_command
+from tests.examples import a_cell
 
+Namespace = dict[str, object]
 INFO = re.compile(r"(?P<language>[^\s]*)(?P<arguments>[^\n]*)$\n", re.MULTILINE)
-FOLDER = "page_folder"
 DATABASE = Path("reports/gemma_eval.db")
 
 
@@ -48,36 +48,13 @@ class Block:
     exit_code: int = 0
 
 
-def pages(root: Path) -> Callable[[Path, pytest.Collector], pytest.Collector | None]:
-    """Return the collector of the pages under `root`; the blocks of a page share a folder and a namespace."""
-    sybil = Sybil(
-        parsers=[blocks],
-        path=str(root),
-        patterns=["README.md", "docs/*.md"],
-        setup=_open_folder,
-        teardown=_close_folder,
-    )
-    return cast("Callable[[Path, pytest.Collector], pytest.Collector | None]", sybil.pytest())
-
-
-def blocks(document: Document) -> Iterable[Region]:
-    """Find every fenced block, whatever its language."""
+def find(path: Path, *, folder: Path) -> Iterator[tuple[int, Block]]:
+    """Yield every fenced block of a page, whatever its language, with the line on which it begins."""
+    document = Document(path.read_text(encoding="utf-8"), str(path))
+    namespace: Namespace = {"__name__": path.stem}
     for region in RawFencedCodeBlockLexer(INFO)(document):
-        region.parsed = region.lexemes["source"]
-        region.evaluator = evaluate
-        yield region
-
-
-def evaluate(example: Example) -> None:
-    """Run one block. Raises AssertionError for a language that nothing here knows."""
-    check(
-        _block(
-            language=example.region.lexemes["language"],
-            arguments=example.region.lexemes["arguments"],
-            source=str(example.parsed),
-            namespace=example.namespace,
-        )
-    )
+        line = document.text.count("\n", 0, region.start) + 1
+        yield line, _block(**region.lexemes, folder=folder, namespace=namespace)
 
 
 def check(block: Block) -> None:
@@ -93,27 +70,18 @@ def check(block: Block) -> None:
         EVALUATORS[block.language](block)
 
 
-def _block(*, language: str, arguments: str, source: str, namespace: Namespace) -> Block:
+def _block(*, language: str, arguments: str, source: str, folder: Path, namespace: Namespace) -> Block:
     words = arguments.split()
     names = [word for word in words if "=" not in word]
     codes = [int(word.removeprefix("exit=")) for word in words if word.startswith("exit=")]
-    folder = cast("tempfile.TemporaryDirectory[str]", namespace[FOLDER])
     return Block(
         language=language,
         source=source,
-        folder=Path(folder.name),
+        folder=folder,
         namespace=namespace,
         file_name=names[0] if names else None,
         exit_code=codes[0] if codes else 0,
     )
-
-
-def _open_folder(namespace: Namespace) -> None:
-    namespace[FOLDER] = tempfile.TemporaryDirectory(prefix="gemma_eval_page_")
-
-
-def _close_folder(namespace: Namespace) -> None:
-    cast("tempfile.TemporaryDirectory[str]", namespace.pop(FOLDER)).cleanup()
 
 
 def _python(block: Block) -> None:
@@ -134,10 +102,15 @@ def _console_session(block: Block) -> None:
 
 def _toml(block: Block) -> None:
     """Load a suite, a models file or pytest settings through the code that reads them in use."""
-    keys = set(tomllib.loads(block.source))
+    refused = pytest.raises(UsageError) if block.exit_code else contextlib.nullcontext()
+    with refused:
+        _load_toml(block, set(tomllib.loads(block.source)))
+
+
+def _load_toml(block: Block, keys: set[str]) -> None:
     path = _saved(block, "block.toml")
     if keys & {"suite", "defaults", "case", "retrieval"}:
-        run.load_suite(path, plugins.load())
+        run.load_suite(path, plugins.load(_conftest(block.folder)))
     elif "model" in keys:
         models.load(path)
     elif keys == {"tool"}:
@@ -145,7 +118,9 @@ def _toml(block: Block) -> None:
         given = set(tomllib.loads(block.source)["tool"]["pytest"]["ini_options"])
         assert given <= known, f"unknown settings: {sorted(given - known)}"
     else:
-        raise AssertionError(f"neither a suite, a models file nor pytest settings: top-level keys {sorted(keys)}")
+        raise AssertionError(
+            f"neither a suite, a models file nor pytest settings: top-level keys {sorted(keys)}"
+        )
 
 
 def _json(block: Block) -> None:
@@ -159,19 +134,22 @@ def _jinja(block: Block) -> None:
     template = Template(name="block", text=block.source.rstrip("\n"))
     for passages in ((), PASSAGES):
         prompt = build(
-            _cell(template), passages=passages, chat_template=None, count_tokens=lambda text: len(text.split())
+            _cell(template),
+            passages=passages,
+            chat_template=None,
+            count_tokens=lambda text: len(text.split()),
         )
         assert QUESTION in prompt.messages[-1].content
 
 
 def _sql(block: Block) -> None:
-    """Query the database that an earlier command of the page has written; a query that finds nothing fails."""
+    """Query the database that an earlier command of the page has written; finding nothing is a failure."""
     with contextlib.closing(sqlite3.connect(f"file:{DATABASE}?mode=ro", uri=True)) as database:
         assert database.execute(block.source).fetchall(), "the query finds nothing"
 
 
 def _commands(block: Block) -> None:
-    """Run each line, or each line that begins with `$ `; lines below it are its output, `...` matching anything."""
+    """Run each line; in a `console` block those after `$ `, with their output below, `...` for anything."""
     for command, expected in _transcript(block):
         printed = run_command(command, folder=block.folder, exit_code=block.exit_code)
         want = "\n".join(line.rstrip() for line in expected)
@@ -198,6 +176,16 @@ def _text(block: Block) -> None:
     """Show only."""
 
 
+def _conftest(folder: Path) -> list[ModuleType]:
+    """Return the conftest.py that the page has saved, as pytest would have loaded it."""
+    path = folder / "conftest.py"
+    if not path.exists():
+        return []
+    module = ModuleType("conftest")
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))  # noqa: S102
+    return [module]
+
+
 def _saved(block: Block, default: str) -> Path:
     path = block.folder / (block.file_name or default)
     path.write_text(block.source, encoding="utf-8")
@@ -217,26 +205,13 @@ PASSAGES = tuple(
 
 def _cell(template: Template) -> Cell:
     """Return a cell that asks about two documents after one earlier turn."""
-    turns = (("user", "Who owns a cat?"), ("assistant", "Mia"), ("user", QUESTION))
-    case = Case(
-        id="block",
-        kind="quality",
-        messages=tuple(Message(role=role, content=text) for role, text in turns),  # type: ignore[arg-type]
-        documents=(CaseDocument(name="people.md", text="- Finn lives in Oslo.\n- Ada lives in Rome."),),
-        models=("block",),
-        profiles=("greedy",),
-        templates=("block",),
-        source=Source(path="block", line=1),
+    cell = a_cell()
+    turns = (
+        Message(role="user", content="Who owns a cat?"),
+        Message(role="assistant", content="Mia"),
+        Message(role="user", content=QUESTION),
     )
-    return Cell(
-        suite="block",
-        case=case,
-        model=ModelSpec(name="block", backend="scripted", location=""),
-        profile=SamplingProfile(name="greedy", temperature=0.0),
-        template=template,
-        retrieval=Retrieval(),
-        seed=0,
-    )
+    return replace(cell, case=replace(cell.case, messages=turns), template=template)
 
 
 EVALUATORS: dict[str, Callable[[Block], None]] = {

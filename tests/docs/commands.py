@@ -1,4 +1,4 @@
-"""How a command line of the documentation is checked: run where that is quick, else held against what it names."""
+"""How a command line of the pages is checked: run if that is quick, else held against what it names."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 180
 RUNS_NOTHING = ("--gemma-plan", "--co", "--collect-only", "--help", "-h")
 QUICK_SUITES = ("smoke",)
-SET_UP = ("git clone", "cd gemma_eval", "python -m venv .venv", "python3 -m venv .venv", ". .venv/bin/activate")
+SET_UP = ("git clone", "cd gemma_eval", "python3 -m venv .venv", ". .venv/bin/activate")
 
 
 def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
-    """Check one command and return what it printed. Raises AssertionError when it does not do what the page says.
+    """Check one command and return what it printed. Raises AssertionError when the page is wrong.
 
     `pytest` and `gemma-eval` are run in `folder`; a shipped suite that takes longer than seconds is planned
     instead of run. `make` and `pip` lines are held against the Makefile and the extras of the project.
@@ -45,7 +46,7 @@ def _argv(words: list[str]) -> list[str]:
 
 def _plan_if_slow(words: list[str]) -> tuple[str, ...]:
     """Return the option that keeps a long shipped suite from running; suites of the page itself are short."""
-    suites = [after for word, after in zip(words, words[1:], strict=False) if word == "--gemma-suite"]
+    suites = [after for word, after in pairwise(words) if word == "--gemma-suite"]
     shipped = [name for name in suites if "." not in name and "/" not in name]
     slow = any(name not in QUICK_SUITES for name in shipped)
     return ("--gemma-plan",) if slow and not any(word in RUNS_NOTHING for word in words) else ()
