@@ -1,0 +1,41 @@
+"""Documents that a suite names, read from its own folder and from nowhere else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gemma_eval.files.read import ReadError, decode, read_bytes
+from gemma_eval.files.rows import show
+
+_ELSEWHERE = re.compile(r"^[/~]|[\\\x00-\x1f\x7f]|://|^[A-Za-z]:|%(?:2e|2f|5c)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder of a suite; every document is read once and its bytes are kept for the suite's hash."""
+
+    path: Path
+    bytes_of: dict[str, bytes] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """Return the text of the document at the relative path `name`. Raises ReadError."""
+        if name not in self.bytes_of:
+            self.bytes_of[name] = read_bytes(self._inside(name))
+        return decode(self.bytes_of[name])
+
+    def _inside(self, name: str) -> Path:
+        if _ELSEWHERE.search(name) or ".." in name.split("/"):
+            raise ReadError('is not a path inside the folder of the suite, as "docs/people.md"')
+        try:
+            root = self.path.resolve()
+            real = (root / name).resolve()
+            exists = real.exists()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ReadError("is not a possible path") from error
+        if not real.is_relative_to(root):
+            raise ReadError("leads out of the folder of the suite by a link; put the document inside")
+        if not exists:
+            raise ReadError(f"does not exist in {show(str(self.path))}")
+        return real

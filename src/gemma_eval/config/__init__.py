@@ -1,0 +1,1 @@
+"""What is chosen: models, sampling profiles and prompt templates, by name."""

@@ -1,0 +1,93 @@
+"""Models, from TOML: `[model.pocket]` with `backend` and `location`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+from pydantic import AfterValidator, Field
+
+from gemma_eval.config.files import VERSION, Problems, read_table
+from gemma_eval.files import rows
+from gemma_eval.records import ModelSpec, Option
+
+SHIPPED = "@"
+"""A location that begins so is no path: its backend knows what it means."""
+
+
+def _option(value: object) -> object:
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if not isinstance(item, str | bool | int | float) or (
+            isinstance(item, float) and not math.isfinite(item)
+        ):
+            raise ValueError(
+                f"is {rows.show(value)}; an option is a text, a finite number, true, false or a list"
+            )
+    return value
+
+
+class ModelRow(rows.Row):
+    """One model; the keys are those of `records.ModelSpec`, and `options` is for its backend."""
+
+    backend: rows.Name | None = None
+    location: rows.Text | None = None
+    context_tokens: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    chat_template: rows.Text | None = None
+    options: dict[str, Annotated[object, AfterValidator(_option)]] | None = None
+
+
+class ModelsRow(rows.Row):
+    """A whole models.toml."""
+
+    version: Literal[1] | None = None
+    model: dict[str, object] | None = None
+
+
+def load(path: Path) -> dict[str, ModelSpec]:
+    """Return the models of a TOML file by name. Raises ConfigError with every problem of the file."""
+    table, problems = read_table(path)
+    row, flaws = rows.check(ModelsRow, table)
+    problems.say_flaws("", (), flaws)
+    if "version" not in table:
+        problems.say((), f"needs version = {VERSION}")
+    if "model" not in table:
+        problems.say((), 'needs a model, as [model.pocket] with backend = "…" and location = "…"')
+    found = {name: _model(name, table, problems) for name, table in (row.model or {}).items()}
+    problems.stop()
+    return found
+
+
+def _model(name: str, table: object, problems: Problems) -> ModelSpec:
+    at, prefix = ("model", name), f"model {rows.show(name)}: "
+    if flaw := rows.name_flaw(name):
+        problems.say(at, f"the name of a model {flaw}")
+    if not isinstance(table, dict):
+        problems.say(at, f"{prefix}is {rows.show(table)}; it should be a table, as [model.pocket]")
+        return ModelSpec(name=name, backend="", location="")
+    row, flaws = rows.check(ModelRow, table)
+    problems.say_flaws(prefix, at, flaws)
+    for key in ("backend", "location"):
+        if key not in table:
+            problems.say(at, f"{prefix}needs a {key}")
+    options = {key: _plain_option(value) for key, value in (row.options or {}).items()}
+    return ModelSpec(
+        name=name,
+        backend=row.backend or "",
+        location=_resolved(row.location or "", problems.path.parent),
+        context_tokens=row.context_tokens,
+        chat_template=row.chat_template,
+        options=options,
+    )
+
+
+def _resolved(location: str, folder: Path) -> str:
+    """Resolve a relative path against the folder of models.toml; leave URLs and `@names` alone."""
+    if location.startswith(SHIPPED) or "://" in location or "\0" in location:
+        return location
+    return str((folder / Path(location).expanduser()).absolute()) if location else location
+
+
+def _plain_option(value: object) -> Option:
+    return cast(Option, tuple(value) if isinstance(value, list) else value)

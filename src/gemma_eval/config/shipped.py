@@ -1,0 +1,44 @@
+"""Where the shipped suites are, and which file a suite's name means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gemma_eval.errors import UnknownName, UsageError
+
+SUFFIX = ".toml"
+_NOT_SUITES = frozenset({"models.toml"})
+
+
+def suites_directory() -> Path:
+    """Return the folder of the shipped suites: `gemma_eval/suites` when installed, `suites` in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "suites"
+    return installed if installed.is_dir() else package.parents[1] / "suites"
+
+
+def suite_names() -> tuple[str, ...]:
+    """Return the names of the shipped suites."""
+    return _suites_in(suites_directory())
+
+
+def suite_path(name_or_path: str, *, folder: Path) -> Path:
+    """Return the file of a suite: a path relative to `folder`, or the name of a shipped suite.
+
+    What ends in `.toml` or has a slash is a path. Raises UnknownName when there is no such suite.
+    """
+    if "\0" in name_or_path or not name_or_path.strip():
+        raise UsageError("the name of a suite is empty or has a zero byte; give a name or a path")
+    if name_or_path.endswith(SUFFIX) or "/" in name_or_path:
+        path = folder / Path(name_or_path).expanduser()
+        if not path.is_file():
+            raise UnknownName("suite", name_or_path, (str(near) for near in path.parent.glob(f"*{SUFFIX}")))
+        return path
+    if name_or_path not in suite_names():
+        raise UnknownName("suite", name_or_path, suite_names())
+    return suites_directory() / f"{name_or_path}{SUFFIX}"
+
+
+def _suites_in(folder: Path) -> tuple[str, ...]:
+    files = (path for path in folder.glob(f"*{SUFFIX}") if path.name not in _NOT_SUITES)
+    return tuple(sorted(path.name.removesuffix(SUFFIX) for path in files))

@@ -1,0 +1,1 @@
+"""What a model is given to know: the passages of documents, and search among them."""

@@ -1,0 +1,1 @@
+"""What a model reads: templates, chat markup and the passages that fit."""

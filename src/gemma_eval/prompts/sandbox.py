@@ -1,0 +1,221 @@
+"""Render Jinja2 texts that somebody else wrote: plain data in, bounded text out, nothing else reachable.
+
+What is allowed is listed and all else is refused. Turns of loops, calls, and the sizes of texts, lists and
+numbers are bounded while they grow, in this process; docs/security.md says what that leaves open.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import cast
+
+import jinja2
+from jinja2 import nodes
+from jinja2.exceptions import SecurityError
+from jinja2.ext import loopcontrols
+from jinja2.runtime import Context, LoopContext, Macro, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+from jinja2.visitor import NodeTransformer
+
+from gemma_eval.errors import TemplateError, suggestion
+from gemma_eval.prompts import limits
+
+MOST_SOURCE_CHARACTERS = 1 << 16
+
+Plain = None | bool | int | float | str | Sequence["Plain"] | Mapping[str, "Plain"]
+
+_STR = """
+    capitalize count endswith find isdigit lower lstrip removeprefix removesuffix replace rfind rsplit rstrip
+    split splitlines startswith strip title upper
+"""
+_LOOP = "cycle changed depth depth0 first index index0 last length nextitem previtem revindex revindex0"
+_FILTERS = """
+    abs capitalize count d default first float int items last length list lower reject rejectattr reverse
+    round select selectattr string title trim upper
+"""
+_ATTRIBUTES: Mapping[type, frozenset[str]] = {
+    str: frozenset(_STR.split()),
+    dict: frozenset(("get", "items", "keys", "values")),
+    list: frozenset(("count", "index")),
+    LoopContext: frozenset(_LOOP.split()),
+}
+_COST_OF_A_PIECE = 16
+"""A piece of a split text takes as much memory as this many characters, at least."""
+
+
+def parse(name: str, text: str) -> nodes.Template:
+    """Return the syntax tree of a template. Raises TemplateError."""
+    try:  # whatever a template provokes becomes one typed error, here and in render
+        return _ENVIRONMENT.parse(_sized(text))
+    except Exception as error:
+        raise _template_error(name, error, ()) from error
+
+
+def render(name: str, text: str, variables: Mapping[str, Plain]) -> str:
+    """Return the template `text` filled with `variables`, which are copied as JSON. Raises TemplateError.
+
+    `name` is for messages alone.
+    """
+    token = limits.METER.set(limits.Meter())
+    try:
+        plain = json.loads(json.dumps(dict(variables), allow_nan=False))
+        return _compiled(_sized(text)).render(plain)
+    except Exception as error:
+        raise _template_error(name, error, variables) from error
+    finally:
+        limits.METER.reset(token)
+
+
+class _Metered(NodeTransformer):
+    """Puts a meter on every loop, and on every `~`."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - the name that the visitor looks for
+        if node.recursive:
+            raise jinja2.TemplateSyntaxError("recursive loops are not allowed", node.lineno)
+        self.generic_visit(node)
+        node.iter = _filtered(cast(nodes.Expr, node.iter), "metered")
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - as above
+        self.generic_visit(node)
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), "join")
+
+
+def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Jinja2's sandbox, narrowed from *what is not known to be unsafe* to *what is listed*."""
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            optimized=False,
+            finalize=limits.printable,
+            extensions=[loopcontrols],
+        )
+        self.globals = {
+            "range": limits.short_range,
+            "namespace": Namespace,
+            "raise_exception": limits.raise_exception,
+        }
+        listed = {name: limits.charged(self.filters[name]) for name in _FILTERS.split()}
+        own = {
+            "join": limits.join,
+            "metered": limits.metered,
+            "replace": limits.replace,
+            "tojson": limits.to_json,
+        }
+        self.filters = {**listed, **own}
+
+    concat = staticmethod(limits.concat)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        return cast(nodes.Template, _Metered().visit(super()._parse(source, name, filename)))
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        if isinstance(obj, Namespace):
+            return not attr.startswith("_")
+        return attr in _ATTRIBUTES.get(type(obj), ())
+
+    def is_safe_callable(self, obj: object) -> bool:
+        if isinstance(obj, types.BuiltinMethodType | types.MethodType):
+            return self.is_safe_attribute(obj.__self__, obj.__name__, obj)
+        return isinstance(obj, Macro) or any(obj is listed for listed in self.globals.values())
+
+    def wrap_str_format(self, value: object) -> None:
+        """Leave `str.format` to `is_safe_attribute`, which does not list it."""
+
+    def getitem(self, obj: object, argument: object) -> object:
+        """Look up an item; a slice copies, so it is charged."""
+        if isinstance(argument, slice):
+            limits.METER.get().charge(limits.size(obj))
+        return super().getitem(obj, argument)
+
+    def call(self, context: Context, obj: object, *args: object, **kwargs: object) -> object:
+        """Call what a template may call, and count it."""
+        meter = limits.METER.get()
+        meter.step()
+        owner = getattr(obj, "__self__", None)
+        if isinstance(owner, str):
+            name = getattr(obj, "__name__", "")
+            if name == "replace":
+                return limits.replace(owner, *cast(tuple[str, str], args))
+            meter.charge(len(owner) * (_COST_OF_A_PIECE if "split" in name else 1))
+        return super().call(context, obj, *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+        """Calculate with small numbers, and join two texts or two lists with `+`."""
+        for operand in (left, right):
+            if isinstance(operand, Undefined):
+                str(operand)  # a strict one raises and says its name
+        if isinstance(left, int | float) and isinstance(right, int | float):
+            if operator == "**" or limits.bits(left) + limits.bits(right) > limits.MOST_BITS:
+                raise limits.RefusedError(f'"{operator}" of such numbers is not allowed')
+        elif operator == "+" and isinstance(left, str) and isinstance(right, str):
+            return limits.concat((left, right))
+        elif operator == "+" and isinstance(left, list) and isinstance(right, list):
+            limits.METER.get().charge(len(left) + len(right))
+        else:
+            kinds = f"{type(left).__name__} and {type(right).__name__}"
+            raise limits.RefusedError(f'"{operator}" of {kinds} is not allowed')
+        return super().call_binop(context, operator, left, right)
+
+
+def _sized(text: str) -> str:
+    if len(text) > MOST_SOURCE_CHARACTERS:
+        raise limits.RefusedError(f"it is longer than {MOST_SOURCE_CHARACTERS:,} characters")
+    return text
+
+
+_ENVIRONMENT = _Environment()
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(text)
+
+
+def _template_error(name: str, error: Exception, variables: Iterable[str]) -> TemplateError:
+    line = _line(error)
+    where = f'template "{name}": line {line}: ' if line else f'template "{name}": '
+    return TemplateError(where + _one_line(_reason(error, variables)))
+
+
+def _reason(error: Exception, variables: Iterable[str]) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested or recurses too deep"
+    if isinstance(error, MemoryError):
+        return "it needs too much memory"
+    if isinstance(error, SecurityError):
+        return f"not allowed: {error}"
+    missing = re.fullmatch(r"'(.{1,80})' is undefined", str(error))
+    if isinstance(error, jinja2.UndefinedError) and missing:
+        return f'unknown variable "{missing[1]}"{suggestion(missing[1], variables)}'
+    return str(error) or type(error).__name__
+
+
+def _line(error: Exception) -> int | None:
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return error.lineno
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename in ("<template>", "<unknown>"):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _one_line(text: str) -> str:
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text.replace("\n", " "))
+    return shown if len(shown) <= 300 else f"{shown[:299]}…"
