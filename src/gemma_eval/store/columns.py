@@ -42,6 +42,7 @@ def digest(*columns: Column | None) -> str:
     """Return one SHA-256 over several columns, in which no byte can move from one to the next."""
     whole = hashlib.sha256()
     for column in columns:
-        part = column.encode() if isinstance(column, str) else column
-        whole.update(b"\x00" * 32 if part is None else hashlib.sha256(part).digest())
+        # A damaged file may give a number where text was written: it hashes to something, and not the same.
+        part = column if isinstance(column, bytes) else str(column).encode("utf-8", "surrogatepass")
+        whole.update(b"\x00" * 32 if column is None else hashlib.sha256(part).digest())
     return whole.hexdigest()

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from gemma_eval.errors import StoreError
 from gemma_eval.store.schema import APPLICATION_ID, VERSION, migrate
@@ -93,6 +94,13 @@ def open_to_read(path: Path, *, allow_blank: bool = False) -> sqlite3.Connection
             return _connect_to_read(path, "immutable=1", allow_blank=allow_blank)
 
 
+def check(connection: sqlite3.Connection, how: Literal["quick_check", "integrity_check"]) -> None:
+    """Let SQLite look for damage; the quick check leaves out whether indexes fit. Raises sqlite3.Error."""
+    (found,) = connection.execute(f"PRAGMA {how}(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"the file is damaged: {found}; `sqlite3 FILE .recover` may save some")
+
+
 def leave_one_file(connection: sqlite3.Connection) -> None:
     """Close a writing connection so that the database is one plain file, unless a reader is in it now."""
     try:
@@ -110,7 +118,7 @@ def _connect_to_write(path: Path, *, was_killed: bool) -> sqlite3.Connection:
         for pragma in (*_PRAGMAS, *_WRITE_PRAGMAS):
             connection.execute(pragma)
         if was_killed:
-            _check(connection)
+            check(connection, "quick_check")
         migrate(connection)
     except BaseException:
         connection.close()
@@ -135,8 +143,10 @@ def _refuse_foreign(path: Path, connection: sqlite3.Connection, *, allow_blank: 
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if allow_blank and not (application or version or objects):
-        return
+    if not (application or version or objects):
+        if allow_blank:
+            return
+        raise StoreError(f"{path}: no run is recorded yet")
     if application != APPLICATION_ID:
         raise StoreError(f"{path}: this is a database of another program; give another path")
     if version > VERSION:
@@ -149,12 +159,6 @@ def _refuse_foreign(path: Path, connection: sqlite3.Connection, *, allow_blank: 
 def _refuse_old_sqlite(path: Path) -> None:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreError(f"{path}: Python's SQLite is {sqlite3.sqlite_version}, 3.37 or newer is needed")
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise sqlite3.DatabaseError(f"the file is damaged: {found}; `sqlite3 FILE .recover` may save some")
 
 
 def _uri(path: Path, mode: str) -> str:

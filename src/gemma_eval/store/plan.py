@@ -11,10 +11,18 @@ from gemma_eval.records import Cell, Trial
 from gemma_eval.store.columns import Column, digest, from_plain, readable, to_plain
 from gemma_eval.wire import Plain, dump
 
-_PLAN = """
+TRIAL_COLUMNS = """trial_key, asked."case", chosen, repeat || '/' || seed"""
+"""What a trial is rebuilt from, in the order that the hash of its outcome takes them."""
+
+_SELECT = f"""
+SELECT {TRIAL_COLUMNS} FROM plan JOIN asked ON plan.asked = asked.sha256 WHERE run_id = ? AND trial_key = ?
+"""  # noqa: S608 - a constant
+_INSERT = """
 INSERT INTO plan(run_id, position, trial_key, suite, case_id, kind, model, profile, template, repeat, seed,
   asked, chosen) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+
+_WAY_OUT = "undo the change to the suite, model, profile, template or selection, or start a new run"
 
 
 def write_plan(connection: sqlite3.Connection, run_id: str, trials: Sequence[Trial]) -> None:
@@ -24,7 +32,7 @@ def write_plan(connection: sqlite3.Connection, run_id: str, trials: Sequence[Tri
     _refuse_twice(trials)
     cases = [(sha256, case_id, case) for sha256, (case_id, case) in asked.items()]
     connection.executemany("INSERT INTO asked VALUES(?, ?, ?) ON CONFLICT DO NOTHING", cases)
-    connection.executemany(_PLAN, rows)
+    connection.executemany(_INSERT, rows)
 
 
 def refuse_changed_plan(connection: sqlite3.Connection, run_id: str, trials: Sequence[Trial]) -> None:
@@ -43,18 +51,10 @@ def refuse_changed_plan(connection: sqlite3.Connection, run_id: str, trials: Seq
 
 def planned_columns(connection: sqlite3.Connection, run_id: str, trial: Trial) -> tuple[Column, ...]:
     """Return the columns that a planned trial is rebuilt from. Raises StoreError when it is not planned."""
-    row = connection.execute(_PLANNED, (run_id, trial.key)).fetchone()
+    row = connection.execute(_SELECT, (run_id, trial.key)).fetchone()
     if row is None:
         raise StoreError(f"{_label_of(trial)} is not in the plan of run {run_id}")
     return cast(tuple[Column, ...], row)
-
-
-TRIAL_COLUMNS = """trial_key, asked."case", chosen, repeat || '/' || seed"""
-"""What a trial is rebuilt from, in the order that the hash of its outcome takes them."""
-
-_PLANNED = f"""
-SELECT {TRIAL_COLUMNS} FROM plan JOIN asked ON plan.asked = asked.sha256 WHERE run_id = ? AND trial_key = ?
-"""  # noqa: S608 - a constant
 
 
 def rebuild(case: Column, chosen: Column, numbers: str) -> dict[str, Plain]:
@@ -62,9 +62,6 @@ def rebuild(case: Column, chosen: Column, numbers: str) -> dict[str, Plain]:
     cell = {**cast(Mapping[str, Plain], to_plain(chosen)), "case": to_plain(case)}
     repeat, seed = numbers.split("/")
     return {"cell": cell, "repeat": int(repeat), "seed": int(seed)}
-
-
-_WAY_OUT = "undo the change to the suite, model, profile, template or selection, or start a new run"
 
 
 def _difference(lost: Sequence[str], new: Sequence[str]) -> str:

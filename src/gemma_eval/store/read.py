@@ -9,7 +9,7 @@ from gemma_eval.errors import StoreError, UnknownName
 from gemma_eval.records import Outcome, Run
 from gemma_eval.store import runs
 from gemma_eval.store.columns import Column
-from gemma_eval.store.connection import open_to_read, store_errors
+from gemma_eval.store.connection import check, open_to_read, store_errors
 from gemma_eval.store.plan import TRIAL_COLUMNS, rebuild
 from gemma_eval.store.rows import Exact, put_together
 
@@ -61,8 +61,12 @@ class Reader:
         return found
 
     def outcomes(self, run_id: str) -> tuple[Outcome, ...]:
-        """Return the recorded outcomes of a run in the order they were planned."""
+        """Return the recorded outcomes of a run in the order they were planned, or raise if one is damaged.
+
+        SQLite's own check finds damage to the structure, the hash of each outcome damage to a value.
+        """
         with store_errors(self._path):
+            check(self._connection, "integrity_check")
             rows = self._connection.execute(_OUTCOMES, (run_id,)).fetchall()
         return tuple(self._outcome(row) for row in rows)
 

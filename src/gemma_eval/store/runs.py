@@ -53,8 +53,13 @@ def is_known(connection: sqlite3.Connection, run_id: str) -> bool:
 def set_state(
     connection: sqlite3.Connection, run_id: str, state: Literal["running", "interrupted", "done"]
 ) -> None:
-    """Change the state of a run. Raises StoreError when it was never begun."""
-    if connection.execute("UPDATE run SET state = ? WHERE id = ?", (state, run_id)).rowcount == 0:
+    """Change the state of a run."""
+    connection.execute("UPDATE run SET state = ? WHERE id = ?", (state, run_id))
+
+
+def refuse_unknown(connection: sqlite3.Connection, run_id: str) -> None:
+    """Raise StoreError when a run was never begun."""
+    if not is_known(connection, run_id):
         raise StoreError(f'run "{run_id}" was never begun')
 
 

@@ -61,6 +61,7 @@ class Store:
     def engine(self, run_id: str, model: str, info: EngineInfo) -> None:
         """Note what drives a model; refuse another engine, version or weights than the run began with."""
         with self._transaction():
+            runs.refuse_unknown(self._connection, run_id)
             runs.note_engine(self._connection, run_id, model, info)
 
     def recorded(self, run_id: str) -> frozenset[str]:
@@ -78,6 +79,7 @@ class Store:
     def finish(self, run_id: str, state: Literal["interrupted", "done"]) -> None:
         """End a run; *done* needs an outcome for every planned trial."""
         with self._transaction():
+            runs.refuse_unknown(self._connection, run_id)
             if state == "done":
                 runs.refuse_unfinished(self._connection, run_id)
             runs.set_state(self._connection, run_id, state)
