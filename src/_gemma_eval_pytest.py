@@ -1,1 +1,102 @@
-"""The pytest11 entry module: standard library only, costs nothing to who does not use it."""
+"""The pytest11 entry module: the standard library alone, so that who runs no suite pays nothing for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from gemma_eval.pytest_plugin.evaluation import Evaluation
+
+    class _Node(Protocol):
+        """The part of an xdist worker that is used here."""
+
+        config: pytest.Config
+
+
+_ASKING = ("gemma_plan", "gemma_resume", "gemma_suite")
+_MARKERS = (
+    "gemma: an item of a gemma_eval suite",
+    "gemma_quality: a case that is scored",
+    "gemma_benchmark: a case that is timed, alone on the machine",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the `--gemma-*` options and the `gemma_*` ini names."""
+    group = parser.getgroup("gemma_eval", "measure local language models (gemma_eval)")
+    for name, metavar, what in (
+        ("suite", "NAME|PATH", "run this suite and nothing else; may be given again"),
+        ("model", "GLOB", "only these models; may be given again"),
+        ("profile", "GLOB", "only these sampling profiles; may be given again"),
+        ("template", "GLOB", "only these prompt templates; may be given again"),
+    ):
+        group.addoption(f"--gemma-{name}", action="append", default=[], metavar=metavar, help=what)
+    group.addoption("--gemma-kind", choices=("quality", "benchmark"), help="only cases of this kind")
+    group.addoption("--gemma-repeats", type=int, metavar="N", help="generations per cell, for every case")
+    group.addoption("--gemma-db", metavar="PATH", help="results database (reports/gemma_eval.db)")
+    group.addoption("--gemma-report", metavar="DIR", help="folder for the reports (reports)")
+    group.addoption("--gemma-resume", metavar="RUN", help='go on with a run: its id, or "latest"')
+    group.addoption("--gemma-plan", action="store_true", help="show what would run and for how long, no more")
+    parser.addini("gemma_files", "globs of suite files to collect", type="linelist", default=["*.gemma.toml"])
+    parser.addini("gemma_suite_paths", "folders where --gemma-suite looks names up", type="paths", default=[])
+    parser.addini("gemma_db", "results database, as --gemma-db", default="")
+    parser.addini("gemma_reports", "folder for the reports, as --gemma-report", default="")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, args: list[str], parser: pytest.Parser
+) -> None:
+    """Turn each `--gemma-suite` into a path among the arguments, so that exactly those suites run."""
+    if not early_config.known_args_namespace.gemma_suite:
+        return
+    from gemma_eval.pytest_plugin.suites import add_arguments
+
+    add_arguments(early_config, args)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers; check the suites that were asked for before anything is started."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    if any(config.getoption(name) for name in _ASKING):
+        _evaluation(config).check()
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a suite file, known by its name or by `--gemma-suite`; no other file is opened."""
+    if file_path.suffix != ".toml":
+        return None
+    config = parent.config
+    named = any(file_path.match(glob) for glob in config.getini("gemma_files"))
+    if not named and not config.getoption("gemma_suite"):
+        return None
+    evaluation = _evaluation(config)
+    if not named and not evaluation.asks_for(file_path):
+        return None
+    from gemma_eval.pytest_plugin.suite_file import collect
+
+    return collect(file_path, parent)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: _Node, ids: Sequence[str]) -> None:
+    """Plan what the workers have collected: with xdist this process collects nothing itself."""
+    config = node.config
+    globs = config.getini("gemma_files")
+    paths = {PurePath(nodeid.partition("::")[0]) for nodeid in ids}
+    if config.getoption("gemma_suite") or any(path.match(glob) for path in paths for glob in globs):
+        from gemma_eval.pytest_plugin.activation import begin
+
+        begin(config, ids)
+
+
+def _evaluation(config: pytest.Config) -> Evaluation:
+    from gemma_eval.pytest_plugin.activation import start
+
+    return start(config)

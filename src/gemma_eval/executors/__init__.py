@@ -1,0 +1,1 @@
+"""Where cells run: in this process, or spread over workers."""

@@ -1,0 +1,98 @@
+"""Runs cells in this process, with one loaded engine at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gemma_eval.cases.expand import trials
+from gemma_eval.errors import BackendError, GemmaEvalError
+from gemma_eval.protocols import Backend
+from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome
+from gemma_eval.run import Stages, run_trial, warm_up
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellResult:
+    """The outcomes of a cell in the order of its repeats; those that are not `fresh` were recorded before.
+
+    `engine` is `None` when nothing was generated now.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    fresh: tuple[Outcome, ...]
+    engine: EngineInfo | None
+
+
+@dataclass(kw_only=True)
+class Engines:
+    """The engine in use: loaded when a cell needs it, closed when another model is asked for.
+
+    A model that could not be loaded is not tried again; every later cell gets the same error.
+    """
+
+    load: Callable[[ModelSpec], Backend]
+    _loaded: tuple[ModelSpec, Backend] | None = field(default=None, init=False)
+    _failed: list[tuple[ModelSpec, BackendError]] = field(default_factory=list, init=False)
+
+    def get(self, spec: ModelSpec) -> Backend:
+        """Return the engine of a model. Raises BackendError."""
+        if self._loaded is not None and self._loaded[0] == spec:
+            return self._loaded[1]
+        for failed, error in self._failed:
+            if failed == spec:
+                raise error
+        self.close()
+        backend = self._load(spec)
+        self._loaded = (spec, backend)
+        return backend
+
+    def close(self) -> None:
+        """Free the engine in use; a second call does nothing."""
+        if self._loaded is not None:
+            _, backend = self._loaded
+            self._loaded = None
+            backend.close()
+
+    def _load(self, spec: ModelSpec) -> Backend:
+        try:
+            return self.load(spec)
+        except BackendError as error:
+            self._failed.append((spec, error))
+            raise
+        except Exception as error:
+            # The first cell shows the traceback of a faulty plugin, the others one line.
+            what = f'model "{spec.name}" did not load: {type(error).__name__}: {error}'
+            self._failed.append((spec, BackendError(what)))
+            raise
+
+
+def run_cell(
+    cell: Cell,
+    *,
+    engines: Engines,
+    join: Callable[[Backend], Stages],
+    recorded: Mapping[str, Outcome],
+) -> CellResult:
+    """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them."""
+    planned = trials(cell)
+    if all(trial.key in recorded for trial in planned):
+        return CellResult(outcomes=tuple(recorded[trial.key] for trial in planned), fresh=(), engine=None)
+    try:
+        backend = engines.get(cell.model)
+    except GemmaEvalError as error:
+        return _not_loaded(cell, error)
+    stage = join(backend)
+    warm_up(cell, stage)
+    outcomes = [recorded.get(trial.key) or run_trial(trial, stage) for trial in planned]
+    fresh = tuple(outcome for outcome in outcomes if outcome.trial.key not in recorded)
+    return CellResult(outcomes=tuple(outcomes), fresh=fresh, engine=backend.info())
+
+
+def _not_loaded(cell: Cell, error: GemmaEvalError) -> CellResult:
+    failure = Failure(kind=error.kind, message=str(error))
+    outcomes = tuple(
+        Outcome(trial=trial, prompt=None, generation=None, measurement=None, failure=failure)
+        for trial in trials(cell)
+    )
+    return CellResult(outcomes=outcomes, fresh=outcomes, engine=None)

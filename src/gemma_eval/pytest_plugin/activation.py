@@ -1,0 +1,73 @@
+"""Switches the plugin on in a process that has a suite to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import cast
+
+import pytest
+
+from gemma_eval.errors import GemmaEvalError
+from gemma_eval.pytest_plugin import options
+from gemma_eval.pytest_plugin.evaluation import EVALUATION, Evaluation
+from gemma_eval.pytest_plugin.every_process import EveryProcess
+from gemma_eval.pytest_plugin.exit_code import ExitCode
+from gemma_eval.pytest_plugin.plan import Plan
+from gemma_eval.pytest_plugin.problems import usage_error
+from gemma_eval.pytest_plugin.recording import Recording
+from gemma_eval.pytest_plugin.workers import WORKER_INPUT, Workers
+from gemma_eval.store.read import open_reader
+
+_RECORDING = pytest.StashKey[Recording]()
+
+
+def start(config: pytest.Config) -> Evaluation:
+    """Return the evaluation of this process; the first call makes it and registers its hooks.
+
+    A pytest-xdist worker runs cells and sends their outcomes; the one other process records them.
+    Raises pytest.UsageError.
+    """
+    evaluation = config.stash.get(EVALUATION, None)
+    if evaluation is not None:
+        return evaluation
+    told = cast("Mapping[str, str | None] | None", getattr(config, "workerinput", None))
+    evaluation = Evaluation(config, resumed=_resumed(config) if told is None else told.get(WORKER_INPUT))
+    config.stash[EVALUATION] = evaluation
+    config.pluginmanager.register(EveryProcess(evaluation), "gemma_eval")
+    if told is None:
+        _register_for_one_process(config, evaluation)
+    return evaluation
+
+
+def begin(config: pytest.Config, ids: Sequence[str]) -> None:
+    """Begin the run of the items that pytest-xdist workers have collected. Raises pytest.UsageError."""
+    evaluation = start(config)
+    try:
+        cells = [cell for nodeid in ids if (cell := evaluation.cell(nodeid)) is not None]
+    except GemmaEvalError as error:
+        raise usage_error(error, here=evaluation.here) from error
+    config.stash[_RECORDING].begin(cells)
+
+
+def _register_for_one_process(config: pytest.Config, evaluation: Evaluation) -> None:
+    if config.getoption("gemma_plan"):
+        config.pluginmanager.register(Plan(evaluation), "gemma_eval_plan")
+        return
+    recording = Recording(evaluation)
+    config.stash[_RECORDING] = recording
+    config.pluginmanager.register(recording, "gemma_eval_recording")
+    config.pluginmanager.register(Workers(evaluation), "gemma_eval_workers")
+    config.pluginmanager.register(ExitCode(evaluation), "gemma_eval_exit_code")
+
+
+def _resumed(config: pytest.Config) -> str | None:
+    """Return the id of the run to go on with; `latest` is looked up once, for all processes."""
+    settings = options.read(config)
+    if settings.resume is None:
+        return None
+    try:
+        with closing(open_reader(settings.database)) as reader:
+            return reader.run(settings.resume).id
+    except GemmaEvalError as error:
+        raise usage_error(error, here=config.invocation_params.dir) from error

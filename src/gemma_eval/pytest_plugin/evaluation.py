@@ -1,0 +1,142 @@
+"""What one pytest process holds while suites run: settings, plugins, suites, engines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+import pytest
+
+from gemma_eval import plugins
+from gemma_eval.errors import GemmaEvalError, UnknownName
+from gemma_eval.executors import device
+from gemma_eval.executors.in_process import CellResult, Engines, run_cell
+from gemma_eval.hookspecs import PROJECT
+from gemma_eval.plugins import Registry
+from gemma_eval.protocols import Backend
+from gemma_eval.pytest_plugin import options, suites
+from gemma_eval.pytest_plugin.ids import suite_id
+from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
+from gemma_eval.pytest_plugin.problems import lines_of
+from gemma_eval.records import Cell, ModelSpec, Outcome
+from gemma_eval.run import load_backend, load_suite, stages
+from gemma_eval.store.read import open_reader
+
+
+class Evaluation:
+    """The state of this process, on which the hooks work.
+
+    `resumed` is the id of the run that is gone on with, `None` in a new one.
+    """
+
+    def __init__(self, config: pytest.Config, *, resumed: str | None) -> None:
+        """Read the settings and find the suites asked for. Raises pytest.UsageError."""
+        self.config = config
+        self.resumed = resumed
+        self.here = config.invocation_params.dir
+        self.settings = options.read(config)
+        self.asked = suites.find(self.settings.suites, here=self.here, folders=self.settings.suite_folders)
+        self.engines = Engines(load=self._load_backend)
+        self.suites: dict[Path, LoadedSuite] = {}
+        self._plugins: tuple[ModuleType, ...] = ()
+        self._registry: Registry | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """What is registered; a conftest.py that was loaded meanwhile is heard. Raises PluginError."""
+        present = _modules_with_hooks(self.config.pluginmanager)
+        if self._registry is None or present != self._plugins:
+            self._registry = plugins.load(present)
+            self._plugins = present
+        return self._registry
+
+    def check(self) -> None:
+        """Load every suite that was asked for. Raises pytest.UsageError with all problems of all of them."""
+        lines: dict[str, None] = {}
+        for asked in self.asked:
+            try:
+                self.suite(asked.path)
+            except GemmaEvalError as error:
+                lines |= dict.fromkeys(lines_of(error, here=self.here))
+        if lines:
+            raise pytest.UsageError(*lines)
+        check(tuple(self.suites.values()), self.settings)
+
+    def suite(self, path: Path) -> LoadedSuite:
+        """Return a suite, read once. Raises UsageError, PluginError."""
+        if path not in self.suites:
+            suite, cells = load_suite(path, self.registry)
+            for cell in cells:
+                _check_backend(cell, self.registry)
+            kept = narrow(cells, self.settings)
+            self.suites[path] = LoadedSuite(path=path, suite=suite, everything=cells, cells=kept)
+        return self.suites[path]
+
+    def asks_for(self, path: Path) -> bool:
+        """Whether `--gemma-suite` names this file."""
+        return any(asked.path == path for asked in self.asked)
+
+    def suite_path(self, nodeid: str) -> Path | None:
+        """Return the suite file that a node id belongs to, `None` when it is of no suite."""
+        where = nodeid.partition("::")[0]
+        for asked in self.asked:
+            if suite_id(asked.path, rootdir=self.config.rootpath) == where:
+                return asked.path
+        path = self.config.rootpath / where
+        return path if any(path.match(glob) for glob in self.config.getini("gemma_files")) else None
+
+    def cell(self, nodeid: str) -> Cell | None:
+        """Return the cell that a node id names, `None` when it is not one of ours. Raises UsageError."""
+        path = self.suite_path(nodeid)
+        label = nodeid.partition("::")[2]
+        if path is None or not label:
+            return None
+        return next((cell for cell in self.suite(path).cells if cell.label == label), None)
+
+    def run(self, cell: Cell) -> CellResult:
+        """Run a cell on its engine, holding the device as its kind needs."""
+        with device.hold(cell.case.kind, folder=device.lock_folder()):
+            return run_cell(
+                cell,
+                engines=self.engines,
+                join=lambda backend: stages(self.registry, backend),
+                recorded=self.recorded,
+            )
+
+    @cached_property
+    def recorded(self) -> Mapping[str, Outcome]:
+        """The outcomes of the resumed run by trial key; empty in a new run. Raises StoreError."""
+        if self.resumed is None:
+            return {}
+        with closing(open_reader(self.settings.database)) as reader:
+            outcomes = reader.outcomes(self.resumed)
+        return {outcome.trial.key: outcome for outcome in outcomes}
+
+    def _load_backend(self, spec: ModelSpec) -> Backend:
+        return load_backend(spec, self.registry, clock=time.perf_counter_ns)
+
+
+EVALUATION = pytest.StashKey[Evaluation]()
+
+
+def _check_backend(cell: Cell, registry: Registry) -> None:
+    name = cell.model.backend
+    if name not in registry.backends:
+        raise UnknownName(f'backend (of model "{cell.model.name}")', name, registry.backends)
+
+
+def _modules_with_hooks(manager: pytest.PytestPluginManager) -> tuple[ModuleType, ...]:
+    """Return the conftest.py and `-p` modules with our hooks; installed plugins have their own door."""
+    installed = {id(plugin) for plugin, _ in manager.list_plugin_distinfo()}
+    modules = (plugin for plugin in manager.get_plugins() if isinstance(plugin, ModuleType))
+    loose = (module for module in modules if id(module) not in installed)
+    with_hooks = (module for module in loose if any(map(_is_hook, vars(module).values())))
+    return tuple(sorted(with_hooks, key=lambda module: module.__file__ or module.__name__))
+
+
+def _is_hook(value: object) -> bool:
+    return isinstance(value, FunctionType) and hasattr(value, f"{PROJECT}_impl")

@@ -1,0 +1,41 @@
+"""The hooks of every process that runs cells: order, transport, and closing the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from gemma_eval.pytest_plugin import payload
+from gemma_eval.pytest_plugin.demands import mendable
+from gemma_eval.pytest_plugin.evaluation import Evaluation
+from gemma_eval.pytest_plugin.matrix import by_model
+from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem
+
+
+class EveryProcess:
+    """Hooks around the items of one process."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        """Work on this evaluation."""
+        self._evaluation = evaluation
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the items of one model together, whatever other plugins have shuffled."""
+        items[:] = by_model(items, lambda item: item.cell.model.name if isinstance(item, CaseItem) else None)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the outcomes of a cell on the report of its call."""
+        report = yield
+        result = item.stash.get(RESULT, None)
+        if call.when == "call" and result is not None:
+            payload.attach(report, result, mendable=mendable(result.outcomes))
+        return report
+
+    def pytest_unconfigure(self) -> None:
+        """Free the engine."""
+        self._evaluation.engines.close()

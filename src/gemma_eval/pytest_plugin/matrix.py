@@ -1,0 +1,81 @@
+"""The cells of suites: narrowed to what was asked for, and put in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from gemma_eval.errors import suggestion
+from gemma_eval.pytest_plugin.options import Settings
+from gemma_eval.records import Cell, Suite
+
+T = TypeVar("T")
+Axis = tuple[str, tuple[str, ...], Callable[[Cell], str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedSuite:
+    """A suite with all its cells, and those of them that were asked for."""
+
+    path: Path
+    suite: Suite
+    everything: tuple[Cell, ...]
+    cells: tuple[Cell, ...]
+
+
+def narrow(cells: Iterable[Cell], settings: Settings) -> tuple[Cell, ...]:
+    """Keep the cells of the asked models, profiles, templates and kind, with the asked repeats."""
+    return tuple(_repeated(cell, settings.repeats) for cell in cells if _wanted(cell, settings))
+
+
+def check(suites: Sequence[LoadedSuite], settings: Settings) -> None:
+    """Refuse a glob that fits nothing, and a choice that leaves no cell. Raises pytest.UsageError."""
+    cells = [cell for loaded in suites for cell in loaded.everything]
+    for noun, globs, name_of in _axes(settings):
+        names = {name_of(cell) for cell in cells}
+        for glob in globs:
+            if not any(fnmatchcase(name, glob) for name in names):
+                known = suggestion(glob, names)
+                raise pytest.UsageError(f'--gemma-{noun} "{glob}": the suite has no such {noun}{known}')
+    if cells and not any(loaded.cells for loaded in suites):
+        raise pytest.UsageError("the --gemma-model, -profile, -template and -kind given leave no cell to run")
+
+
+def by_model(items: Sequence[T], model_of: Callable[[T], str | None]) -> list[T]:
+    """Return `items` with those of one model together, in the order in which the models first appear.
+
+    Items without a model keep their places.
+    """
+    ours = [item for item in items if model_of(item) is not None]
+    first: dict[str | None, int] = {}
+    for item in ours:
+        first.setdefault(model_of(item), len(first))
+    ordered = iter(sorted(ours, key=lambda item: first[model_of(item)]))
+    return [item if model_of(item) is None else next(ordered) for item in items]
+
+
+def _axes(settings: Settings) -> tuple[Axis, ...]:
+    return (
+        ("model", settings.models, lambda cell: cell.model.name),
+        ("profile", settings.profiles, lambda cell: cell.profile.name),
+        ("template", settings.templates, lambda cell: cell.template.name),
+    )
+
+
+def _wanted(cell: Cell, settings: Settings) -> bool:
+    if settings.kind not in (None, cell.case.kind):
+        return False
+    return all(_fits(name_of(cell), globs) for _, globs, name_of in _axes(settings))
+
+
+def _fits(name: str, globs: tuple[str, ...]) -> bool:
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)
+
+
+def _repeated(cell: Cell, repeats: int | None) -> Cell:
+    return cell if repeats is None else replace(cell, case=replace(cell.case, repeats=repeats))

@@ -1,0 +1,118 @@
+"""`--gemma-plan`: shows the cells that would run and about how long that takes, and runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from statistics import fmean
+
+import pytest
+
+from gemma_eval.errors import GemmaEvalError
+from gemma_eval.pytest_plugin.evaluation import Evaluation
+from gemma_eval.pytest_plugin.matrix import check
+from gemma_eval.pytest_plugin.problems import relative
+from gemma_eval.pytest_plugin.suite_file import CaseItem
+from gemma_eval.records import Cell, Outcome
+from gemma_eval.report import numbers
+from gemma_eval.store.read import open_reader
+
+
+class Plan:
+    """Hooks that take the place of running."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        """Plan this evaluation, in this process alone."""
+        self._evaluation = evaluation
+        option = evaluation.config.option
+        if evaluation.config.pluginmanager.hasplugin("xdist"):
+            option.dist, option.tx, option.numprocesses = "no", [], None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Show the plan. Returns `None` after a collection error, so that pytest reports it."""
+        if session.testsfailed:
+            return None
+        evaluation = self._evaluation
+        check(tuple(evaluation.suites.values()), evaluation.settings)
+        cells = [item.cell for item in session.items if isinstance(item, CaseItem)]
+        terminal = session.config.get_terminal_writer()
+        terminal.line()
+        for line in lines(cells, self._earlier(cells)):
+            terminal.line(line)
+        return True
+
+    def _earlier(self, cells: Sequence[Cell]) -> Earlier | None:
+        """Return the newest run that measured one of the models."""
+        database = self._evaluation.settings.database
+        models = {cell.model.name for cell in cells}
+        if not database.exists():
+            return None
+        try:
+            with closing(open_reader(database)) as reader:
+                for run in reader.runs():
+                    if models & set(run.engines):
+                        where = f"run {run.id} in {relative(database, self._evaluation.here)}"
+                        return Earlier(where=where, outcomes=reader.outcomes(run.id))
+        except GemmaEvalError:
+            return None
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Earlier:
+    """Outcomes from which a duration is estimated, and where they are from."""
+
+    where: str
+    outcomes: tuple[Outcome, ...]
+
+
+def lines(cells: Sequence[Cell], earlier: Earlier | None) -> list[str]:
+    """Return the plan: every cell with its generations, the totals, and the estimated time."""
+    shown: list[str] = []
+    for suite, members in groupby(cells, key=lambda cell: cell.suite):
+        shown.append(f"suite {suite}")
+        shown.extend(f"  {cell.label}  {cell.case.kind}, {_generations(cell)}" for cell in members)
+    measured = sum(cell.case.repeats for cell in cells)
+    warmup = sum(cell.case.warmup for cell in cells)
+    shown.append(f"{len(cells)} cells, {measured} generations to be recorded, {warmup} to warm up")
+    shown.append(_estimate(cells, earlier))
+    return shown
+
+
+def estimate_s(cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> tuple[float, int]:
+    """Return the estimated seconds of generating and the number of cells that could not be estimated.
+
+    A cell takes the mean of what its model, profile and template took before, else of what its model took.
+    """
+    times: dict[tuple[str, ...], list[float]] = {}
+    for outcome in outcomes:
+        if outcome.measurement is not None and outcome.measurement.e2e_s is not None:
+            for key in _keys(outcome.trial.cell):
+                times.setdefault(key, []).append(outcome.measurement.e2e_s)
+    per_cell = [_seconds(cell, times) for cell in cells]
+    return sum(time for time in per_cell if time is not None), per_cell.count(None)
+
+
+def _seconds(cell: Cell, times: Mapping[tuple[str, ...], Sequence[float]]) -> float | None:
+    known = next((times[key] for key in _keys(cell) if key in times), None)
+    return None if known is None else fmean(known) * (cell.case.repeats + cell.case.warmup)
+
+
+def _keys(cell: Cell) -> tuple[tuple[str, ...], ...]:
+    return (cell.model.name, cell.profile.name, cell.template.name), (cell.model.name,)
+
+
+def _estimate(cells: Sequence[Cell], earlier: Earlier | None) -> str:
+    if earlier is None:
+        return "estimated time: unknown, no earlier run of these models is in the database"
+    seconds, unknown = estimate_s(cells, earlier.outcomes)
+    more = f", and {unknown} cells that were not measured before" if unknown else ""
+    return f"estimated time: {numbers.seconds(seconds)} of generating{more} (from {earlier.where})"
+
+
+def _generations(cell: Cell) -> str:
+    one = "1 generation" if cell.case.repeats == 1 else f"{cell.case.repeats} generations"
+    return f"{one} after {cell.case.warmup} to warm up" if cell.case.warmup else one

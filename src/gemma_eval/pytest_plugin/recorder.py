@@ -1,0 +1,95 @@
+"""Writes a run to the results database while it goes on, and its reports at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from gemma_eval.errors import UsageError
+from gemma_eval.plugins import Registry
+from gemma_eval.pytest_plugin.payload import Payload
+from gemma_eval.records import Report, Run, Trial
+from gemma_eval.report.render import write
+from gemma_eval.run import make_report
+from gemma_eval.store.read import open_reader
+from gemma_eval.store.write import Store, open_store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Closed:
+    """A run that has ended, the files that were written of it, and what plugins broke meanwhile."""
+
+    report: Report
+    written: tuple[Path, ...]
+    problems: tuple[str, ...]
+
+    def named_files(self) -> tuple[tuple[str, Path], ...]:
+        """Return each file with the name to show beside it."""
+        return tuple(("report", path) for path in self.written)
+
+
+class Recorder:
+    """The one writer of a run; an outcome is acknowledged when `record` returns."""
+
+    def __init__(self, run: Run, trials: Sequence[Trial], *, database: Path, reports: Path) -> None:
+        """Open the database and plan the run, or go on with it. Raises StoreError, UsageError."""
+        _require_writable(reports)
+        self.run = run
+        self.database = database
+        self._reports = reports
+        self._models: set[str] = set()
+        self._store: Store = open_store(database)
+        self._store.begin(run, trials)
+
+    def record(self, payload: Payload, registry: Registry) -> tuple[str, ...]:
+        """Commit the outcomes of an item one by one. Raises StoreError.
+
+        Each is shown to the observers after its commit; what an observer breaks costs no outcome and is
+        returned in words.
+        """
+        problems: list[str] = []
+        for outcome in payload.outcomes:
+            model = outcome.trial.cell.model.name
+            if payload.engine is not None and model not in self._models:
+                self._store.engine(self.run.id, model, payload.engine)
+                self._models.add(model)
+            self._store.record(self.run.id, outcome)
+            problems += _observed(partial(registry.hook.outcome_recorded, outcome=outcome))
+        return tuple(problems)
+
+    def close(self, registry: Registry) -> Closed:
+        """End the run, summarise it and write its reports. Raises StoreError, UsageError."""
+        recorded = len(self._store.recorded(self.run.id))
+        try:
+            self._store.finish(self.run.id, "done" if recorded >= self.run.planned else "interrupted")
+        finally:
+            self._store.close()
+        with closing(open_reader(self.database)) as reader:
+            report = make_report(reader.run(self.run.id), reader.outcomes(self.run.id))
+        problems = _observed(partial(registry.hook.run_finished, report=report))
+        reporters = [registry.reporters[name]() for name in registry.reporters]
+        written = write(report, reporters=reporters, folder=self._reports)
+        return Closed(report=report, written=written, problems=problems)
+
+
+def _require_writable(folder: Path) -> None:
+    """Refuse a folder that cannot take the reports before hours are spent on what goes into them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: the reports cannot be written there: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{folder}: the reports cannot be written there: the folder is read-only")
+
+
+def _observed(call: partial[object]) -> tuple[str, ...]:
+    """Call an observing hook; the fault of a plugin must not cost what was measured."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - any fault of a plugin
+        return (f"a plugin failed to observe the run: {type(error).__name__}: {error}",)
+    return ()

@@ -1,0 +1,138 @@
+"""The hooks of the one process that records: it begins the run, commits outcomes, ends and shows it."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from gemma_eval.cases.expand import trials
+from gemma_eval.errors import GemmaEvalError
+from gemma_eval.pytest_plugin import matrix, payload, terminal
+from gemma_eval.pytest_plugin.begin import describe_run, run_id
+from gemma_eval.pytest_plugin.evaluation import Evaluation
+from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
+from gemma_eval.pytest_plugin.recorder import Closed, Recorder
+from gemma_eval.pytest_plugin.suite_file import CaseItem
+from gemma_eval.records import Cell, Run, Trial
+
+
+class Recording:
+    """Hooks of the process that has the results database; without pytest-xdist the only process."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        """Record this evaluation; nothing is opened before there is something to run."""
+        self._evaluation = evaluation
+        self._config = evaluation.config
+        self._started = datetime.now(UTC)
+        self._run_id = evaluation.resumed or run_id(self._started, secrets.token_hex(2))
+        self._recorder: Recorder | None = None
+        self._closed: Closed | None = None
+        self._problems: list[str] = []
+
+    def begin(self, cells: Sequence[Cell]) -> None:
+        """Open the database and plan the run; a second call does nothing. Raises pytest.UsageError."""
+        if self._recorder is not None:
+            return
+        evaluation, settings = self._evaluation, self._evaluation.settings
+        matrix.check(tuple(evaluation.suites.values()), settings)
+        if not cells:
+            self._refuse_resuming_nothing()
+            return
+        planned = tuple(trial for cell in cells for trial in trials(cell))
+        try:
+            run = self._describe(planned)
+            self._recorder = Recorder(run, planned, database=settings.database, reports=settings.reports)
+        except GemmaEvalError as error:
+            raise usage_error(error, here=evaluation.here) from error
+
+    def pytest_report_header(self) -> str:
+        """Say which run this is and where its results go."""
+        verb = "goes on with run" if self._evaluation.resumed else "run"
+        return f"gemma_eval: {verb} {self._run_id}, database {self._database}"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Begin the run when the items are known; with pytest-xdist the workers tell them later."""
+        distributed = self._config.pluginmanager.hasplugin("dsession")
+        if session.testsfailed or distributed or self._config.getoption("collectonly"):
+            return
+        self.begin([item.cell for item in session.items if isinstance(item, CaseItem)])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Commit the outcomes of an item before anything shows that it has ended."""
+        if self._recorder is None:
+            return
+        try:
+            brought = payload.of(report)
+            if brought is not None:
+                self._problems.extend(self._recorder.record(brought, self._evaluation.registry))
+        except GemmaEvalError as error:
+            self._problems.extend(lines_of(error, here=self._evaluation.here))
+            pytest.exit(f"gemma_eval: {self._problems[-1]}")
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Show an item that was not run, because its outcomes were recorded before, as such."""
+        if report.when == "call" and report.passed and payload.was_recorded(report):
+            return "recorded", "r", "RECORDED"
+        return None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End the run and write its reports, also when it was interrupted."""
+        if self._recorder is None:
+            return
+        try:
+            self._closed = self._recorder.close(self._evaluation.registry)
+            self._problems.extend(self._closed.problems)
+        except GemmaEvalError as error:
+            self._problems.extend(lines_of(error, here=self._evaluation.here))
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the table of the run, and where its database and reports are."""
+        if self._closed is None and not self._problems:
+            return
+        terminalreporter.section(f"gemma_eval: run {self._run_id}")
+        for problem in dict.fromkeys(self._problems):
+            terminalreporter.write_line(problem, red=True)
+        if self._closed is None:
+            return
+        for line in terminal.table(self._closed.report.summaries):
+            terminalreporter.write_line(line.text, **line.markup)
+        for line in terminal.ending(self._closed.report):
+            terminalreporter.write_line(line.text, **line.markup)
+        if self._closed.report.run.state != "done":
+            terminalreporter.write_line(f"go on with it:  {self._resume_command()}")
+        for name, path in (("database", self._evaluation.settings.database), *self._closed.named_files()):
+            terminalreporter.write_line(f"{name:<14}  {relative(path, self._evaluation.here)}")
+
+    @property
+    def _database(self) -> str:
+        return str(relative(self._evaluation.settings.database, self._evaluation.here))
+
+    def _describe(self, planned: Sequence[Trial]) -> Run:
+        return describe_run(
+            self._run_id,
+            started=self._started,
+            suites=tuple(dict.fromkeys(trial.cell.suite for trial in planned)),
+            planned=len(planned),
+            arguments=tuple(map(str, self._config.invocation_params.args)),
+            folder=self._config.rootpath,
+        )
+
+    def _refuse_resuming_nothing(self) -> None:
+        if self._evaluation.resumed is not None:
+            raise pytest.UsageError(
+                f"--gemma-resume {self._evaluation.resumed}: no case of its suite is selected; "
+                "give the arguments that the run was begun with, as --gemma-suite NAME"
+            )
+
+    def _resume_command(self) -> str:
+        given = [str(argument) for argument in self._config.invocation_params.args]
+        resuming = () if self._evaluation.settings.resume else ("--gemma-resume", self._run_id)
+        return shlex.join(["pytest", *given, *resuming])

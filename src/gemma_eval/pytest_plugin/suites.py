@@ -1,0 +1,76 @@
+"""From what `--gemma-suite` was given to a path among pytest's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from gemma_eval.config.shipped import suite_path
+from gemma_eval.errors import UsageError
+from gemma_eval.pytest_plugin.ids import suite_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A suite that was asked for; `within` selects cases as pytest's `::case` or `::case[m/p/t]`."""
+
+    path: Path
+    within: str
+
+    @property
+    def argument(self) -> str:
+        """What pytest is given to collect it."""
+        return f"{self.path}{self.within}"
+
+
+def find(given: Sequence[str], *, here: Path, folders: Sequence[Path]) -> tuple[Asked, ...]:
+    """Return the suites named by `--gemma-suite`, each once. Raises pytest.UsageError.
+
+    A name is looked up in `folders`, then among the shipped suites; a path starts at `here`. The `@name`
+    of a node id is understood, so that a failed item's id can be given back as it was printed.
+    """
+    found: dict[Asked, None] = {}
+    for name in given:
+        where, separator, within = name.removeprefix("@").partition("::")
+        try:
+            path = _in(folders, where) or suite_path(where, folder=here)
+        except UsageError as error:
+            raise pytest.UsageError(f"--gemma-suite {name}: {error}") from error
+        found[Asked(path=path.absolute(), within=separator + within)] = None
+    return tuple(found)
+
+
+def add_arguments(config: pytest.Config, args: list[str]) -> None:
+    """Append the asked suites to `args` once, and have the conftest.py files beside them loaded at start.
+
+    Raises pytest.UsageError: no such suite, or two suites with one node id.
+    """
+    options = config.known_args_namespace
+    folders = cast(list[Path], config.getini("gemma_suite_paths"))
+    asked = find(options.gemma_suite, here=config.invocation_params.dir, folders=folders)
+    _refuse_equal_ids(asked, rootdir=config.rootpath)
+    args.extend(suite.argument for suite in asked if suite.argument not in args)
+    inside = [str(suite.path) for suite in asked if suite.path.is_relative_to(config.rootpath)]
+    if inside:
+        usual = options.file_or_dir or [*config.getini("testpaths"), str(config.invocation_params.dir)]
+        options.file_or_dir = [*usual, *inside]
+
+
+def _in(folders: Sequence[Path], name: str) -> Path | None:
+    candidates = (folder / f"{name}{suffix}" for folder in folders for suffix in (".toml", ".gemma.toml"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _refuse_equal_ids(asked: Sequence[Asked], *, rootdir: Path) -> None:
+    paths: dict[str, Path] = {}
+    for suite in asked:
+        name = suite_id(suite.path, rootdir=rootdir)
+        other = paths.setdefault(name, suite.path)
+        if other != suite.path:
+            raise pytest.UsageError(
+                f"--gemma-suite: {other} and {suite.path} are both called {name}; rename one of them"
+            )
