@@ -1,0 +1,195 @@
+"""What a run shows, in sentences: each is computed from the intervals, and says so when they show nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from gemma_eval.records import Group, Outcome, Report
+from gemma_eval.report import numbers
+from gemma_eval.report.groups import Groups, Interval, interval_of, overlap
+
+Tone = Literal["shown", "open", "bad"]
+Status = Literal["passed", "missed", "open", "error"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One sentence about one `topic`; its tone is *shown* by the data, left *open* by it, or *bad* news."""
+
+    topic: str
+    text: str
+    tone: Tone
+
+
+def headline(report: Report, groups: Groups) -> str:
+    """Say in a sentence or two which group is best and whether the run is whole."""
+    scores = list(groups.measured("score"))
+    if not scores:
+        best = "No score was measured."
+    elif len(scores) == 1:
+        best = f"The score is {_value(scores[0][1], scores[0][2], numbers.score)}."
+    else:
+        group, value, interval = max(scores, key=lambda each: each[1])
+        best = f"{groups.label(group)} scores best: {_value(value, interval, numbers.score)}."
+    return f"{best} {_wholeness(report)}"
+
+
+def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
+    """Say what the run shows about quality, speed, templates, profiles and demands, bad news first."""
+    found = (
+        _trouble(report),
+        _leader(groups, "score", topic="Quality", verb="scores best", write=numbers.score),
+        _leader(groups, "output_tokens_per_s", topic="Speed", verb="is fastest", write=_tokens_per_s),
+        _templates(groups),
+        _profiles(groups),
+        _demands(report),
+    )
+    return tuple(finding for finding in found if finding is not None)
+
+
+def status(outcome: Outcome) -> Status:
+    """Tell whether every demand was met, one was missed, none was made, or nothing was generated."""
+    if outcome.failure is not None:
+        return "error"
+    demands = [score.passed for score in outcome.scores if score.passed is not None]
+    if not demands:
+        return "open"
+    return "passed" if all(demands) else "missed"
+
+
+def _wholeness(report: Report) -> str:
+    failed = sum(outcome.failure is not None for outcome in report.outcomes)
+    missing = report.run.planned - len(report.outcomes)
+    if not failed and missing <= 0:
+        return f"All {numbers.count(report.run.planned)} planned trials were answered."
+    parts = [f"{numbers.count(failed)} failed"] if failed else []
+    parts += [f"{numbers.count(missing)} never ran"] if missing > 0 else []
+    return f"Of {numbers.count(report.run.planned)} planned trials {' and '.join(parts)}."
+
+
+def _trouble(report: Report) -> Finding | None:
+    kinds = Counter(outcome.failure.kind for outcome in report.outcomes if outcome.failure is not None)
+    missing = report.run.planned - len(report.outcomes)
+    if not kinds and missing <= 0:
+        return None
+    parts = [f"{numbers.count(n)} × {kind}" for kind, n in kinds.most_common()]
+    parts += [f"{numbers.count(missing)} without a record ({report.run.state})"] if missing > 0 else []
+    text = f"{', '.join(parts)}. Failed trials are in no score and no timing below."
+    return Finding(topic="Incomplete", text=text, tone="bad")
+
+
+def _leader(
+    groups: Groups, metric: str, *, topic: str, verb: str, write: Callable[[float], str]
+) -> Finding | None:
+    measured = sorted(groups.measured(metric), key=lambda each: -each[1])
+    if len(measured) < 2:
+        return None
+    group, value, interval = measured[0]
+    rivals = [each for each in measured[1:] if overlap(interval, each[2])]
+    text = f"{groups.label(group)} {verb}, {_value(value, interval, write)}; {_rivals(rivals, measured, groups)}."
+    return Finding(topic=topic, text=text, tone="open" if rivals else "shown")
+
+
+def _rivals(
+    rivals: list[tuple[Group, float, Interval | None]],
+    measured: list[tuple[Group, float, Interval | None]],
+    groups: Groups,
+) -> str:
+    others = len(measured) - 1
+    if not rivals:
+        return "its interval lies above all others"
+    if len(rivals) == others:
+        return "all intervals overlap it: no difference shown" if others > 1 else "the intervals overlap: no difference shown"
+    if len(rivals) == 1:
+        return f"only the interval of {groups.label(rivals[0][0])} overlaps it"
+    return f"the intervals of {len(rivals)} of the {others} others overlap it"
+
+
+def _templates(groups: Groups) -> Finding | None:
+    places = [(model, profile) for model in groups.models for profile in groups.profiles]
+
+    def group(place: tuple[str, str], name: str) -> Group:
+        return Group(model=place[0], profile=place[1], template=name)
+
+    return _compare(groups, groups.templates, places, group, topic="Templates", place_word="profile")
+
+
+def _profiles(groups: Groups) -> Finding | None:
+    places = [(model, template) for model in groups.models for template in groups.templates]
+
+    def group(place: tuple[str, str], name: str) -> Group:
+        return Group(model=place[0], profile=name, template=place[1])
+
+    return _compare(groups, groups.profiles, places, group, topic="Profiles", place_word="template")
+
+
+def _compare(
+    groups: Groups,
+    names: tuple[str, ...],
+    places: list[tuple[str, str]],
+    group: Callable[[tuple[str, str], str], Group],
+    *,
+    topic: str,
+    place_word: str,
+) -> Finding | None:
+    """Compare the scores of every pair of `names`, each pair in every place where both have an interval."""
+    if len(names) < 2:
+        return None
+    word = f"model and {place_word}" if len(groups.models) > 1 else place_word
+    shown, silent = [], []
+    for one, other in combinations(names, 2):
+        pairs = [
+            (interval_of(groups.summary(group(place, one), "score")),
+             interval_of(groups.summary(group(place, other), "score")))
+            for place in places
+        ]  # fmt: skip
+        sentence = _pair(one, other, pairs, word)
+        (shown if sentence else silent).append(sentence or f"{one} and {other}")
+    if not shown:
+        text = "the intervals of the scores overlap everywhere: no difference shown."
+        return Finding(topic=topic, text=text, tone="open")
+    rest = [f"{' or '.join(silent)}: the intervals overlap, no difference shown"] if silent else []
+    return Finding(topic=topic, text=f"{'; '.join(shown + rest)}.", tone="shown")
+
+
+def _pair(one: str, other: str, pairs: list[tuple[Interval | None, Interval | None]], word: str) -> str:
+    """Say where the interval of `one` lies above or below that of `other`; empty when it never does."""
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    above = sum(a[0] > b[1] for a, b in known)
+    below = sum(a[1] < b[0] for a, b in known)
+    parts = [
+        f"{winner} is above {loser} {_share(n, len(known), word)}"
+        for winner, loser, n in ((one, other, above), (other, one, below))
+        if n
+    ]
+    return " but ".join(parts)
+
+
+def _share(n: int, total: int, word: str) -> str:
+    if total == 1:
+        return "beyond the intervals"
+    return f"with every {word}" if n == total else f"with {n} of {total} {word}s"
+
+
+def _demands(report: Report) -> Finding | None:
+    counts = Counter(status(outcome) for outcome in report.outcomes)
+    demanded = counts["passed"] + counts["missed"]
+    if not demanded:
+        return None
+    text = f"{numbers.count(counts['passed'])} of {numbers.count(demanded)} trials with a demand met it."
+    return Finding(topic="Demands", text=text, tone="bad" if counts["missed"] else "shown")
+
+
+def _value(value: float, interval: Interval | None, write: Callable[[float], str]) -> str:
+    if interval is None:
+        return write(value)
+    low, high = (write(end).removesuffix(" tokens/s") for end in interval)
+    return f"{write(value)} [{low}, {high}]"
+
+
+def _tokens_per_s(value: float) -> str:
+    return f"{numbers.number(value)} tokens/s"

@@ -1,0 +1,93 @@
+"""The groups of a report in the order they ran, with their summaries at hand and their names in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gemma_eval.records import Group, Outcome, Report, Summary
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """What was compared: models, profiles and templates by name, and every group that has a summary."""
+
+    models: tuple[str, ...]
+    profiles: tuple[str, ...]
+    templates: tuple[str, ...]
+    order: tuple[Group, ...]
+    _summaries: dict[tuple[Group, str], Summary] = field(repr=False)
+
+    def summary(self, group: Group, metric: str) -> Summary | None:
+        """Return the summary of one metric over one group, `None` where there is none."""
+        return self._summaries.get((group, metric))
+
+    def label(self, group: Group) -> str:
+        """Name a group by what tells it from the others: `greedy · rag`, with the model when there are more."""
+        parts = (
+            group.model if len(self.models) > 1 else "",
+            group.profile if len(self.profiles) > 1 else "",
+            group.template if len(self.templates) > 1 else "",
+        )
+        return " · ".join(part for part in parts if part) or group.model
+
+    def measured(self, metric: str) -> Iterator[tuple[Group, float, Interval | None]]:
+        """Yield each group that has a value of `metric`, with the value and its interval."""
+        for group in self.order:
+            summary = self.summary(group, metric)
+            value = centre(summary)
+            if value is not None:
+                yield group, value, interval_of(summary)
+
+
+def groups_of(report: Report) -> Groups:
+    """Collect the groups of a report, each name once, in the order of the summaries."""
+    order = tuple(dict.fromkeys(summary.group for summary in report.summaries))
+    return Groups(
+        models=tuple(dict.fromkeys(group.model for group in order)),
+        profiles=tuple(dict.fromkeys(group.profile for group in order)),
+        templates=tuple(dict.fromkeys(group.template for group in order)),
+        order=order,
+        _summaries={(summary.group, summary.metric): summary for summary in report.summaries},
+    )
+
+
+def group_of(outcome: Outcome) -> Group:
+    """Return the group that an outcome belongs to."""
+    cell = outcome.trial.cell
+    return Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)
+
+
+def timed(report: Report) -> dict[Group, tuple[Outcome, ...]]:
+    """Return, by group, the outcomes that its timings are summarised over: the benchmark trials if it has any."""
+    members: dict[Group, list[Outcome]] = {}
+    for outcome in report.outcomes:
+        members.setdefault(group_of(outcome), []).append(outcome)
+    return {group: _benchmarks(outcomes) or tuple(outcomes) for group, outcomes in members.items()}
+
+
+def centre(summary: Summary | None) -> float | None:
+    """Return the value that a summary's interval is of: the mean of a score, the median of a timing."""
+    if summary is None:
+        return None
+    return summary.mean if summary.metric == "score" or summary.p50 is None else summary.p50
+
+
+def interval_of(summary: Summary | None) -> Interval | None:
+    """Return the ends of a summary's interval, `None` where it has none."""
+    if summary is None or summary.ci_low is None or summary.ci_high is None:
+        return None
+    return summary.ci_low, summary.ci_high
+
+
+def overlap(one: Interval | None, other: Interval | None) -> bool:
+    """Tell whether two intervals share a value; an interval that is not known may lie anywhere."""
+    if one is None or other is None:
+        return True
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _benchmarks(outcomes: list[Outcome]) -> tuple[Outcome, ...]:
+    return tuple(outcome for outcome in outcomes if outcome.trial.cell.case.kind == "benchmark")

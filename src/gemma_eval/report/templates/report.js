@@ -1,0 +1,243 @@
+// The table of cases: sorted, filtered, paged and opened; and the choice of theme. Text is only ever text.
+"use strict";
+(() => {
+  const PAGE = 50;
+  const byId = (id) => document.getElementById(id);
+  const table = byId("trials");
+  const index = JSON.parse(byId("index").textContent);
+  const large = byId("details") && readDetails(JSON.parse(byId("details").textContent));
+  const bodies = large ? [] : [...table.tBodies];
+  const column = Object.fromEntries(index.columns.map((name, at) => [name, at]));
+  const form = document.querySelector(".filters");
+  const searched = [];
+  const state = { q: "", model: "", profile: "", template: "", result: "", sort: "", dir: "asc", page: 1 };
+
+  // --- elements -------------------------------------------------------------------------------------
+
+  function element(name, attributes, ...children) {
+    const made = name.startsWith("svg:")
+      ? document.createElementNS("http://www.w3.org/2000/svg", name.slice(4))
+      : document.createElement(name);
+    for (const [key, value] of Object.entries(attributes ?? {})) made.setAttribute(key, value);
+    made.append(...children.filter((child) => child !== null));
+    return made;
+  }
+
+  // --- the rows of a large run ------------------------------------------------------------------------
+
+  function readDetails({ texts, rows }) {
+    const whole = (value) => {
+      if (Array.isArray(value)) return value.map(whole);
+      if (value === null || typeof value !== "object") return value;
+      if ("t" in value) return texts[value.t];
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, whole(item)]));
+    };
+    return { text: (at) => strings(whole(rows[at])).join(" "), row: (at) => whole(rows[at]) };
+  }
+
+  function strings(value) {
+    if (typeof value === "string") return [value];
+    return value === null || typeof value !== "object" ? [] : Object.values(value).flatMap(strings);
+  }
+
+  function trialBody(row) {
+    const cells = row.cells.map((cell) => element("td", { class: "num" }, cell));
+    const model = index.models > 1 ? element("td", {}, row.model) : null;
+    return element("tbody", { class: `trial ${row.status}` },
+      element("tr", { class: "row" },
+        element("th", { scope: "row" },
+          element("span", { class: "case" }, row.case), element("span", { class: "said" }, row.query)),
+        model, element("td", {}, row.profile), element("td", {}, row.template),
+        element("td", { class: "result" }, row.result), ...cells, element("td", { class: "said" }, row.excerpt)),
+      element("tr", { class: "more" }, element("td", { colspan: index.models > 1 ? 10 : 9 },
+        element("details", {}, element("summary", {}, "prompt, context, answer, scores"), detail(row.detail)))));
+  }
+
+  function detail(all) {
+    return element("div", { class: "detail" },
+      all.error ? element("p", { class: "error" }, all.error) : null,
+      element("div", { class: "read" }, ...promptOf(all), ...contextOf(all)),
+      element("div", { class: "wrote" }, ...answerOf(all), ...scoresOf(all),
+        element("dl", { class: "facts" },
+          ...all.facts.flatMap((fact) => [element("dt", {}, fact.name), element("dd", {}, fact.value)]))));
+  }
+
+  function promptOf(all) {
+    if (!all.prompt) return [];
+    return [element("h4", {}, "Prompt"), element("p", { class: "note" }, all.prompt_note),
+      element("pre", { dir: "auto", tabindex: 0 }, all.prompt)];
+  }
+
+  function contextOf(all) {
+    if (!all.passages.length) return [];
+    const items = all.passages.map((passage) => {
+      const note = `${passage.rank} · ${passage.document} · ${passage.score}${passage.used ? "" : " · dropped: over the budget"}`;
+      return element("li", passage.used ? {} : { class: "dropped" },
+        element("span", { class: "note" }, note), element("span", { dir: "auto" }, passage.text));
+    });
+    return [element("h4", {}, "Context"), element("ol", { class: "passages" }, ...items)];
+  }
+
+  function answerOf(all) {
+    const made = all.answer
+      ? [element("h4", {}, "Answer"), element("pre", { class: "answer", dir: "auto", tabindex: 0 }, all.answer)]
+      : [];
+    if (!all.timeline) return made;
+    const { ticks, first, end, width } = all.timeline;
+    return [...made,
+      element("svg:svg", { class: "timeline", viewBox: `0 0 ${width} 14`, preserveAspectRatio: "none", height: 14,
+        role: "img", "aria-label": "when each token arrived" },
+        element("svg:path", { class: "wait", d: `M0 7H${first.toFixed(1)}` }),
+        element("svg:path", { class: "rug", transform: "translate(0 2)", d: ticks })),
+      element("p", { class: "note" }, `request to end, ${end}; a stroke for each arrival`)];
+  }
+
+  function scoresOf(all) {
+    if (!all.scores.length) return [];
+    const heads = ["scorer", "value", "result", "judged", "why"].map((name) =>
+      element("th", name === "value" ? { scope: "col", class: "num" } : { scope: "col" }, name));
+    const rows = all.scores.map((score) => element("tr", {},
+      element("th", { scope: "row" }, score.scorer), element("td", { class: "num" }, score.value),
+      element("td", {}, score.result), element("td", { dir: "auto" }, score.answer),
+      element("td", { dir: "auto" }, score.explanation)));
+    return [element("h4", {}, "Scores"), element("table", { class: "scores" },
+      element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows))];
+  }
+
+  // --- what is shown ----------------------------------------------------------------------------------
+
+  function bodyOf(at) {
+    const body = (bodies[at] ??= trialBody(large.row(at)));
+    const name = body.querySelector("span.case");
+    if (name) {
+      const button = element("button", { type: "button", class: "case", "aria-expanded": "false" }, name.textContent);
+      name.replaceWith(button);
+      body.rows[0].addEventListener("click", () => {
+        if (!getSelection().toString()) open(body, button, !body.classList.contains("opened"));
+      });
+    }
+    return body;
+  }
+
+  function open(body, button, opened) {
+    body.classList.toggle("opened", opened);
+    body.querySelector("details").open = opened;
+    button.setAttribute("aria-expanded", String(opened));
+  }
+
+  function textOf(at) {
+    return (searched[at] ??= (large ? large.text(at) : bodies[at].textContent).toLowerCase());
+  }
+
+  function chosen() {
+    const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = [];
+    index.rows.forEach((row, at) => {
+      const same = (name, key) => !state[name] || row[column[key]] === state[name];
+      if (same("model", "model") && same("profile", "profile") && same("template", "template") &&
+        same("result", "status") && words.every((word) => textOf(at).includes(word))) found.push(at);
+    });
+    return found;
+  }
+
+  function sorted(found) {
+    if (!(state.sort in column)) return found;
+    const key = column[state.sort];
+    const sign = state.dir === "desc" ? -1 : 1;
+    const value = (at) => index.rows[at][key];
+    return found.sort((a, b) => {
+      const [one, other] = [value(a), value(b)];
+      if (one === null || other === null) return (one === null) - (other === null) || a - b; // not measured: last
+      const order = typeof one === "number" ? one - other : one < other ? -1 : one > other ? 1 : 0;
+      return sign * order || a - b;
+    });
+  }
+
+  function show() {
+    const found = sorted(chosen());
+    const pages = Math.max(1, Math.ceil(found.length / PAGE));
+    state.page = Math.min(Math.max(1, state.page), pages);
+    const start = (state.page - 1) * PAGE;
+    for (const body of [...table.tBodies]) body.remove();
+    table.append(...found.slice(start, start + PAGE).map(bodyOf));
+    const total = index.rows.length;
+    byId("count").textContent = found.length === total ? `${total} trials` : `${found.length} of ${total} trials`;
+    document.querySelector(".pages").hidden = pages === 1;
+    byId("place").textContent = `page ${state.page} of ${pages}`;
+    byId("previous").disabled = state.page === 1;
+    byId("next").disabled = state.page === pages;
+    for (const head of table.tHead.querySelectorAll("[data-key]")) {
+      if (head.dataset.key !== state.sort) head.removeAttribute("aria-sort");
+      else head.setAttribute("aria-sort", state.dir === "desc" ? "descending" : "ascending");
+    }
+  }
+
+  // --- the state and the address ----------------------------------------------------------------------
+
+  function change(changes) {
+    Object.assign(state, { page: 1 }, changes);
+    show();
+    const kept = Object.entries(state).filter(([key, value]) =>
+      value !== "" && !(key === "page" && value === 1) && !(key === "dir" && (value === "asc" || !state.sort)));
+    try {
+      history.replaceState(null, "", `#${kept.length ? new URLSearchParams(kept) : "cases"}`);
+    } catch {
+      // a page that may not change its address works all the same
+    }
+  }
+
+  function readAddress() {
+    if (!location.hash.includes("=")) return false;
+    const given = new URLSearchParams(location.hash.slice(1));
+    for (const key of Object.keys(state)) state[key] = given.get(key) ?? "";
+    state.dir = state.dir === "desc" ? "desc" : "asc";
+    state.page = Math.trunc(Number(state.page)) || 1;
+    for (const field of form.elements) if (field.name) field.value = state[field.name];
+    for (const field of form.elements) if (field.name) state[field.name] = field.value;
+    return true;
+  }
+
+  // --- wiring -----------------------------------------------------------------------------------------
+
+  for (const head of table.tHead.querySelectorAll("[data-key]")) {
+    const button = element("button", { type: "button" }, head.textContent);
+    button.addEventListener("click", () => {
+      const again = state.sort === head.dataset.key;
+      if (again && state.dir === "desc") change({ sort: "", dir: "asc" });
+      else change({ sort: head.dataset.key, dir: again ? "desc" : "asc" });
+    });
+    head.replaceChildren(button);
+  }
+  form.addEventListener("input", () => change(Object.fromEntries(new FormData(form))));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(() => change({ q: "", model: "", profile: "", template: "", result: "" })));
+  byId("previous").addEventListener("click", () => change({ page: state.page - 1 }));
+  byId("next").addEventListener("click", () => change({ page: state.page + 1 }));
+  addEventListener("hashchange", () => {
+    if (!readAddress()) return;
+    show();
+    byId("cases").scrollIntoView();
+  });
+  form.hidden = false;
+  const linked = readAddress();
+  show();
+  if (linked) byId("cases").scrollIntoView();
+
+  const theme = byId("theme");
+  const themes = ["auto", "light", "dark"];
+  const root = document.documentElement;
+  const tell = () => { theme.textContent = `Theme: ${root.dataset.theme ?? "auto"}`; };
+  theme.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(root.dataset.theme ?? "auto") + 1) % themes.length];
+    if (next === "auto") delete root.dataset.theme;
+    else root.dataset.theme = next;
+    try {
+      localStorage.setItem("gemma_eval.theme", next);
+    } catch {
+      // the choice lasts as long as the page
+    }
+    tell();
+  });
+  theme.hidden = false;
+  tell();
+})();

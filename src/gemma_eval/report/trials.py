@@ -1,0 +1,268 @@
+"""The table of cases: a row for each trial, and what it opens to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gemma_eval.records import Generation, Measurement, Option, Outcome, Passage, Prompt, Report, Score
+from gemma_eval.report import charts, numbers
+from gemma_eval.report.findings import Status, status
+from gemma_eval.report.visible import visible
+
+TIMELINE_WIDTH = 600
+EXCERPT = 90
+
+WORDS: Mapping[Status, str] = {
+    "passed": "passed",
+    "missed": "missed",
+    "open": "no demand",
+    "error": "error",
+}
+"""What a status is called on the page."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fact:
+    """A name and a value in words."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContextPassage:
+    """A passage that was retrieved; `used` tells whether it fitted the budget."""
+
+    rank: int
+    document: str
+    score: str
+    text: str
+    used: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreRow:
+    """One check on one answer."""
+
+    scorer: str
+    value: str
+    result: str
+    answer: str
+    explanation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeline:
+    """When each delta arrived, on a line from the request to the end."""
+
+    ticks: str
+    first: float
+    end: str
+    width: int = TIMELINE_WIDTH
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Detail:
+    """All that is known of one trial."""
+
+    error: str
+    prompt: str
+    prompt_note: str
+    passages: tuple[ContextPassage, ...]
+    answer: str
+    scores: tuple[ScoreRow, ...]
+    facts: tuple[Fact, ...]
+    timeline: Timeline | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRow:
+    """One trial: what it is sorted and filtered by, the same in words, and its detail."""
+
+    case: str
+    model: str
+    profile: str
+    template: str
+    repeat: int
+    status: Status
+    score: float | None
+    ttft_s: float | None
+    output_tokens_per_s: float | None
+    e2e_s: float | None
+    output_tokens: int | None
+    query: str
+    excerpt: str
+    detail: Detail
+
+    @property
+    def result(self) -> str:
+        """The status in words."""
+        return WORDS[self.status]
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The measured values in words: score, TTFT, tokens/s, end to end, tokens."""
+        rate = self.output_tokens_per_s
+        return (
+            numbers.score(self.score),
+            numbers.seconds(self.ttft_s),
+            numbers.MISSING if rate is None else numbers.number(rate),
+            numbers.seconds(self.e2e_s),
+            numbers.count(self.output_tokens),
+        )
+
+
+def trial_rows(report: Report) -> tuple[TrialRow, ...]:
+    """Return a row for each outcome, in the order of the run."""
+    return tuple(_row(outcome) for outcome in report.outcomes)
+
+
+def _row(outcome: Outcome) -> TrialRow:
+    trial, measured = outcome.trial, outcome.measurement
+    cell = trial.cell
+    return TrialRow(
+        case=visible(cell.case.id),
+        model=visible(cell.model.name),
+        profile=visible(cell.profile.name),
+        template=visible(cell.template.name),
+        repeat=trial.repeat,
+        status=status(outcome),
+        score=outcome.score,
+        ttft_s=None if measured is None else measured.ttft_s,
+        output_tokens_per_s=None if measured is None else measured.output_tokens_per_s,
+        e2e_s=None if measured is None else measured.e2e_s,
+        output_tokens=None if measured is None else measured.output_tokens,
+        query=_excerpt(cell.case.query),
+        excerpt=_excerpt(_said(outcome)),
+        detail=_detail(outcome),
+    )
+
+
+def _said(outcome: Outcome) -> str:
+    if outcome.failure is not None:
+        return f"{outcome.failure.kind}: {outcome.failure.message}"
+    return "" if outcome.generation is None else outcome.generation.text
+
+
+def _excerpt(text: str) -> str:
+    """Return the beginning of a text on one line."""
+    line = visible(" ".join(text[: 4 * EXCERPT].split()))
+    return line if len(line) <= EXCERPT else f"{line[:EXCERPT]}…"
+
+
+def _detail(outcome: Outcome) -> Detail:
+    prompt, generation, failure = outcome.prompt, outcome.generation, outcome.failure
+    return Detail(
+        error="" if failure is None else visible(f"{failure.kind}: {failure.message}"),
+        prompt="" if prompt is None else visible(_prompt_text(prompt)),
+        prompt_note="" if prompt is None else _prompt_note(prompt),
+        passages=() if prompt is None else _passages(prompt),
+        answer="" if generation is None else visible(generation.text),
+        scores=tuple(_score(score) for score in outcome.scores),
+        facts=tuple(_facts(outcome)),
+        timeline=None if generation is None else timeline(generation),
+    )
+
+
+def _prompt_text(prompt: Prompt) -> str:
+    if prompt.text is not None:
+        return prompt.text
+    return "\n\n".join(f"{message.role}:\n{message.content}" for message in prompt.messages)
+
+
+def _prompt_note(prompt: Prompt) -> str:
+    how = "as the model read it" if prompt.text is not None else "as messages; the server applied its own markup"
+    return how if prompt.n_tokens is None else f"{numbers.count(prompt.n_tokens)} tokens, {how}"
+
+
+def _passages(prompt: Prompt) -> tuple[ContextPassage, ...]:
+    used = [_passage(passage, used=True) for passage in prompt.passages]
+    return (*used, *(_passage(passage, used=False) for passage in prompt.dropped))
+
+
+def _passage(passage: Passage, *, used: bool) -> ContextPassage:
+    return ContextPassage(
+        rank=passage.rank,
+        document=visible(passage.document),
+        score=numbers.number(passage.score),
+        text=visible(passage.text),
+        used=used,
+    )
+
+
+def _score(score: Score) -> ScoreRow:
+    result = {None: "no demand", True: "passed", False: "missed"}[score.passed]
+    return ScoreRow(
+        scorer=visible(score.scorer),
+        value=numbers.score(score.value),
+        result=result if score.unscored is None else "unscored",
+        answer=visible(score.answer),
+        explanation=visible(score.explanation if score.unscored is None else score.unscored),
+    )
+
+
+def _facts(outcome: Outcome) -> list[Fact]:
+    """List what was asked and what it cost, in words."""
+    trial = outcome.trial
+    case = trial.cell.case
+    facts = [("seed", str(trial.seed)), ("repeat", f"{trial.repeat + 1} of {case.repeats}"), ("kind", case.kind)]
+    if outcome.generation is not None:
+        facts += _generation_facts(outcome.generation)
+    if outcome.measurement is not None:
+        facts += _measurement_facts(outcome.measurement)
+    if outcome.generation is not None and outcome.generation.effective:
+        facts.append(("sampling", options(outcome.generation.effective)))
+    if case.tags:
+        facts.append(("tags", ", ".join(case.tags)))
+    facts.append(("declared at", f"{case.source.path}:{case.source.line}"))
+    return [Fact(name=visible(name), value=visible(value)) for name, value in facts]
+
+
+def _generation_facts(generation: Generation) -> list[tuple[str, str]]:
+    cached = f", {generation.cached_tokens} cached" if generation.cached_tokens else ""
+    return [
+        ("finish reason", generation.finish_reason),
+        ("prompt tokens", f"{numbers.count(generation.prompt_tokens)}{cached}"),
+        ("output tokens", f"{numbers.count(generation.output_tokens)}, counted by {generation.count_source}"),
+    ]
+
+
+def _measurement_facts(measured: Measurement) -> list[tuple[str, str]]:
+    rate = measured.output_tokens_per_s
+    facts = (
+        ("TTFT", "ttft_s", numbers.seconds(measured.ttft_s)),
+        ("TPOT", "tpot_s", numbers.seconds(measured.tpot_s)),
+        ("output tokens/s", "output_tokens_per_s", numbers.MISSING if rate is None else numbers.number(rate)),
+        ("end to end", "e2e_s", numbers.seconds(measured.e2e_s)),
+        ("longest stall", "max_stall_s", numbers.seconds(measured.max_stall_s)),
+        ("peak memory", "peak_memory_bytes", numbers.bytes_(measured.peak_memory_bytes)),
+    )
+    return [(label, _with_reason(value, measured.missing.get(name))) for label, name, value in facts]
+
+
+def _with_reason(value: str, reason: str | None) -> str:
+    return value if reason is None else f"{value} ({reason})"
+
+
+def options(values: Mapping[str, Option]) -> str:
+    """Write options as `name = value`, in the order of their names."""
+    return ", ".join(f"{name} = {_option(value)}" for name, value in sorted(values.items()))
+
+
+def _option(value: Option) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def timeline(generation: Generation) -> Timeline | None:
+    """Return the arrivals of an answer's deltas from its request to its end, `None` when it had no delta."""
+    if not generation.deltas:
+        return None
+    end_ns = max(generation.ended_ns, generation.deltas[-1].at_ns)
+    x = charts.Scale(low=generation.requested_ns, high=end_ns, start=0, stop=TIMELINE_WIDTH)
+    places = [x(delta.at_ns) for delta in generation.deltas]
+    return Timeline(
+        ticks=charts.rug_path(places, height=10),
+        first=places[0],
+        end=numbers.seconds((end_ns - generation.requested_ns) / 1e9),
+    )

@@ -1,0 +1,270 @@
+"""The page as plain rows and words, so that its templates only lay out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlencode
+
+from gemma_eval.records import EngineInfo, Group, Report, Run, Summary
+from gemma_eval.report import charts, numbers
+from gemma_eval.report.figures import Distribution, Scatter, distributions, scatter
+from gemma_eval.report.findings import Finding, findings, headline
+from gemma_eval.report.groups import Groups, centre, groups_of, interval_of, overlap
+from gemma_eval.report.trials import Fact, TrialRow, options, trial_rows
+from gemma_eval.report.visible import visible
+
+BAR_WIDTH = 96
+HEAT_STEPS = 10
+
+Standing = Literal["best", "overlaps", "below", "alone"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """A score and its interval on a line from 0 to 1."""
+
+    at: float
+    low: float
+    high: float
+    width: int = BAR_WIDTH
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SummaryRow:
+    """One group in words."""
+
+    number: int
+    model: str
+    profile: str
+    template: str
+    score: str
+    interval: str
+    bar: Bar | None
+    ttft_p50: str
+    ttft_p95: str
+    tokens_per_s: str
+    memory: str
+    n: str
+    missing: str
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatrixCell:
+    """The score of a group: its words, its shade (0..10), and how its interval stands to the best of the matrix."""
+
+    score: str
+    interval: str
+    bar: Bar | None
+    shade: int
+    standing: Standing
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatrixRow:
+    """A profile with a cell for each template, `None` where that pair did not run."""
+
+    profile: str
+    cells: tuple[MatrixCell | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matrix:
+    """The profiles × templates of one model."""
+
+    model: str
+    templates: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureRow:
+    """One kind of failure: how often, its first message, and where to find its trials."""
+
+    kind: str
+    n: str
+    message: str
+    cases: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """A titled list of facts."""
+
+    title: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Everything that the page shows, in its order."""
+
+    run: Run
+    headline: str
+    findings: tuple[Finding, ...]
+    failures: tuple[FailureRow, ...]
+    summaries: tuple[SummaryRow, ...]
+    matrices: tuple[Matrix, ...]
+    distributions: tuple[Distribution, ...]
+    scatter: Scatter | None
+    trials: tuple[TrialRow, ...]
+    models: tuple[str, ...]
+    profiles: tuple[str, ...]
+    templates: tuple[str, ...]
+    provenance: tuple[Facts, ...]
+
+
+def page(report: Report) -> Page:
+    """Arrange a report for the page."""
+    groups = groups_of(report)
+    return Page(
+        run=report.run,
+        headline=headline(report, groups),
+        findings=findings(report, groups),
+        failures=_failures(report),
+        summaries=tuple(_summary_row(groups, group, number) for number, group in enumerate(groups.order, start=1)),
+        matrices=tuple(_matrix(groups, model) for model in groups.models),
+        distributions=distributions(report, groups),
+        scatter=scatter(groups),
+        trials=trial_rows(report),
+        models=groups.models,
+        profiles=groups.profiles,
+        templates=groups.templates,
+        provenance=_provenance(report.run),
+    )
+
+
+def _summary_row(groups: Groups, group: Group, number: int) -> SummaryRow:
+    score, ttft = groups.summary(group, "score"), groups.summary(group, "ttft_s")
+    rate = centre(groups.summary(group, "output_tokens_per_s"))
+    return SummaryRow(
+        number=number,
+        model=group.model,
+        profile=group.profile,
+        template=group.template,
+        score=numbers.score(centre(score)),
+        interval="" if interval_of(score) is None else numbers.interval(*_ends(score)),
+        bar=_bar(score),
+        ttft_p50=numbers.seconds(None if ttft is None else ttft.p50),
+        ttft_p95=numbers.seconds(None if ttft is None else ttft.p95),
+        tokens_per_s=numbers.MISSING if rate is None else numbers.number(rate),
+        memory=numbers.bytes_(centre(groups.summary(group, "peak_memory_bytes"))),
+        n=numbers.count(0 if score is None else score.n),
+        missing=_missing(score),
+        link=_link(groups, group),
+    )
+
+
+def _missing(score: Summary | None) -> str:
+    return f"{numbers.count(score.missing)} missing" if score is not None and score.missing else ""
+
+
+def _ends(summary: Summary | None) -> tuple[float | None, float | None]:
+    return interval_of(summary) or (None, None)
+
+
+def _bar(score: Summary | None) -> Bar | None:
+    value = centre(score)
+    if value is None:
+        return None
+    x = charts.Scale(low=0.0, high=1.0, start=0.0, stop=BAR_WIDTH)
+    low, high = interval_of(score) or (value, value)
+    return Bar(at=x(value), low=x(low), high=x(high))
+
+
+def _matrix(groups: Groups, model: str) -> Matrix:
+    known = [each for each in groups.measured("score") if each[0].model == model]
+    best = max(known, key=lambda each: each[1])[0] if known else None
+    rows = []
+    for profile in groups.profiles:
+        members = (Group(model=model, profile=profile, template=template) for template in groups.templates)
+        rows.append(MatrixRow(profile=profile, cells=tuple(_cell(groups, group, best) for group in members)))
+    return Matrix(model=model, templates=groups.templates, rows=tuple(rows))
+
+
+def _cell(groups: Groups, group: Group, best: Group | None) -> MatrixCell | None:
+    score = groups.summary(group, "score")
+    value = centre(score)
+    if value is None or best is None:
+        return None
+    return MatrixCell(
+        score=numbers.score(value),
+        interval="" if interval_of(score) is None else numbers.interval(*_ends(score)),
+        bar=_bar(score),
+        shade=round(min(max(value, 0.0), 1.0) * HEAT_STEPS),
+        standing=_standing(groups, group, best),
+        link=_link(groups, group),
+    )
+
+
+def _standing(groups: Groups, group: Group, best: Group) -> Standing:
+    if group == best:
+        return "best" if len(groups.order) > 1 else "alone"
+    mine, theirs = interval_of(groups.summary(group, "score")), interval_of(groups.summary(best, "score"))
+    return "overlaps" if overlap(mine, theirs) else "below"
+
+
+def _link(groups: Groups, group: Group) -> str:
+    """Return the address on this page that filters the table of cases to one group."""
+    chosen = {"model": visible(group.model)} if len(groups.models) > 1 else {}
+    return "#" + urlencode({**chosen, "profile": visible(group.profile), "template": visible(group.template)})
+
+
+def _failures(report: Report) -> tuple[FailureRow, ...]:
+    kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for outcome in report.outcomes:
+        if outcome.failure is not None:
+            kinds[outcome.failure.kind].append((outcome.failure.message, outcome.trial.cell.case.id))
+    return tuple(
+        FailureRow(kind=kind, n=numbers.count(len(found)), message=found[0][0], cases=_some({case for _, case in found}))
+        for kind, found in sorted(kinds.items(), key=lambda item: -len(item[1]))
+    )
+
+
+def _some(names: set[str], *, most: int = 5) -> str:
+    shown = sorted(names)[:most]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def _provenance(run: Run) -> tuple[Facts, ...]:
+    host = run.host
+    what = [
+        ("run", run.id),
+        ("started", run.started_utc),
+        ("state", f"{run.state}, {numbers.count(run.planned)} trials planned"),
+        ("suites", ", ".join(run.suites)),
+        ("command", " ".join(run.arguments) or numbers.MISSING),
+        ("commit", run.commit or numbers.MISSING),
+        ("definitions", f"version {run.definitions_version}"),
+    ]
+    where = [
+        ("processor", host.cpu),
+        ("logical cores", numbers.count(host.logical_cores)),
+        ("memory", numbers.bytes_(host.memory_bytes)),
+        ("system", host.os),
+        ("Python", host.python),
+        *sorted(host.versions.items()),
+    ]
+    engines = [_facts(f"Model {name}", _engine(info)) for name, info in sorted(run.engines.items())]
+    return (_facts("Run", what), _facts("Host", where), *engines)
+
+
+def _engine(info: EngineInfo) -> list[tuple[str, str]]:
+    facts: Mapping[str, str] = {
+        "engine": f"{info.engine} {info.version}",
+        "weights sha256": info.model_sha256 or numbers.MISSING,
+        "parameters": numbers.count(info.parameters),
+        "context": numbers.MISSING if info.context_tokens is None else f"{numbers.count(info.context_tokens)} tokens",
+        "threads": numbers.count(info.threads),
+        "details": options(info.details) or numbers.MISSING,
+    }
+    return list(facts.items())
+
+
+def _facts(title: str, pairs: list[tuple[str, str]]) -> Facts:
+    return Facts(title=title, facts=tuple(Fact(name=name, value=value) for name, value in pairs))
