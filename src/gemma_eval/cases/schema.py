@@ -102,6 +102,7 @@ class SuiteRow(Row):
 class RetrievalRow(Row):
     """`[retrieval]`."""
 
+    retriever: Name | None = None
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
     budget_tokens: Tokens | None = None
 
