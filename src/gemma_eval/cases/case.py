@@ -1,0 +1,154 @@
+"""Read one case of a suite, with what the suite's defaults give to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from gemma_eval.cases.documents import Folder
+from gemma_eval.cases.problems import Problems
+from gemma_eval.cases.schema import CaseRow, CheckRow, DefaultsRow, InlineDocument, MessageRow
+from gemma_eval.files import locate, read, rows
+from gemma_eval.records import Case, Check, Document, Message, Option, Source
+
+CheckProblem = Callable[[Check], str | None]
+"""Says what is wrong with a check (an unknown scorer, a wrong option); `None` when nothing is."""
+
+WARMUP = {"quality": 0, "benchmark": 3}
+"""Generations made first and never recorded, where a suite does not say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Names:
+    """The names that a suite may use."""
+
+    models: Collection[str]
+    profiles: Collection[str]
+    templates: Collection[str]
+    retrievers: Collection[str] = frozenset({"bm25"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What is needed to read the cases of one suite."""
+
+    problems: Problems
+    names: Names
+    check_problem: CheckProblem
+    defaults: DefaultsRow
+    folder: Folder
+
+    def check_defaults(self) -> None:
+        """Note what `[defaults]` names and nobody knows, once and not for every case."""
+        self._check_names(("defaults",), self.defaults)
+
+    def case(self, at: locate.Path, row: CaseRow) -> Case:
+        """Return the case; after a problem, it is one that nobody may use."""
+        defaults = self.defaults
+        kind = row.kind or defaults.kind or "quality"
+        self._check_names(at, row)
+        return Case(
+            id=row.id or "",
+            kind=kind,
+            messages=self._messages(at, row),
+            checks=self._checks(at, row, needed=kind == "quality"),
+            documents=self._documents(at, row),
+            tags=tuple(dict.fromkeys((*(defaults.tags or ()), *(row.tags or ())))),
+            cluster=row.cluster,
+            repeats=row.repeats or defaults.repeats or 1,
+            warmup=next(n for n in (row.warmup, defaults.warmup, WARMUP[kind]) if n is not None),
+            max_tokens=row.max_tokens or defaults.max_tokens,
+            models=self._chosen(at, "models", row.models or defaults.models),
+            profiles=self._chosen(at, "profiles", row.profiles or defaults.profiles),
+            templates=self._chosen(at, "templates", row.templates or defaults.templates),
+            source=Source(path=str(self.problems.path), line=self.problems.lines.at(at)),
+        )
+
+    def _check_names(self, at: locate.Path, row: CaseRow | DefaultsRow) -> None:
+        for key, noun, given, known in (
+            ("models", "model", row.models, self.names.models),
+            ("profiles", "profile", row.profiles, self.names.profiles),
+            ("templates", "template", row.templates, self.names.templates),
+        ):
+            for index, name in enumerate(given or ()):
+                if name not in known:
+                    self.problems.say((*at, key, index), rows.unknown(noun, name, known))
+
+    def _chosen(self, at: locate.Path, key: str, given: Sequence[str] | None) -> tuple[str, ...]:
+        if not given and not self.problems.flawed & {(*at, key), ("defaults", key)}:
+            self.problems.say(at, f'needs {key}: name them here or in [defaults], as {key} = ["…"]')
+        return tuple(given or ())
+
+    def _messages(self, at: locate.Path, row: CaseRow) -> tuple[Message, ...]:
+        given = [
+            key
+            for key, value in (("prompt", row.prompt), ("messages", row.messages))
+            if value is not None or (*at, key) in self.problems.flawed
+        ]
+        if len(given) != 1:
+            what = "both prompt and messages" if given else "neither prompt nor messages"
+            self.problems.say(at, f"has {what}; give one of them")
+        if row.prompt is not None:
+            return (Message(role="user", content=row.prompt),)
+        turns = row.messages or []
+        at = (*at, "messages")
+        if row.messages is not None and at not in self.problems.flawed:
+            for problem_at, what in _turn_problems(turns):
+                self.problems.say((*at, *problem_at), what)
+        return tuple(Message(role=turn.role or "user", content=turn.content or "") for turn in turns)
+
+    def _checks(self, at: locate.Path, row: CaseRow, *, needed: bool) -> tuple[Check, ...]:
+        if needed and not row.checks and not self.problems.flawed & {(*at, "checks"), (*at, "kind")}:
+            example = 'checks = [{scorer = "contains", text = "…"}]'
+            self.problems.say(at, f'needs checks, as {example}, or kind = "benchmark"')
+        return tuple(
+            self._check((*at, "checks", index), f"checks[{index}]", each)
+            for index, each in enumerate(row.checks or ())
+        )
+
+    def _check(self, at: locate.Path, key: str, row: CheckRow) -> Check:
+        options = {name: _option(value) for name, value in (row.model_extra or {}).items()}
+        check = Check(scorer=row.scorer or "", options=options, pass_at=row.pass_at)
+        if row.scorer is None:
+            if (*at, "scorer") not in self.problems.flawed:
+                self.problems.say(at, f"{key} needs a scorer")
+        elif what := self.check_problem(check):
+            self.problems.say(at, f"{key}: {what}")
+        return check
+
+    def _documents(self, at: locate.Path, row: CaseRow) -> tuple[Document, ...]:
+        found: dict[str, Document] = {}
+        for index, each in enumerate(row.documents or ()):
+            place, key = (*at, "documents", index), f"documents[{index}]"
+            document = self._document(place, each, key=key, number=index + 1)
+            if document.name in found:
+                self.problems.say(place, f"{key} has the name {rows.show(document.name)} of another one")
+            found[document.name] = document
+        return tuple(found.values())
+
+    def _document(self, at: locate.Path, given: str | InlineDocument, *, key: str, number: int) -> Document:
+        if isinstance(given, InlineDocument):
+            if given.text is None and (*at, "text") not in self.problems.flawed:
+                self.problems.say(at, f"{key} needs a text")
+            return Document(name=given.name or f"inline-{number}", text=given.text or "")
+        try:
+            return Document(name=given, text=self.folder.text(given))
+        except read.ReadError as error:
+            where = f" in line {error.line}" if error.line else ""
+            self.problems.say(at, f"{key} {rows.show(given)}{where} {error.what}")
+            return Document(name=given, text="")
+
+
+def _turn_problems(turns: Sequence[MessageRow]) -> list[tuple[locate.Path, str]]:
+    """Say what keeps a conversation from being one: perhaps a system turn, then user and assistant in turn."""
+    if bare := [index for index, turn in enumerate(turns) if turn.role is None or turn.content is None]:
+        return [((index,), f"messages[{index}] needs a role and a content") for index in bare]
+    spoken = [turn.role for turn in turns if turn is not turns[0] or turn.role != "system"]
+    if spoken != [*["user", "assistant"] * (len(spoken) // 2), "user"]:
+        return [((), "messages should be user, assistant, …, user in turn; only the first may be system")]
+    return []
+
+
+def _option(value: object) -> Option:
+    return cast(Option, tuple(value) if isinstance(value, list) else value)

@@ -1,0 +1,44 @@
+"""Collect what is wrong with one suite file, each problem with its line and the case it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gemma_eval.errors import Problem
+from gemma_eval.files import locate, rows
+
+
+@dataclass(kw_only=True, slots=True)
+class Problems:
+    """Whoever reads the file goes on after a problem, so that all of them are found.
+
+    `flawed` has each path at or inside of which something is wrong, so that what follows from it is not said.
+    """
+
+    path: Path
+    lines: locate.Lines
+    case_ids: Sequence[str | None] = ()
+    flawed: set[locate.Path] = field(default_factory=set)
+    found: list[Problem] = field(default_factory=list)
+
+    def say(self, at: locate.Path, what: str) -> None:
+        """Note a problem at a path of the file, after the name of the case it is in."""
+        line = self.lines.at(at) or 1
+        self.found.append(Problem(path=self.path, line=line, what=f"{self._case_name(at)}{what}"))
+
+    def say_flaw(self, flaw: rows.Flaw) -> None:
+        """Note a flaw of the file's tables; its key is named from within its case."""
+        self.flawed.update(flaw.path[:n] for n in range(1, len(flaw.path) + 1))
+        if flaw.path == ("case",):
+            self.say(flaw.path, "case should be a list of tables; begin each case with [[case]]")
+        else:
+            self.say(flaw.path, flaw.text(below=2 if self._case_name(flaw.path) else 0))
+
+    def _case_name(self, at: locate.Path) -> str:
+        match at:
+            case ("case", int(index), *_):
+                name = self.case_ids[index] if index < len(self.case_ids) else None
+                return f"case {rows.show(name)}: " if name else f"case number {index + 1}: "
+        return ""
