@@ -1,0 +1,143 @@
+"""Replays replies that were written beforehand: a backend for tests, with no model and exact timing.
+
+    [model.echo]
+    backend = "scripted"
+    location = ""
+    options = { replies = ["Oslo", "Rome"], ttft_ms = 40, tpot_ms = 5 }
+
+`reply` is the one answer, `replies` are several, of which trial seed modulo their number chooses one, so
+that a trial always gets the same. A token is a word with the space before it. Deltas are stamped `ttft_ms`
+after the request and `tpot_ms` apart *on paper*: nothing waits, the clock is read once. `pause_ms` really
+waits before the answer, for tests that interrupt a run. `fail` makes every generation raise BackendError
+with that message.
+`context_tokens` of the model is respected. Sampling parameters but `max_tokens` and `stop` mean nothing here.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gemma_eval import __version__
+from gemma_eval.backends.answer import Answer
+from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
+from gemma_eval.protocols import Clock, TransformFactory
+from gemma_eval.records import EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
+
+OPTIONS = ("reply", "replies", "ttft_ms", "tpot_ms", "pause_ms", "fail")
+
+
+def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]) -> Scripted:
+    """Build the backend from the options of `spec`; `location` and `transforms` are not used.
+
+    Raises UnknownName for an unknown option and BackendError for a wrong value.
+    """
+    del transforms
+    for option in spec.options:
+        if option not in OPTIONS:
+            raise UnknownName(f"option of the model {spec.name} (backend scripted)", option, OPTIONS)
+    fail = spec.options.get("fail")
+    return Scripted(
+        replies=_replies(spec),
+        ttft_ns=_nanoseconds(spec, "ttft_ms"),
+        tpot_ns=_nanoseconds(spec, "tpot_ms"),
+        pause_ns=_nanoseconds(spec, "pause_ms"),
+        fail=None if fail is None else str(fail),
+        context_tokens=spec.context_tokens,
+        clock=clock,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripted:
+    """The replies and how long they pretend to take, in nanoseconds."""
+
+    replies: tuple[str, ...]
+    ttft_ns: int
+    tpot_ns: int
+    pause_ns: int
+    fail: str | None
+    context_tokens: int | None
+    clock: Clock
+
+    @property
+    def chat_template(self) -> str | None:
+        """`None`: the prompt is read as messages."""
+        return None
+
+    def info(self) -> EngineInfo:
+        """Say that no model is driven."""
+        return EngineInfo(
+            engine="scripted",
+            version=__version__,
+            model_sha256=None,
+            parameters=None,
+            context_tokens=self.context_tokens,
+            threads=None,
+        )
+
+    def count_tokens(self, text: str) -> int:
+        """Count the words of `text`."""
+        return len(_words(text))
+
+    def generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
+        """Replay the reply of `seed`, cut at `max_tokens` and at stop strings. Raises BackendError."""
+        requested_ns = self.clock()
+        if self.fail is not None:
+            raise BackendError(self.fail)
+        prompt_tokens = self._prompt_tokens(prompt, profile)
+        if self.pause_ns:
+            time.sleep(self.pause_ns / 1e9)
+        words = _words(self.replies[seed % len(self.replies)])
+        answer = Answer(profile.stop)
+        for index, word in enumerate(words[: profile.max_tokens]):
+            answer.add(word, at_ns=requested_ns + self.ttft_ns + index * self.tpot_ns)
+            if answer.stopped:
+                break
+        answer.finish()
+        reason: FinishReason = "stop" if answer.stopped or len(words) <= profile.max_tokens else "length"
+        return Generation(
+            text=answer.text,
+            deltas=answer.deltas,
+            prompt_tokens=prompt_tokens,
+            cached_tokens=0,
+            output_tokens=answer.n_tokens,
+            count_source="engine",
+            finish_reason=reason,
+            requested_ns=requested_ns,
+            ended_ns=answer.deltas[-1].at_ns if answer.deltas else requested_ns + self.ttft_ns,
+            effective={"max_tokens": profile.max_tokens},
+        )
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+    def _prompt_tokens(self, prompt: Prompt, profile: SamplingProfile) -> int:
+        read = prompt.text if prompt.text is not None else " ".join(turn.content for turn in prompt.messages)
+        count = self.count_tokens(read)
+        limit = self.context_tokens
+        if limit is not None and count + profile.max_tokens > limit:
+            raise ContextOverflow(needed_tokens=count + profile.max_tokens, limit_tokens=limit)
+        return count
+
+
+def _words(text: str) -> list[str]:
+    """Divide `text` into words, each with the space before it; the pieces joined are `text`."""
+    return re.findall(r"\s*\S+|\s+$", text)
+
+
+def _replies(spec: ModelSpec) -> tuple[str, ...]:
+    given = spec.options.get("replies", spec.options.get("reply", "I do not know."))
+    replies = given if isinstance(given, tuple) else (given,)
+    if not replies:
+        raise BackendError(f"model {spec.name}: replies is empty; give at least one")
+    return tuple(str(reply) for reply in replies)
+
+
+def _nanoseconds(spec: ModelSpec, option: str) -> int:
+    value = spec.options.get(option, 0)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
+        raise BackendError(f"model {spec.name}: {option} = {value!r}; milliseconds of at least 0 are needed")
+    return round(value * 1e6)

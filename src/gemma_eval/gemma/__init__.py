@@ -1,0 +1,15 @@
+"""Gemma 2 and Gemma 3 in NumPy, to be read in this order.
+
+    architecture   the sizes and constants of a model, from its config.json
+    tensors        tensors of safetensors files as float32
+    weights        the tensors under the names the computation uses, fused where one product does for two
+    tokenizer      text to ids, and a stream of ids to text
+    rope           rotary positions
+    attention      grouped-query attention with a window and a softcap
+    kv_cache       the keys and values of the tokens read so far
+    transformer    the layers, from ids to logits
+    decode         prefill and decode: one generation's state
+
+Shapes in docstrings: L tokens read at once, T keys they may see, V vocabulary, D hidden size,
+F feed-forward size, N query heads, K key/value heads, G = N / K, H size of a head.
+"""

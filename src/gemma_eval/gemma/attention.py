@@ -1,0 +1,50 @@
+"""Grouped-query attention: which keys a token sees, and the mix of their values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gemma_eval.gemma.tensors import Array
+
+
+def mask(queries: int, keys: int, *, window: int | None) -> Array | None:
+    """Return what is added to the scores [L, T] of the last `queries` of `keys` positions: 0 or -inf.
+
+    A key is seen when it is not later than the query and, with a `window` W, among the last W positions
+    *including the query's own*. `None` when every key is seen: one query over keys within its window.
+    """
+    if queries == 1 and (window is None or keys <= window):
+        return None
+    distance = np.arange(keys - queries, keys)[:, None] - np.arange(keys)
+    seen = (distance >= 0) & (distance < (keys if window is None else window))
+    return np.where(seen, np.float32(0), np.float32(-np.inf))
+
+
+def attend(
+    queries: Array, keys: Array, values: Array, *, mask: Array | None, softcap: float | None = None
+) -> Array:
+    """Return the mixed values [L, N·H] of scaled, turned `queries` [L, N, H] over `keys`, `values` [K, T, H].
+
+    Query head n uses key/value head n // G. A softcap c bounds the scores before the mask: c·tanh(s/c).
+    """
+    length, heads, head_dim = queries.shape
+    kv_heads, n_keys, _ = keys.shape
+    groups = heads // kv_heads
+    grouped = queries.reshape(length, kv_heads, groups, head_dim).transpose(1, 2, 0, 3)
+    scores = np.matmul(grouped.reshape(kv_heads, groups * length, head_dim), keys.transpose(0, 2, 1))
+    if softcap is not None:
+        scores = np.float32(softcap) * np.tanh(scores * np.float32(1 / softcap))
+    if mask is not None:
+        per_query = scores.reshape(kv_heads * groups, length, n_keys)
+        per_query += mask
+    mixed = np.matmul(softmax(scores), values)
+    ungrouped: Array = mixed.reshape(kv_heads, groups, length, head_dim).transpose(2, 0, 1, 3)
+    return np.reshape(ungrouped, (length, heads * head_dim))
+
+
+def softmax(scores: Array) -> Array:
+    """Turn `scores` into probabilities over the last axis, in place."""
+    scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= np.add.reduce(scores, axis=-1, keepdims=True)
+    return scores

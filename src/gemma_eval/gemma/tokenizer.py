@@ -1,0 +1,114 @@
+"""Text to ids, and a stream of ids to text, with the tokenizer that came with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import tokenizers
+
+from gemma_eval.errors import ModelNotFound
+from gemma_eval.gemma.folder import read_json, read_optional_json
+
+TURN_ENDS = ("<eos>", "<end_of_turn>")
+
+
+class Tokenizer:
+    """The `tokenizer.json` of a model, its chat template, and the ids that end an answer."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the tokenizer in `folder`. Raises ModelNotFound."""
+        self._tokenizer = _load(folder / "tokenizer.json")
+        self.chat_template = _chat_template(folder)
+        self.stop_ids = frozenset(_stop_ids(folder, self._tokenizer))
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return the ids of `text`, special tokens in its markup included and none added.
+
+        Chat markup begins with `<bos>`; the tokenizer must not put a second one before it.
+        """
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of `ids` without special tokens."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return text
+
+    def stream(self) -> TextStream:
+        """Return a fresh decoder for one answer."""
+        return TextStream(self)
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id that `encode` can return."""
+        vocabulary: Mapping[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)
+        return max(vocabulary.values())
+
+
+class TextStream:
+    """Decodes the ids of one answer as they come: the pieces joined are the text of all ids.
+
+    A character whose bytes are spread over tokens comes out with the last of them. Text is decoded
+    together with the token before it, for some tokenizers drop the space of a first token.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._context: list[int] = []
+        self._pending: list[int] = []
+
+    def push(self, token: int) -> str:
+        """Take one id; return the text it completes, "" while the bytes of a character are incomplete."""
+        self._pending.append(token)
+        text = self._pending_text()
+        if not text or text.endswith(_INCOMPLETE):
+            return ""
+        self._context, self._pending = self._pending, []
+        return text
+
+    def finish(self) -> str:
+        """Return what is left at the end: a replacement character for bytes that never made one."""
+        return self._pending_text() if self._pending else ""
+
+    def _pending_text(self) -> str:
+        before = self._tokenizer.decode(self._context)
+        return self._tokenizer.decode(self._context + self._pending)[len(before) :]
+
+
+_INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+
+
+def _load(path: Path) -> tokenizers.Tokenizer:
+    if not path.exists():
+        raise ModelNotFound(
+            f"{path}: no such file; a model folder holds config.json, tokenizer.json and weights"
+        )
+    try:
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception for a damaged file
+        raise ModelNotFound(f"{path}: not a tokenizer file: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _chat_template(folder: Path) -> str | None:
+    """Return the chat template: a file of its own, or in older folders a key of tokenizer_config.json."""
+    path = folder / "chat_template.jinja"
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    template = read_optional_json(folder / "tokenizer_config.json").get("chat_template")
+    if isinstance(template, list):  # several, each with a name
+        named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, Mapping)}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
+
+
+def _stop_ids(folder: Path, tokenizer: tokenizers.Tokenizer) -> Iterator[int]:
+    """Yield what config.json and generation_config.json call the end, and Gemma's own end tokens."""
+    configs = (read_json(folder / "config.json"), read_optional_json(folder / "generation_config.json"))
+    for config in configs:
+        ids = config.get("eos_token_id")
+        yield from (token for token in (ids if isinstance(ids, list) else [ids]) if isinstance(token, int))
+    known = (tokenizer.token_to_id(token) for token in TURN_ENDS)
+    yield from (token for token in known if token is not None)
