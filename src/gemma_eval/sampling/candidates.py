@@ -62,9 +62,15 @@ class Candidates:
         logits[self.ids] = self.logits
         return logits
 
+    def from_best(self) -> Floats:
+        """Return the logits less the highest [n], none below -1e30 so that 0 times any of them is 0."""
+        with np.errstate(over="ignore"):
+            shifted: Floats = np.maximum(self.logits - self.logits.max(), np.float32(-1e30))
+        return shifted
+
     def weights(self) -> Floats:
         """Return exp(logit - highest logit) [n]: probabilities before they are divided by their sum."""
-        weights: Floats = np.exp(self.logits - self.logits.max())
+        weights: Floats = np.exp(self.from_best())
         return weights
 
     def probabilities(self) -> Floats:
@@ -74,14 +80,16 @@ class Candidates:
 
     def log_probabilities(self) -> Floats:
         """Return the natural logarithms of the probabilities [n]; finite even where a probability is 0."""
-        shifted: Floats = self.logits - self.logits.max()
+        shifted = self.from_best()
         logs: Floats = shifted - np.float32(np.log(np.exp(shifted).sum(dtype=np.float64)))
         return logs
 
     def entropy(self) -> float:
         """Return the Shannon entropy of the candidates in nats."""
-        logs = self.log_probabilities()
-        return float(-np.sum(np.exp(logs) * logs, dtype=np.float64))
+        shifted = self.from_best()
+        weights = np.exp(shifted)
+        total = float(weights.sum(dtype=np.float64))
+        return float(np.log(total)) - float((weights * shifted).sum(dtype=np.float64)) / total
 
 
 class CandidateTransform(ABC):
@@ -129,17 +137,20 @@ def shortest_head(keys: Floats, weights: Floats, *, mass: float, side: Literal["
     """Return the shortest run of positions, by descending key, whose weights add up to `mass`.
 
     `side="left"` stops at a sum ≥ `mass`, `"right"` at a sum > `mass`; without such a sum all are returned.
-    Sums are compared in float32, the precision of the weights.
+    A sum within 4 float32 roundings of `mass` counts as equal to it, so that 0.5 + 0.3 reaches 0.8.
     """
+    target = mass - _ROUNDING if side == "left" else mass + _ROUNDING
     size = 256
     while True:
         head = largest(keys, size)
-        sums = np.cumsum(weights[head], dtype=np.float64).astype(np.float32)
-        end = int(np.searchsorted(sums, np.float32(mass), side=side))
+        end = int(np.searchsorted(np.cumsum(weights[head], dtype=np.float64), target, side=side))
         if end < len(head) or len(head) == len(keys):
             shortest: Indices = head[: end + 1]
             return shortest
         size = min(size * 8, len(keys))
+
+
+_ROUNDING = 4 * 2.0**-23
 
 
 def _above_sampled_bound(keys: Floats, k: int) -> Indices:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gemma_eval.errors import PluginError, UnknownName
 from gemma_eval.protocols import Transform, TransformFactory
 from gemma_eval.records import Option, Options, SamplingProfile
-from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats, check_finite
 from gemma_eval.sampling.dynatemp import Temperature
 from gemma_eval.sampling.mirostat import MirostatV2
 from gemma_eval.sampling.stream import draw, uniform_stream
@@ -56,7 +56,13 @@ class Sampler:
         candidates = Candidates.of(logits)
         for step in self._steps:
             candidates = step.apply(candidates, self._seen)
+        check_finite(float(candidates.logits.max()))
         return candidates
+
+    @property
+    def mirostat_mu(self) -> float | None:
+        """The surprise in bits above which mirostat cuts the next token; `None` without mirostat."""
+        return self._mirostat.mu if self._mirostat else None
 
     def _choose(self, candidates: Candidates) -> int:
         if self._mirostat is not None:

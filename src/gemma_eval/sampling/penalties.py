@@ -51,9 +51,12 @@ class Penalties(CandidateTransform):
 
     def _lowered(self, logits: Floats, times: Floats) -> Floats:
         repeat = np.float32(self.repeat)
-        scaled = np.where(logits <= 0, logits * repeat, logits / repeat)
-        lowered: Floats = scaled - (times * np.float32(self.frequency) + np.float32(self.presence))
-        return lowered
+        limit = np.finfo(np.float32).max
+        with np.errstate(all="ignore"):
+            scaled = np.where(logits <= 0, logits * repeat, logits / repeat)
+            lowered = scaled - (times * np.float32(self.frequency) + np.float32(self.presence))
+        finite: Floats = np.clip(lowered, -limit, limit)
+        return finite
 
 
 def _positions(ids: Indices, tokens: Indices) -> Indices:

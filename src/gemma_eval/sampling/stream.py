@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gemma_eval.sampling.candidates import Candidates, NonFiniteLogits
+from gemma_eval.sampling.candidates import Candidates
 
 Uniform = Callable[[], float]
 """A source of numbers in [0, 1)."""
@@ -31,8 +31,6 @@ def draw(candidates: Candidates, uniform: Uniform) -> int:
     Source: ggml-org/llama.cpp:src/llama-sampler.cpp (dist).
     """
     sums = np.cumsum(candidates.weights(), dtype=np.float64)
-    if not np.isfinite(sums[-1]):
-        raise NonFiniteLogits("the probabilities of the candidates are not numbers; no token can be drawn")
     return min(int(np.searchsorted(sums, uniform() * sums[-1], side="left")), len(candidates) - 1)
 
 

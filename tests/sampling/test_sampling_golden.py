@@ -1,0 +1,203 @@
+"""The chain does what llama.cpp does: its published vectors, its recorded outputs, and planted errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from gemma_eval.protocols import TransformFactory
+from gemma_eval.records import SamplingProfile
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats, largest
+from gemma_eval.sampling.dynatemp import DynamicTemperature
+from gemma_eval.sampling.mirostat import MirostatV2
+from gemma_eval.sampling.stream import uniform_stream
+from tests.sampling.oracle import mt19937
+from tests.sampling.vectors import (
+    BUILT_IN,
+    DISTRIBUTIONS,
+    DRAWS,
+    KEPT,
+    MIROSTAT,
+    QUEUES,
+    Distribution,
+    Draws,
+    Kept,
+    Mirostat,
+    Queue,
+    distribution_holds,
+    draws_hold,
+    kept_holds,
+    mirostat_holds,
+    queue_holds,
+)
+
+
+@pytest.mark.parametrize("vector", DISTRIBUTIONS, ids=lambda vector: vector.name)
+def test_a_chain_leaves_the_distribution_that_llama_cpp_leaves(vector: Distribution) -> None:
+    """Each vector names its chain, the tokens seen, the probabilities and, where fixed, the order."""
+    assert distribution_holds(vector)
+
+
+@pytest.mark.parametrize("vector", KEPT, ids=lambda vector: vector.name)
+def test_a_cut_keeps_the_tokens_that_the_reference_keeps(vector: Kept) -> None:
+    """llama.cpp's recorded order for typical; Hugging Face's published sets for the others."""
+    assert kept_holds(vector)
+
+
+@pytest.mark.parametrize("vector", QUEUES, ids=lambda vector: f"{'-'.join(vector.order)} {vector.size}")
+def test_cuts_in_any_order_leave_as_many_tokens_as_in_llama_cpp(vector: Queue) -> None:
+    """Ten thousand tokens, so the sorts that avoid the whole vocabulary are taken too."""
+    assert queue_holds(vector)
+
+
+@pytest.mark.parametrize("vector", DRAWS, ids=lambda vector: f"seed {vector.seed}")
+def test_a_seed_draws_the_tokens_that_it_draws_in_llama_cpp(vector: Draws) -> None:
+    """The generator, the number made of two outputs, and the walk over the candidates all agree."""
+    assert draws_hold(vector)
+
+
+@pytest.mark.parametrize("vector", MIROSTAT, ids=lambda vector: f"tau {vector.tau} eta {vector.eta}")
+def test_mirostat_cuts_draws_and_adapts_as_in_llama_cpp(vector: Mirostat) -> None:
+    """Candidate counts and ids of twelve tokens, then mu."""
+    assert mirostat_holds(vector)
+
+
+def test_the_random_stream_is_the_standard_mersenne_twister() -> None:
+    """The 10 000th output for the seed 5489 is 4123659995, as the C++ standard demands ([rand.predef])."""
+    uniform = uniform_stream(5489)
+    numbers = [uniform() for _ in range(5000)]
+    assert int(numbers[-1] * 2**32) == 4123659995
+    words = mt19937(5489, 10_000)
+    assert words[-1] == 4123659995
+    pairs = zip(words[::2], words[1::2], strict=True)
+    assert numbers == [(low + (high << 32)) / 2**64 for low, high in pairs]
+
+
+# --- planted errors: the checks above must fail on them ------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _MassAbove(CandidateTransform):
+    """A top-p that stops above the mass where it should stop at it."""
+
+    p: float
+
+    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+        ranked = candidates.take(largest(candidates.logits, len(candidates)))
+        sums = np.cumsum(ranked.probabilities(), dtype=np.float64).astype(np.float32)
+        return ranked.take(
+            np.arange(len(ranked))[: int(np.searchsorted(sums, np.float32(self.p), "right")) + 1]
+        )
+
+
+@dataclass(frozen=True)
+class _AbsoluteCut(CandidateTransform):
+    """A min-p that forgets the highest probability."""
+
+    p: float
+
+    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+        return candidates.take(candidates.probabilities() >= self.p)
+
+
+@dataclass(frozen=True)
+class _AlwaysDivides(CandidateTransform):
+    """A repeat penalty that divides a negative logit and so rewards it."""
+
+    repeat: float
+
+    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+        logits = candidates.logits.copy()
+        logits[list(set(seen))] /= np.float32(self.repeat)
+        return candidates.with_logits(logits)
+
+
+class _FullVocabulary(DynamicTemperature):
+    """A dynatemp that takes the entropy relative to five tokens, however many are left."""
+
+    def value(self, candidates: Candidates) -> float:
+        low, high = max(0.0, self.base - self.spread), self.base + self.spread
+        return low + (high - low) * math.pow(candidates.entropy() / math.log(5), self.exponent)
+
+
+def _top_p(profile: SamplingProfile) -> CandidateTransform | None:
+    return _MassAbove(profile.top_p) if profile.top_p < 1 else None
+
+
+def _min_p(profile: SamplingProfile) -> CandidateTransform | None:
+    return _AbsoluteCut(profile.min_p) if profile.min_p > 0 else None
+
+
+def _penalties(profile: SamplingProfile) -> CandidateTransform | None:
+    return _AlwaysDivides(profile.repeat_penalty) if profile.repeat_penalty != 1 else None
+
+
+def _temperature(profile: SamplingProfile) -> CandidateTransform | None:
+    if profile.dynatemp_range <= 0:
+        return BUILT_IN["temperature"](profile)  # type: ignore[return-value]
+    return _FullVocabulary(
+        profile.temperature, spread=profile.dynatemp_range, exponent=profile.dynatemp_exponent
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [("top_p", _top_p), ("min_p", _min_p), ("penalties", _penalties), ("temperature", _temperature)],
+)
+def test_the_vectors_catch_a_planted_error_in_a_transform(name: str, broken: TransformFactory) -> None:
+    """A strict sum, an absolute cut, a division of negative logits and a wrong n each fail some vector."""
+    transforms: Mapping[str, TransformFactory] = {**BUILT_IN, name: broken}
+    holds = [distribution_holds(vector, transforms) for vector in DISTRIBUTIONS]
+    holds += [kept_holds(vector, transforms) for vector in KEPT]
+    assert not all(holds)
+
+
+def test_the_queue_vectors_catch_an_off_by_one() -> None:
+    """A top-k that keeps one token too few fails them."""
+
+    def top_k(profile: SamplingProfile) -> CandidateTransform | None:
+        return BUILT_IN["top_k"](SamplingProfile(name="fewer", top_k=profile.top_k - 1))  # type: ignore[return-value]
+
+    assert not all(queue_holds(vector, {**BUILT_IN, "top_k": top_k}) for vector in QUEUES)
+
+
+def test_the_draw_vectors_catch_another_recipe_for_the_uniform_number() -> None:
+    """NumPy makes its 53 bits of the same two outputs in another way; the ids differ."""
+
+    def draw(logits: Floats, seed: int, how_many: int) -> list[int]:
+        sums = np.cumsum(np.exp(logits), dtype=np.float64)
+        random = np.random.RandomState(seed)
+        return [int(np.searchsorted(sums, random.random_sample() * sums[-1])) for _ in range(how_many)]
+
+    assert not all(draws_hold(vector, draw) for vector in DRAWS)
+
+
+class _Nats(MirostatV2):
+    """Counts surprise in nats where mu is in bits."""
+
+    def cut(self, candidates: Candidates) -> Candidates:
+        kept = candidates.take(-candidates.log_probabilities() <= self.mu)
+        return kept if len(kept) else candidates.take(np.array([0]))
+
+
+class _Untruncated(MirostatV2):
+    """Feeds back the surprise from before the cut, as the paper's code does and llama.cpp does not."""
+
+    def draw(self, candidates: Candidates) -> int:
+        kept = self.cut(candidates)
+        token = super().draw(candidates)
+        position = int(np.flatnonzero(kept.ids == token)[0])
+        after = float(np.log2(kept.probabilities()[position]))
+        before = float(np.log2(candidates.probabilities()[token]))
+        self.mu += self._eta * (before - after)
+        return token
+
+
+@pytest.mark.parametrize("kind", [_Nats, _Untruncated])
+def test_the_mirostat_vectors_catch_a_planted_error(kind: type[MirostatV2]) -> None:
+    """The wrong unit and the wrong surprise both fail them."""
+    assert not all(mirostat_holds(vector, kind) for vector in MIROSTAT)
