@@ -10,7 +10,7 @@ import pytest
 from gemma_eval.errors import BackendError, PluginError, UnknownName
 from gemma_eval.protocols import TransformFactory
 from gemma_eval.records import Options, SamplingProfile
-from gemma_eval.sampling.candidates import Candidates, Floats, NonFiniteLogits
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats, NonFiniteLogits
 from gemma_eval.sampling.chain import Sampler, build_chain, effective, is_greedy
 from tests.sampling.vectors import BUILT_IN, left, logarithms, profile
 
@@ -207,6 +207,19 @@ def test_a_plugin_that_breaks_the_contract_is_named(logits: tuple[float, ...]) -
     """NaN, +inf, nothing left, or a wrong shape."""
     with pytest.raises(PluginError, match='transform "only" returned'):
         with_plugin(_Only(*logits), order=("only",)).draw(FOUR)
+
+
+def test_a_transform_of_candidates_that_leaves_none_is_named() -> None:
+    """A plugin may work on candidates too, and may break the contract there."""
+
+    class Nothing(CandidateTransform):
+        def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+            return candidates.take(np.zeros(len(candidates), dtype=np.bool_))
+
+    transforms: Mapping[str, TransformFactory] = {**BUILT_IN, "none": lambda profile: Nothing()}
+    broken = Sampler(profile(order=("none",)), transforms=transforms, seed=1, prompt_ids=())
+    with pytest.raises(PluginError, match=r"Nothing.* left no token"):
+        broken.draw(FOUR)
 
 
 # --- what a generation records of it -----------------------------------------------------------------

@@ -101,7 +101,7 @@ class _AbsoluteCut(CandidateTransform):
     p: float
 
     def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
-        return candidates.take(candidates.probabilities() >= self.p)
+        return candidates.take(candidates.probabilities() >= min(self.p, candidates.probabilities().max()))
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,10 @@ class Sampler:
         candidates = Candidates.of(logits)
         for step in self._steps:
             candidates = step.apply(candidates, self._seen)
+            if not len(candidates):
+                raise PluginError(
+                    f"the transform {step!r} left no token to choose; it must leave at least one"
+                )
         check_finite(float(candidates.logits.max()))
         return candidates
 
