@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 import pytest
 from sybil import Document
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
+import _gemma_eval_pytest
 from gemma_eval import plugins, run
 from gemma_eval.config import models, profiles
 from gemma_eval.errors import UsageError
@@ -114,7 +114,8 @@ def _load_toml(block: Block, keys: set[str]) -> None:
     elif "model" in keys:
         models.load(path)
     elif keys == {"tool"}:
-        known = set(re.findall(r"gemma_\w+", _plugin_source()))
+        entry_module = Path(_gemma_eval_pytest.__file__).read_text(encoding="utf-8")
+        known = set(re.findall(r'addini\("(gemma_\w+)"', entry_module))
         given = set(tomllib.loads(block.source)["tool"]["pytest"]["ini_options"])
         assert given <= known, f"unknown settings: {sorted(given - known)}"
     else:
@@ -190,10 +191,6 @@ def _saved(block: Block, default: str) -> Path:
     path = block.folder / (block.file_name or default)
     path.write_text(block.source, encoding="utf-8")
     return path
-
-
-def _plugin_source() -> str:
-    return Path(cast(str, __import__("_gemma_eval_pytest").__file__)).read_text(encoding="utf-8")
 
 
 QUESTION = "Where does Finn live?"
