@@ -64,20 +64,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; check the suites that were asked for before anything is started."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    if any(config.getoption(name) for name in _ASKING):
-        _evaluation(config).check()
+    given = _given_suites(config)
+    if given or any(config.getoption(name) for name in _ASKING):
+        _evaluation(config).check(given)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect a suite file, known by its name or by `--gemma-suite`; no other file is opened."""
     if file_path.suffix != ".toml":
         return None
-    config = parent.config
-    named = any(file_path.match(glob) for glob in config.getini("gemma_files"))
-    if not named and not config.getoption("gemma_suite"):
+    by_name = _is_suite(file_path, parent.config)
+    if not by_name and not parent.config.getoption("gemma_suite"):
         return None
-    evaluation = _evaluation(config)
-    if not named and not evaluation.asks_for(file_path):
+    if not _evaluation(parent.config).asks_for(file_path) and not by_name:
         return None
     from gemma_eval.pytest_plugin.suite_file import collect
 
@@ -88,12 +87,22 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_xdist_node_collection_finished(node: _Node, ids: Sequence[str]) -> None:
     """Plan what the workers have collected: with xdist this process collects nothing itself."""
     config = node.config
-    globs = config.getini("gemma_files")
     paths = {PurePath(nodeid.partition("::")[0]) for nodeid in ids}
-    if config.getoption("gemma_suite") or any(path.match(glob) for path in paths for glob in globs):
+    if config.getoption("gemma_suite") or any(_is_suite(path, config) for path in paths):
         from gemma_eval.pytest_plugin.activation import begin
 
         begin(config, ids)
+
+
+def _is_suite(path: PurePath, config: pytest.Config) -> bool:
+    """Whether the ini value `gemma_files` says that a file is a suite."""
+    return any(path.match(glob) for glob in config.getini("gemma_files"))
+
+
+def _given_suites(config: pytest.Config) -> list[Path]:
+    """Return the suite files among pytest's arguments."""
+    paths = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
+    return [path for path in paths if _is_suite(path, config) and path.is_file()]
 
 
 def _evaluation(config: pytest.Config) -> Evaluation:

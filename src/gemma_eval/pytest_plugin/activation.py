@@ -34,7 +34,7 @@ def start(config: pytest.Config) -> Evaluation:
     told = cast("Mapping[str, str | None] | None", getattr(config, "workerinput", None))
     evaluation = Evaluation(config, resumed=_resumed(config) if told is None else told.get(WORKER_INPUT))
     config.stash[EVALUATION] = evaluation
-    config.pluginmanager.register(EveryProcess(evaluation), "gemma_eval")
+    config.pluginmanager.register(EveryProcess(evaluation), "gemma_eval_process")
     if told is None:
         _register_for_one_process(config, evaluation)
     return evaluation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -54,12 +54,15 @@ class Evaluation:
             self._plugins = present
         return self._registry
 
-    def check(self) -> None:
-        """Load every suite that was asked for. Raises pytest.UsageError with all problems of all of them."""
+    def check(self, given: Sequence[Path]) -> None:
+        """Load the suites that were asked for and those `given` as files.
+
+        Raises pytest.UsageError with all problems of all of them.
+        """
         lines: dict[str, None] = {}
-        for asked in self.asked:
+        for path in (*(asked.path for asked in self.asked), *given):
             try:
-                self.suite(asked.path)
+                self.suite(path)
             except GemmaEvalError as error:
                 lines |= dict.fromkeys(lines_of(error, here=self.here))
         if lines:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gemma_eval.errors import UsageError
+from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.pytest_plugin.payload import Payload
 from gemma_eval.records import Report, Run, Trial
@@ -62,7 +62,10 @@ class Recorder:
         return tuple(problems)
 
     def close(self, registry: Registry) -> Closed:
-        """End the run, summarise it and write its reports. Raises StoreError, UsageError."""
+        """End the run, summarise it and write its reports. Raises StoreError.
+
+        A report that could not be written is named among the problems; what was measured is in the database.
+        """
         recorded = len(self._store.recorded(self.run.id))
         try:
             self._store.finish(self.run.id, "done" if recorded >= self.run.planned else "interrupted")
@@ -71,8 +74,11 @@ class Recorder:
         with closing(open_reader(self.database)) as reader:
             report = make_report(reader.run(self.run.id), reader.outcomes(self.run.id))
         problems = _observed(partial(registry.hook.run_finished, report=report))
-        reporters = [registry.reporters[name]() for name in registry.reporters]
-        written = write(report, reporters=reporters, folder=self._reports)
+        try:
+            reporters = [registry.reporters[name]() for name in registry.reporters]
+            written = write(report, reporters=reporters, folder=self._reports)
+        except GemmaEvalError as error:
+            return Closed(report=report, written=(), problems=(*problems, str(error)))
         return Closed(report=report, written=written, problems=problems)
 
 

@@ -91,6 +91,7 @@ class Recording:
             self._problems.extend(self._closed.problems)
         except GemmaEvalError as error:
             self._problems.extend(lines_of(error, here=self._evaluation.here))
+        if self._problems:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
