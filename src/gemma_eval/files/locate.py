@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemma_eval.files.tokens import Token
@@ -28,7 +29,7 @@ class Lines:
 
 def toml_lines(tokens: Sequence[Token]) -> Lines:
     """Return the lines of a TOML text that tomllib has accepted."""
-    walk = _Walk(tokens)
+    walk = _Walk(tokens, _toml_key)
     table: Path = ()
     while walk.more():
         if walk.skip("\n"):
@@ -42,7 +43,7 @@ def toml_lines(tokens: Sequence[Token]) -> Lines:
 
 def json_lines(tokens: Sequence[Token]) -> Lines:
     """Return the lines of a JSON text that json has accepted."""
-    walk = _Walk([token for token in tokens if token.kind != "newline"])
+    walk = _Walk([token for token in tokens if token.kind != "newline"], _json_key)
     walk.value(())
     return Lines(walk.lines, tuple(walk.repeated))
 
@@ -52,6 +53,7 @@ class _Walk:
     """One pass over the tokens of a valid text."""
 
     tokens: Sequence[Token]
+    key_of: Callable[[str], str]
     next: int = 0
     lines: dict[Path, int] = field(default_factory=dict)
     repeated: list[tuple[Path, int]] = field(default_factory=list)
@@ -91,14 +93,14 @@ class _Walk:
             self.next += 1
             if path in self.lengths:
                 path = (*path, self.lengths[path] - 1)
-            path = (*path, _name(token))
+            path = (*path, self.key_of(token.text))
             self.lines.setdefault(path, token.line)
             if not self.skip("."):
                 return path
 
     def pair(self, table: Path) -> None:
         """Read `key = value` or `"key": value`."""
-        path, line = (*table, _name(self.tokens[self.next])), self.tokens[self.next].line
+        path, line = (*table, self.key_of(self.tokens[self.next].text)), self.tokens[self.next].line
         if path in self.lines:
             self.repeated.append((path, line))
         path = self.key(table)
@@ -139,10 +141,9 @@ class _Walk:
             self.next += 1
 
 
-def _name(token: Token) -> str:
-    """Return the key that a token spells."""
-    if token.text.startswith("'"):
-        return token.text[1:-1]
-    if token.text.startswith('"'):
-        return str(tomllib.loads(f"key = {token.text}")["key"])
-    return token.text
+def _toml_key(text: str) -> str:
+    return str(tomllib.loads(f"key = {text}")["key"]) if text[0] in "\"'" else text
+
+
+def _json_key(text: str) -> str:
+    return str(json.loads(text))

@@ -80,9 +80,11 @@ def check(kind: type[R], table: Mapping[str, object]) -> tuple[R, tuple[Flaw, ..
 
 def show(value: object) -> str:
     """Return a value as a message may print it: short, on one line, without control characters."""
-    text = repr(value)
     if isinstance(value, str):
-        text = '"' + repr(value + "'")[1:-2].replace('"', '\\"').replace("\\'", "'") + '"'
+        letters = (letter if letter.isprintable() else _escaped(letter) for letter in value[:_LONGEST_SHOWN])
+        text = '"' + "".join(letters).replace('"', '\\"') + '"'
+    else:
+        text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
@@ -134,6 +136,10 @@ _MOST_ROUNDS = 8
 _LONGEST_SHOWN = 80
 
 
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 def _path(detail: ErrorDetails) -> Path:
     parts = [part for part in detail["loc"] if not str(part).startswith(ALTERNATIVE)]
     return tuple(parts)
@@ -154,7 +160,7 @@ def _wanted(detail: ErrorDetails) -> str:
     code, context = detail["type"], detail.get("ctx", {})
     if code in _LIMITS:
         name, words = _LIMITS[code]
-        return f"{words} {context[name]}"
+        return f"{words} {context[name]:,}".removesuffix(".0")
     if code == "literal_error":
         return str(context["expected"]).replace("'", '"')
     innermost = str(detail["loc"][-1])

@@ -131,7 +131,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def is_safe_callable(self, obj: object) -> bool:
         if isinstance(obj, types.BuiltinMethodType | types.MethodType):
             return self.is_safe_attribute(obj.__self__, obj.__name__, obj)
-        return isinstance(obj, Macro) or any(obj is listed for listed in self.globals.values())
+        return isinstance(obj, Macro | Undefined) or any(obj is listed for listed in self.globals.values())
 
     def wrap_str_format(self, value: object) -> None:
         """Leave `str.format` to `is_safe_attribute`, which does not list it."""
