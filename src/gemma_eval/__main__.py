@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from gemma_eval.cli import command
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.plugins import load
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run `gemma-eval`; what a person can mend is one clear message and exit code 2."""
     try:
-        command(load())(prog_name="gemma-eval")
+        command(load())(arguments, prog_name="gemma-eval")
     except GemmaEvalError as error:
         sys.stderr.write(f"gemma-eval: {error}\n")
         sys.exit(2)

@@ -9,8 +9,6 @@ import click
 
 from gemma_eval.cli import database
 from gemma_eval.plugins import Registry
-from gemma_eval.report.render import write
-from gemma_eval.run import make_report
 from gemma_eval.store.read import open_reader
 
 
@@ -28,6 +26,9 @@ from gemma_eval.store.read import open_reader
 @click.pass_obj
 def report(registry: Registry, run: str, database: Path, folder: Path) -> None:
     """Write the reports of RUN (an id from `gemma-eval runs`, or "latest") from the database."""
+    from gemma_eval.report.render import write  # here, so that --help loads no NumPy
+    from gemma_eval.run import make_report
+
     with closing(open_reader(database)) as reader:
         recorded = reader.run(run)
         outcomes = reader.outcomes(recorded.id)
