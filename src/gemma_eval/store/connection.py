@@ -41,7 +41,7 @@ _ADVICE = {
     sqlite3.SQLITE_BUSY: "another program holds it locked; close that program",
     sqlite3.SQLITE_NOTADB: "this is not a results database; give another path",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; `sqlite3 FILE .recover` may save what is left",
-    sqlite3.SQLITE_IOERR: "the disk could not be read or written",
+    sqlite3.SQLITE_IOERR: "the disk cannot be read or written; it may be full or failing",
 }
 
 
@@ -73,8 +73,8 @@ def open_to_write(path: Path) -> sqlite3.Connection:
             return _connect_to_write(path, was_killed=was_killed)
     except StoreError:
         if is_new:
-            path.unlink(missing_ok=True)
-            wal.unlink(missing_ok=True)
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
         raise
 
 

@@ -19,12 +19,13 @@ _Row = tuple[str, Column, Column, str, Column, Column | None, Column | None, byt
 
 _OUTCOMES = f"""
 SELECT {TRIAL_COLUMNS}, record, prompt, text, stamps, outcome.sha256
-FROM plan
-JOIN asked ON plan.asked = asked.sha256
-JOIN outcome USING(run_id, trial_key)
+FROM outcome
+LEFT JOIN plan USING(run_id, trial_key)
+LEFT JOIN asked ON plan.asked = asked.sha256
 LEFT JOIN transcript ON transcript.outcome_id = outcome.id
 WHERE run_id = ? ORDER BY position
 """  # noqa: S608 - a constant
+# Outer joins: an outcome whose plan is damaged must fail its hash and not drop out of the result.
 
 
 def open_reader(path: Path) -> Reader:
