@@ -16,6 +16,7 @@ from gemma_eval.pytest_plugin.exit_code import ExitCode
 from gemma_eval.pytest_plugin.plan import Plan
 from gemma_eval.pytest_plugin.problems import usage_error
 from gemma_eval.pytest_plugin.recording import Recording
+from gemma_eval.pytest_plugin.suites import collect_nothing_else
 from gemma_eval.pytest_plugin.workers import WORKER_INPUT, Workers
 from gemma_eval.store.read import open_reader
 
@@ -34,6 +35,8 @@ def start(config: pytest.Config) -> Evaluation:
     told = cast("Mapping[str, str | None] | None", getattr(config, "workerinput", None))
     evaluation = Evaluation(config, resumed=_resumed(config) if told is None else told.get(WORKER_INPUT))
     config.stash[EVALUATION] = evaluation
+    if evaluation.asked:
+        collect_nothing_else(config)
     config.pluginmanager.register(EveryProcess(evaluation), "gemma_eval_process")
     if told is None:
         _register_for_one_process(config, evaluation)

@@ -19,9 +19,10 @@ from gemma_eval.hookspecs import PROJECT
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend
 from gemma_eval.pytest_plugin import options, suites
-from gemma_eval.pytest_plugin.ids import suite_id
+from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
 from gemma_eval.pytest_plugin.problems import lines_of
+from gemma_eval.pytest_plugin.suites import Asked
 from gemma_eval.records import Cell, ModelSpec, Outcome
 from gemma_eval.run import load_backend, load_suite, stages
 from gemma_eval.store.read import open_reader
@@ -80,8 +81,14 @@ class Evaluation:
         return self.suites[path]
 
     def asks_for(self, path: Path) -> bool:
-        """Whether `--gemma-suite` names this file."""
-        return any(asked.path == path for asked in self.asked)
+        """Whether `--gemma-suite` names this file of the project."""
+        return any(asked.path == path for asked in self.asked if asked not in self.elsewhere)
+
+    @property
+    def elsewhere(self) -> tuple[Asked, ...]:
+        """The suites asked for that do not belong to the project, which pytest does not find by itself."""
+        rootdir = self.config.rootpath
+        return tuple(asked for asked in self.asked if is_elsewhere(asked.path, rootdir=rootdir))
 
     def suite_path(self, nodeid: str) -> Path | None:
         """Return the suite file that a node id belongs to, `None` when it is of no suite."""
@@ -99,6 +106,21 @@ class Evaluation:
         if path is None or not label:
             return None
         return next((cell for cell in self.suite(path).cells if cell.label == label), None)
+
+    def engine_problems(self, cells: Sequence[Cell]) -> tuple[str, ...]:
+        """Load the first engine that loads; say why when none does, before anything is written.
+
+        With one engine the run goes on, and the cells of a model that does not load fail one by one.
+        """
+        lines: dict[str, None] = {}
+        for cell in cells:
+            try:
+                self.engines.get(cell.model)
+            except GemmaEvalError as error:
+                lines |= dict.fromkeys(lines_of(error, here=self.here))
+            else:
+                return ()
+        return tuple(lines)
 
     def run(self, cell: Cell) -> CellResult:
         """Run a cell on its engine, holding the device as its kind needs."""

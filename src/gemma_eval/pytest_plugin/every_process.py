@@ -10,7 +10,7 @@ from gemma_eval.pytest_plugin import payload
 from gemma_eval.pytest_plugin.demands import mendable
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.matrix import by_model
-from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem
+from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem, collect
 
 
 class EveryProcess:
@@ -20,9 +20,15 @@ class EveryProcess:
         """Work on this evaluation."""
         self._evaluation = evaluation
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the items of one model together, whatever other plugins have shuffled."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        """Add the suites from elsewhere; then put the items of one model together, whatever was shuffled."""
+        for asked in self._evaluation.elsewhere:
+            found = session.genitems(collect(asked.path, session))
+            items.extend(item for item in found if isinstance(item, CaseItem) and asked.selects(item.name))
+        yield
         items[:] = by_model(items, lambda item: item.cell.model.name if isinstance(item, CaseItem) else None)
 
     @pytest.hookimpl(wrapper=True)

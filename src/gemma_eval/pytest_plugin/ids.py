@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gemma_eval.config.shipped import suites_directory
 from gemma_eval.records import Cell
 
 _LEAF = re.compile(r"::[^\[\]:]+\[(?P<model>[^\[\]/]+)/[^\[\]/]+/[^\[\]/]+\]$")
@@ -15,11 +16,16 @@ def suite_name(path: Path) -> str:
     return path.name.removesuffix(".toml").removesuffix(".gemma")
 
 
+def is_elsewhere(path: Path, *, rootdir: Path) -> bool:
+    """Whether a suite is not of the project at `rootdir`: it lies outside, or ships with gemma_eval."""
+    return path.is_relative_to(suites_directory()) or not path.is_relative_to(rootdir)
+
+
 def suite_id(path: Path, *, rootdir: Path) -> str:
     """Return the node id of a suite: its path below `rootdir`, or `@name` when it lies elsewhere."""
-    if path.is_relative_to(rootdir):
-        return path.relative_to(rootdir).as_posix()
-    return f"@{suite_name(path)}"
+    if is_elsewhere(path, rootdir=rootdir):
+        return f"@{suite_name(path)}"
+    return path.relative_to(rootdir).as_posix()
 
 
 def cell_id(suite: str, cell: Cell) -> str:

@@ -36,7 +36,6 @@ def read(config: pytest.Config) -> Settings:
     repeats = cast(int | None, config.getoption("gemma_repeats"))
     if repeats is not None and repeats < 1:
         raise pytest.UsageError(f"--gemma-repeats {repeats}: must be at least 1")
-    reports = _path(config, "gemma_report", ini="gemma_reports", default="reports")
     return Settings(
         suites=_names(config, "gemma_suite"),
         models=_names(config, "gemma_model"),
@@ -45,7 +44,7 @@ def read(config: pytest.Config) -> Settings:
         kind=cast(CaseKind | None, config.getoption("gemma_kind")),
         repeats=repeats,
         database=_path(config, "gemma_db", ini="gemma_db", default="reports/gemma_eval.db"),
-        reports=reports,
+        reports=_path(config, "gemma_report", ini="gemma_reports", default="reports"),
         resume=cast(str | None, config.getoption("gemma_resume")),
         suite_folders=tuple(cast(list[Path], config.getini("gemma_suite_paths"))),
     )

@@ -60,7 +60,11 @@ class Recording:
         distributed = self._config.pluginmanager.hasplugin("dsession")
         if session.testsfailed or distributed or self._config.getoption("collectonly"):
             return
-        self.begin([item.cell for item in session.items if isinstance(item, CaseItem)])
+        cells = [item.cell for item in session.items if isinstance(item, CaseItem)]
+        lines = self._evaluation.engine_problems(cells)
+        if lines:
+            raise pytest.UsageError(*lines)
+        self.begin(cells)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -1,4 +1,4 @@
-"""From what `--gemma-suite` was given to a path among pytest's arguments."""
+"""The suites that `--gemma-suite` names, and what pytest is to collect for them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from gemma_eval.config.shipped import suite_path
 from gemma_eval.errors import UsageError
-from gemma_eval.pytest_plugin.ids import suite_id
+from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """A suite that was asked for; `within` selects cases as pytest's `::case` or `::case[m/p/t]`."""
+    """A suite that was asked for; `within` is the name of a case or cell in it, empty for all."""
 
     path: Path
     within: str
@@ -24,7 +24,11 @@ class Asked:
     @property
     def argument(self) -> str:
         """What pytest is given to collect it."""
-        return f"{self.path}{self.within}"
+        return f"{self.path}::{self.within}" if self.within else str(self.path)
+
+    def selects(self, label: str) -> bool:
+        """Whether a cell was asked for, by its label `case[model/profile/template]` or by its case."""
+        return self.within in ("", label, label.partition("[")[0])
 
 
 def find(given: Sequence[str], *, here: Path, folders: Sequence[Path]) -> tuple[Asked, ...]:
@@ -35,29 +39,37 @@ def find(given: Sequence[str], *, here: Path, folders: Sequence[Path]) -> tuple[
     """
     found: dict[Asked, None] = {}
     for name in given:
-        where, separator, within = name.removeprefix("@").partition("::")
+        where, _, within = name.removeprefix("@").partition("::")
         try:
             path = _in(folders, where) or suite_path(where, folder=here)
         except UsageError as error:
             raise pytest.UsageError(f"--gemma-suite {name}: {error}") from error
-        found[Asked(path=path.absolute(), within=separator + within)] = None
+        found[Asked(path=path.absolute(), within=within)] = None
     return tuple(found)
 
 
 def add_arguments(config: pytest.Config, args: list[str]) -> None:
-    """Append the asked suites to `args` once, and have the conftest.py files beside them loaded at start.
+    """Append the asked suites of this project to `args`, and have the conftest.py beside them loaded.
 
-    Raises pytest.UsageError: no such suite, or two suites with one node id.
+    A suite from elsewhere is no argument: pytest would walk to it through folders of other projects, and
+    run the conftest.py of each. Raises pytest.UsageError: no such suite, or two suites with one node id.
     """
     options = config.known_args_namespace
     folders = cast(list[Path], config.getini("gemma_suite_paths"))
     asked = find(options.gemma_suite, here=config.invocation_params.dir, folders=folders)
     _refuse_equal_ids(asked, rootdir=config.rootpath)
-    args.extend(suite.argument for suite in asked if suite.argument not in args)
-    inside = [str(suite.path) for suite in asked if suite.path.is_relative_to(config.rootpath)]
+    inside = [suite for suite in asked if not is_elsewhere(suite.path, rootdir=config.rootpath)]
+    args.extend(suite.argument for suite in inside if suite.argument not in args)
     if inside:
         usual = options.file_or_dir or [*config.getini("testpaths"), str(config.invocation_params.dir)]
-        options.file_or_dir = [*usual, *inside]
+        options.file_or_dir = [*usual, *(str(suite.path) for suite in inside)]
+
+
+def collect_nothing_else(config: pytest.Config) -> None:
+    """Keep pytest from its usual places when only suites from elsewhere were asked for."""
+    if config.args_source != config.ArgsSource.ARGS:
+        config.args[:] = []
+        config.args_source = config.ArgsSource.ARGS
 
 
 def _in(folders: Sequence[Path], name: str) -> Path | None:
