@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,6 +56,11 @@ class BlockItem(pytest.Item):
         from tests.docs.blocks import check
 
         check(self.block)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        """Show the block and what went wrong in it."""
+        wrong = "".join(traceback.format_exception_only(excinfo.value))
+        return f"{self.path}:{self.line}\n{textwrap.indent(self.block.source, '    ')}\n{wrong}"
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Say where the block stands."""
