@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from random import Random
 
 from gemma_eval.records import (
@@ -16,7 +17,6 @@ from gemma_eval.records import (
     EngineInfo,
     Failure,
     Generation,
-    Group,
     Host,
     Measurement,
     Message,
@@ -31,10 +31,10 @@ from gemma_eval.records import (
     SamplingProfile,
     Score,
     Source,
-    Summary,
     Template,
     Trial,
 )
+from gemma_eval.stats.summary import summarise
 
 PLACES = ("Oslo", "Lima", "Turin", "Kyoto", "Accra", "Quito", "Bergen", "Porto", "Dakar", "Hanoi")
 NAMES = ("Finn", "Mara", "Tove", "Ivo", "Rosa", "Nils", "Aino", "Luca", "Edda", "Jon")
@@ -102,7 +102,7 @@ def report_of(outcomes: Sequence[Outcome], *, unfinished: int = 0) -> Report:
         arguments=("pytest", "--gemma-suite", "standard"),
         commit="3f4a58d0c1e2b3a4958677665544332211009988",
     )
-    return Report(run=run, outcomes=tuple(outcomes), summaries=summaries(outcomes))
+    return Report(run=run, outcomes=tuple(outcomes), summaries=summarise(outcomes))
 
 
 def with_text(report: Report, text: str) -> Report:
@@ -110,90 +110,14 @@ def with_text(report: Report, text: str) -> Report:
     outcomes = tuple(
         _tainted(outcome, text) if index % 3 == 0 else outcome for index, outcome in enumerate(report.outcomes)
     )
-    return Report(run=report.run, outcomes=outcomes, summaries=summaries(outcomes))
-
-
-def summaries(outcomes: Sequence[Outcome]) -> tuple[Summary, ...]:
-    """Summarise as simply as will do for a picture: normal intervals, quantiles by rank."""
-    groups: dict[Group, list[Outcome]] = {}
-    for outcome in outcomes:
-        cell = outcome.trial.cell
-        group = Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)
-        groups.setdefault(group, []).append(outcome)
-    return tuple(
-        _summary(group, metric, [read(outcome) for outcome in members])
-        for group, members in groups.items()
-        for metric, read in READ.items()
-    )
-
-
-def _measured(name: str) -> Callable[[Outcome], float | None]:
-    return lambda outcome: None if outcome.measurement is None else getattr(outcome.measurement, name)
-
-
-READ: dict[str, Callable[[Outcome], float | None]] = {
-    "score": lambda outcome: outcome.score,
-    **{
-        name: _measured(name)
-        for name in ("ttft_s", "tpot_s", "output_tokens_per_s", "e2e_s", "peak_memory_bytes")
-    },
-}
-
-
-def _summary(group: Group, metric: str, values: Sequence[float | None]) -> Summary:
-    data = sorted(value for value in values if value is not None)
-    n = len(data)
-    if n == 0:
-        return _no_summary(group, metric, missing=len(values))
-    mean = sum(data) / n
-    sd = math.sqrt(sum((value - mean) ** 2 for value in data) / (n - 1)) if n > 1 else None
-    half = None if sd is None else 1.96 * sd / math.sqrt(n)
-    middle = mean if metric == "score" else data[n // 2]
-    low = None if half is None else middle - half
-    high = None if half is None else middle + half
-    if metric == "score" and low is not None and high is not None:
-        low, high = max(low, 0.0), min(high, 1.0)
-    at = {share: data[min(int(share * n), n - 1)] for share in (0.5, 0.9, 0.95, 0.99)}
-    return Summary(
-        group=group,
-        metric=metric,
-        n=n,
-        missing=len(values) - n,
-        mean=mean,
-        sd=sd,
-        p50=at[0.5],
-        p90=at[0.9],
-        p95=at[0.95] if n >= 10 else None,
-        p99=at[0.99] if n >= 100 else None,
-        ci_low=low,
-        ci_high=high,
-        interval="t" if metric == "score" else "median",
-    )
-
-
-def _no_summary(group: Group, metric: str, *, missing: int) -> Summary:
-    return Summary(
-        group=group,
-        metric=metric,
-        n=0,
-        missing=missing,
-        mean=None,
-        sd=None,
-        p50=None,
-        p90=None,
-        p95=None,
-        p99=None,
-        ci_low=None,
-        ci_high=None,
-        interval="none",
-    )
+    return Report(run=report.run, outcomes=outcomes, summaries=summarise(outcomes))
 
 
 def _engine(model: str) -> EngineInfo:
     return EngineInfo(
         engine="numpy_gemma",
         version="0.1.0",
-        model_sha256=f"{abs(hash(len(model))):064x}",
+        model_sha256=sha256(model.encode()).hexdigest(),
         parameters=1_310_720,
         context_tokens=512,
         threads=1,
@@ -209,7 +133,7 @@ def _cell(model: str, profile: SamplingProfile, template: str, number: int, repe
     )
     case = Case(
         id=f"where-{name.lower()}-{number:03d}",
-        kind="benchmark" if number % 5 == 4 else "quality",
+        kind="benchmark" if number % 2 else "quality",
         messages=(Message(role="user", content=f"Where does {name} live?"),),
         checks=(
             Check(scorer="contains", options={"expected": place}, pass_at=1.0 if number % 4 == 0 else None),

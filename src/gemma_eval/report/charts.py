@@ -47,6 +47,12 @@ class Box:
         high = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
         return max(wide, 0.0) * max(high, 0.0)
 
+    def distance(self, point: Point) -> float:
+        """Return how far a point is from the box, 0 inside."""
+        across = max(self.left - point[0], 0.0, point[0] - self.left - self.width)
+        upwards = max(self.top - point[1], 0.0, point[1] - self.top - self.height)
+        return math.hypot(across, upwards)
+
     def outside(self, frame: Box) -> float:
         """Return the area that does not lie in `frame`."""
         return self.width * self.height - self.overlap(frame)
@@ -77,19 +83,6 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
     return ticks if len(ticks) <= 9 else _spanning([10.0**decade for decade in decades], low, high)
 
 
-def quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the quantile of sorted values by linear interpolation (type 7). Raises ValueError when empty.
-
-    Source: Hyndman and Fan, "Sample quantiles in statistical packages", The American Statistician, 1996.
-    """
-    if not ordered:
-        raise ValueError("no quantile of nothing")
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
-
-
 def ecdf(values: Sequence[float], *, most: int = 200) -> tuple[Point, ...]:
     """Return the steps (x, share of the values <= x) of the empirical distribution, one per distinct value.
 
@@ -107,13 +100,11 @@ def ecdf(values: Sequence[float], *, most: int = 200) -> tuple[Point, ...]:
 
 
 def step_path(points: Sequence[Point], *, x: Scale, y: Scale) -> str:
-    """Return the SVG path of a curve that is 0 before its first point and jumps up at each."""
+    """Return the SVG path of a curve that rises from 0 at its first point and jumps up at each further one."""
     if not points:
         return ""
-    moves = [f"M{paper(x.start)} {paper(y(0))}"]
-    for value, share in points:
-        moves.append(f"H{paper(x(value))}V{paper(y(share))}")
-    return "".join(moves) + f"H{paper(x.stop)}"
+    start = f"M{paper(x(points[0][0]))} {paper(y(0))}"
+    return start + "".join(f"H{paper(x(value))}V{paper(y(share))}" for value, share in points)
 
 
 def rug_path(places: Sequence[float], *, height: float) -> str:
@@ -122,20 +113,35 @@ def rug_path(places: Sequence[float], *, height: float) -> str:
     return "".join(f"M{place} 0v{paper(height)}" for place in whole)
 
 
-def place_labels(points: Sequence[Point], widths: Sequence[float], *, height: float, frame: Box) -> tuple[Box, ...]:
-    """Return a box for the label of each point, as near as may be without covering points or other labels.
+def place_labels(
+    points: Sequence[Point], widths: Sequence[float], *, height: float, frame: Box, obstacles: Sequence[Box] = ()
+) -> tuple[Box, ...]:
+    """Return a box for the label of each point, as near as may be without covering what is drawn.
 
-    Labels are placed one after the other; each takes the first of the places around its point that
-    covers least.
+    Labels are placed one after the other; each takes the first of the places around its point that costs
+    least: area covered of points, obstacles and labels before it, and a fee for standing nearer to another
+    point than to its own.
     """
-    taken = [Box(left=x - 6, top=y - 6, width=12, height=12) for x, y in points]
+    taken = [Box(left=x - 7, top=y - 7, width=14, height=14) for x, y in points] + list(obstacles)
     boxes: list[Box] = []
     for point, width in zip(points, widths, strict=True):
-        places = _places_around(point, width, height)
-        best = min(places, key=lambda box: sum(map(box.overlap, taken)) + 4 * box.outside(frame))
+        costs = [
+            (sum(map(box.overlap, taken)) + 4 * box.outside(frame) + _ambiguity(box, point, points), order, box)
+            for order, box in enumerate(_places_around(point, width, height))
+        ]
+        best = min(costs, key=lambda cost: cost[:2])[2]
         taken.append(best)
         boxes.append(best)
     return tuple(boxes)
+
+
+def leader_path(point: Point, box: Box, *, reach: float = 11) -> str:
+    """Return the SVG path from a point to its label, empty when the label stands within `reach` of it."""
+    if box.distance(point) <= reach:
+        return ""
+    x = min(max(point[0], box.left), box.left + box.width)
+    y = box.top if point[1] < box.top else min(point[1], box.top + box.height)
+    return f"M{paper(point[0])} {paper(point[1])}L{paper(x)} {paper(y)}"
 
 
 def paper(value: float) -> str:
@@ -156,14 +162,21 @@ def _spanning(ticks: Sequence[float], low: float, high: float) -> tuple[float, .
     return tuple(tick for tick in ticks if first <= tick <= last)
 
 
+def _ambiguity(box: Box, own: Point, points: Sequence[Point]) -> float:
+    """Return 40 for a label that stands nearer to another point than to its own, else its distance."""
+    distance = box.distance(own)
+    nearer = any(box.distance(other) < distance for other in points if other != own)
+    return distance / 2 + (40 if nearer else 0)
+
+
 def _places_around(point: Point, width: float, height: float) -> tuple[Box, ...]:
-    """Return boxes to the right, left, above and below of a point, near ones first."""
+    """Return boxes at the corners and sides of a point, near ones first."""
     x, y = point
     places = []
-    for gap in (9, 20, 34, 50):
+    for gap in (6, 12, 20, 32, 46):
         right, left, middle = x + gap, x - gap - width, x - width / 2
         level, above, below = y - height / 2, y - gap - height, y + gap
-        corners = ((right, level), (left, level), (middle, above), (middle, below))
-        diagonals = ((right - 4, above + 4), (right - 4, below - 4), (left + 4, above + 4), (left + 4, below - 4))
-        places += [Box(left=a, top=b, width=width, height=height) for a, b in (*corners, *diagonals)]
+        corners = ((right, above), (right, below), (left, above), (left, below))
+        sides = ((right + 4, level), (left - 4, level), (middle, above - 4), (middle, below + 4))
+        places += [Box(left=a, top=b, width=width, height=height) for a, b in (*corners, *sides)]
     return tuple(places)

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from gemma_eval.records import Generation, Group, Outcome, Report
 from gemma_eval.report import charts, numbers
-from gemma_eval.report.groups import Groups, Interval, timed
+from gemma_eval.report.groups import Groups, Measured, timed
+from gemma_eval.stats.percentiles import Percent, percentile
 
 SHAPES = 6
 """How many marker shapes the templates of the page can draw."""
 COLOURS = 8
 MOST_NAMED_POINTS = 16
-SHARES = (0.5, 0.9, 0.95, 0.99)
-PANEL = charts.Box(left=44, top=12, width=440, height=188)
-PLANE = charts.Box(left=48, top=14, width=934, height=352)
+PERCENTS: tuple[Percent, ...] = (50, 90, 95, 99)
+PANEL = charts.Box(left=56, top=12, width=434, height=188)
+PLANE = charts.Box(left=56, top=20, width=926, height=346)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,7 @@ class Curve:
     colour: int
     path: str
     n: int
-    quantiles: tuple[str, ...]
+    percentiles: tuple[str, ...]
     largest: str
 
 
@@ -55,11 +56,23 @@ class Distribution:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A group with its speed and its score."""
+
+    speed: Measured
+    score: Measured
+
+    @property
+    def group(self) -> Group:
+        """The group that both are of."""
+        return self.score.group
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
     """A group as a point with its intervals as a cross, and where its label stands."""
 
     label: str
-    number: int
     x: float
     y: float
     x_low: float
@@ -70,6 +83,7 @@ class Mark:
     shape: int
     label_x: float
     label_y: float
+    leader: str
     words: str
 
 
@@ -123,26 +137,26 @@ def token_gaps_s(generation: Generation) -> tuple[float, ...]:
 
 def scatter(groups: Groups) -> Scatter | None:
     """Return score against output tokens per second, `None` when fewer than two groups have both."""
-    speeds = {group: (value, interval) for group, value, interval in groups.measured("output_tokens_per_s")}
+    speeds = {each.group: each for each in groups.measured("output_tokens_per_s")}
     points = [
-        (group, *speeds[group], score, interval)
-        for group, score, interval in groups.measured("score")
-        if group in speeds
+        Point(speed=speeds[score.group], score=score)
+        for score in groups.measured("score")
+        if score.group in speeds
     ]
     if len(points) < 2:
         return None
     numbered = len(points) > MOST_NAMED_POINTS
-    ends = [end for _, value, interval, _, _ in points for end in (value, *(interval or ()))]
-    room = 0.04 * (max(ends) - min(ends))
-    ticks = charts.nice_ticks(max(min(ends) - room, 0.0), max(ends) + room, about=8)
-    x = _across(PLANE, ticks)
-    y = _upwards(PLANE)
-    names = [str(groups.order.index(group) + 1) if numbered else groups.label(group) for group, *_ in points]
+    ticks = _speed_ticks(points)
+    x, y = _across(PLANE, ticks), _upwards(PLANE)
+    names = [
+        str(groups.order.index(point.group) + 1) if numbered else groups.label(point.group) for point in points
+    ]
     boxes = charts.place_labels(
-        [(x(speed), y(score)) for _, speed, _, score, _ in points],
-        [6.2 * len(name) for name in names],
+        [(x(point.speed.value), y(point.score.value)) for point in points],
+        [6.4 * len(name) for name in names],
         height=14,
         frame=PLANE,
+        obstacles=[box for point in points for box in _cross(point, x, y)],
     )
     marks = tuple(
         _mark(groups, point, name, box, x, y) for point, name, box in zip(points, names, boxes, strict=True)
@@ -157,31 +171,45 @@ def scatter(groups: Groups) -> Scatter | None:
     )
 
 
+def _speed_ticks(points: Sequence[Point]) -> tuple[float, ...]:
+    ends = [end for point in points for end in point.speed.ends]
+    room = 0.04 * (max(ends) - min(ends))
+    return charts.nice_ticks(max(min(ends) - room, 0.0), max(ends) + room, about=8)
+
+
+def _cross(point: Point, x: charts.Scale, y: charts.Scale) -> tuple[charts.Box, charts.Box]:
+    """Return the two strokes of a point's intervals as thin boxes."""
+    left, right = map(x, point.speed.ends)
+    bottom, top = map(y, point.score.ends)
+    across = charts.Box(left=left, top=y(point.score.value) - 1, width=right - left, height=2)
+    upwards = charts.Box(left=x(point.speed.value) - 1, top=top, width=2, height=bottom - top)
+    return across, upwards
+
+
 def _mark(
     groups: Groups,
-    point: tuple[Group, float, Interval | None, float, Interval | None],
+    point: Point,
     name: str,
     box: charts.Box,
     x: charts.Scale,
     y: charts.Scale,
 ) -> Mark:
-    group, speed, speed_interval, score, score_interval = point
-    x_low, x_high = speed_interval or (speed, speed)
-    y_low, y_high = score_interval or (score, score)
+    group = point.group
+    speed, score = numbers.number(point.speed.value), numbers.score(point.score.value)
     return Mark(
         label=name,
-        number=groups.order.index(group) + 1,
-        x=x(speed),
-        y=y(score),
-        x_low=x(x_low),
-        x_high=x(x_high),
-        y_low=y(y_low),
-        y_high=y(y_high),
+        x=x(point.speed.value),
+        y=y(point.score.value),
+        x_low=x(point.speed.ends[0]),
+        x_high=x(point.speed.ends[1]),
+        y_low=y(point.score.ends[0]),
+        y_high=y(point.score.ends[1]),
         colour=groups.profiles.index(group.profile) % COLOURS,
         shape=groups.templates.index(group.template) % SHAPES,
         label_x=box.left,
         label_y=box.top + 11,
-        words=f"{groups.label(group)}: score {numbers.score(score)}, {numbers.number(speed)} tokens/s",
+        leader=charts.leader_path((x(point.speed.value), y(point.score.value)), box),
+        words=f"{groups.label(group)}: score {score}, {speed} tokens/s",
     )
 
 
@@ -213,48 +241,41 @@ def _distribution(figure_id: str, title: str, pooled: Mapping[str, Sequence[floa
     values = [value for values in pooled.values() for value in values]
     if not values:
         return None
-    unit, factor = ("s", 1.0) if max(values) >= 2 else ("ms", 1e3)
-    positive = [value * factor for value in values if value > 0]
-    is_log = bool(positive) and max(positive) > 8 * min(positive)
-    if is_log:
-        ticks = charts.log_ticks(min(positive), max(positive))
-    else:
-        ticks = charts.nice_ticks(min(values) * factor, max(values) * factor, about=6)
-    x = _across(PANEL, ticks, is_log=is_log)
+    unit, per_s = ("s", 1.0) if max(values) >= 2 else ("ms", 1e3)
+    is_log = 0 < 8 * min(filter(None, values), default=0.0) < max(values)
+    ticks = _time_ticks([value * per_s for value in values if value > 0 or not is_log], is_log=is_log)
+    x = _across(PANEL, [tick / per_s for tick in ticks], is_log=is_log)
     y = _upwards(PANEL)
     return Distribution(
         id=figure_id,
         title=title,
         unit=unit,
         kind="log" if is_log else "linear",
-        x_ticks=tuple(Tick(at=x(tick), label=f"{tick:g}") for tick in ticks),
+        x_ticks=tuple(Tick(at=x(tick / per_s), label=f"{tick:g}") for tick in ticks),
         y_ticks=_share_ticks(y),
         curves=tuple(
-            _curve(name, index, [value * factor for value in pooled[name]], factor, x, y)
-            for index, name in enumerate(pooled)
-            if pooled[name]
+            _curve(name, index, values_s, charts.step_path(charts.ecdf(values_s), x=x, y=y))
+            for index, (name, values_s) in enumerate(pooled.items())
+            if values_s
         ),
     )
 
 
-def _curve(
-    name: str, index: int, values: Sequence[float], factor: float, x: charts.Scale, y: charts.Scale
-) -> Curve:
-    ordered = sorted(values)
+def _time_ticks(values: Sequence[float], *, is_log: bool) -> tuple[float, ...]:
+    if is_log:
+        return charts.log_ticks(min(values), max(values))
+    return charts.nice_ticks(min(values), max(values), about=6)
+
+
+def _curve(name: str, index: int, values_s: Sequence[float], path: str) -> Curve:
     return Curve(
         name=name,
         colour=index % COLOURS,
-        path=charts.step_path(charts.ecdf(ordered), x=x, y=y),
-        n=len(ordered),
-        quantiles=tuple(_quantile(ordered, share, factor) for share in SHARES),
-        largest=numbers.seconds(ordered[-1] / factor),
+        path=path,
+        n=len(values_s),
+        percentiles=tuple(numbers.seconds(percentile(values_s, percent)) for percent in PERCENTS),
+        largest=numbers.seconds(max(values_s)),
     )
-
-
-def _quantile(ordered: Sequence[float], share: float, factor: float) -> str:
-    """Write a quantile, or a dash where no value lies beyond it."""
-    enough = len(ordered) * (1 - share) >= 1 - 1e-9
-    return numbers.seconds(charts.quantile(ordered, share) / factor if enough else None)
 
 
 def _across(frame: charts.Box, ticks: Sequence[float], *, is_log: bool = False) -> charts.Scale:

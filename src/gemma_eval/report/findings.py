@@ -10,7 +10,7 @@ from typing import Literal
 
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
-from gemma_eval.report.groups import Groups, Interval, interval_of, overlap
+from gemma_eval.report.groups import Groups, Interval, Measured, interval_of, overlap
 
 Tone = Literal["shown", "open", "bad"]
 Status = Literal["passed", "missed", "open", "error"]
@@ -27,15 +27,7 @@ class Finding:
 
 def headline(report: Report, groups: Groups) -> str:
     """Say in a sentence or two which group is best and whether the run is whole."""
-    scores = list(groups.measured("score"))
-    if not scores:
-        best = "No score was measured."
-    elif len(scores) == 1:
-        best = f"The score is {_value(scores[0][1], scores[0][2], numbers.score)}."
-    else:
-        group, value, interval = max(scores, key=lambda each: each[1])
-        best = f"{groups.label(group)} scores best: {_value(value, interval, numbers.score)}."
-    return f"{best} {_wholeness(report)}"
+    return f"{_best(groups)} {_wholeness(report)}"
 
 
 def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
@@ -59,6 +51,20 @@ def status(outcome: Outcome) -> Status:
     if not demands:
         return "open"
     return "passed" if all(demands) else "missed"
+
+
+def _best(groups: Groups) -> str:
+    scores = sorted(groups.measured("score"), key=lambda each: -each.value)
+    if not scores:
+        return "No score was measured."
+    best = scores[0]
+    if len(scores) == 1:
+        return f"The score is {_value(best, numbers.score)}."
+    rivals = sum(overlap(best.interval, other.interval) for other in scores[1:])
+    words = f"{groups.label(best.group)} scores best, {_value(best, numbers.score)}"
+    if not rivals:
+        return f"{words}, beyond the intervals of all others."
+    return f"{words}, though {rivals} of the {len(scores) - 1} others cannot be told from it."
 
 
 def _wholeness(report: Report) -> str:
@@ -85,28 +91,25 @@ def _trouble(report: Report) -> Finding | None:
 def _leader(
     groups: Groups, metric: str, *, topic: str, verb: str, write: Callable[[float], str]
 ) -> Finding | None:
-    measured = sorted(groups.measured(metric), key=lambda each: -each[1])
+    measured = sorted(groups.measured(metric), key=lambda each: -each.value)
     if len(measured) < 2:
         return None
-    group, value, interval = measured[0]
-    rivals = [each for each in measured[1:] if overlap(interval, each[2])]
-    text = f"{groups.label(group)} {verb}, {_value(value, interval, write)}; {_rivals(rivals, measured, groups)}."
+    best, *others = measured
+    rivals = [each for each in others if overlap(best.interval, each.interval)]
+    unknown = best.interval is None or all(other.interval is None for other in others)
+    compared = "too few values for intervals: no difference shown" if unknown else _rivals(rivals, others, groups)
+    text = f"{groups.label(best.group)} {verb}, {_value(best, write)}; {compared}."
     return Finding(topic=topic, text=text, tone="open" if rivals else "shown")
 
 
-def _rivals(
-    rivals: list[tuple[Group, float, Interval | None]],
-    measured: list[tuple[Group, float, Interval | None]],
-    groups: Groups,
-) -> str:
-    others = len(measured) - 1
+def _rivals(rivals: list[Measured], others: list[Measured], groups: Groups) -> str:
     if not rivals:
         return "its interval lies above all others"
-    if len(rivals) == others:
-        return "all intervals overlap it: no difference shown" if others > 1 else "the intervals overlap: no difference shown"
+    if len(rivals) == len(others):
+        return "every other interval overlaps it: no difference shown"
     if len(rivals) == 1:
-        return f"only the interval of {groups.label(rivals[0][0])} overlaps it"
-    return f"the intervals of {len(rivals)} of the {others} others overlap it"
+        return f"only the interval of {groups.label(rivals[0].group)} overlaps it"
+    return f"the intervals of {len(rivals)} of the {len(others)} others overlap it"
 
 
 def _templates(groups: Groups) -> Finding | None:
@@ -184,11 +187,12 @@ def _demands(report: Report) -> Finding | None:
     return Finding(topic="Demands", text=text, tone="bad" if counts["missed"] else "shown")
 
 
-def _value(value: float, interval: Interval | None, write: Callable[[float], str]) -> str:
-    if interval is None:
-        return write(value)
-    low, high = (write(end).removesuffix(" tokens/s") for end in interval)
-    return f"{write(value)} [{low}, {high}]"
+def _value(measured: Measured, write: Callable[[float], str]) -> str:
+    """Write a value with its interval; the unit once."""
+    if measured.interval is None:
+        return write(measured.value)
+    low, high = (write(end).removesuffix(" tokens/s") for end in measured.interval)
+    return f"{write(measured.value)} [{low}, {high}]"
 
 
 def _tokens_per_s(value: float) -> str:

@@ -10,6 +10,20 @@ from gemma_eval.records import Group, Outcome, Report, Summary
 Interval = tuple[float, float]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A group with one value and the interval around it, `None` where the value has none."""
+
+    group: Group
+    value: float
+    interval: Interval | None
+
+    @property
+    def ends(self) -> Interval:
+        """The interval, or the value itself twice."""
+        return self.interval or (self.value, self.value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Groups:
     """What was compared: models, profiles and templates by name, and every group that has a summary."""
@@ -33,13 +47,13 @@ class Groups:
         )
         return " · ".join(part for part in parts if part) or group.model
 
-    def measured(self, metric: str) -> Iterator[tuple[Group, float, Interval | None]]:
+    def measured(self, metric: str) -> Iterator[Measured]:
         """Yield each group that has a value of `metric`, with the value and its interval."""
         for group in self.order:
             summary = self.summary(group, metric)
             value = centre(summary)
             if value is not None:
-                yield group, value, interval_of(summary)
+                yield Measured(group=group, value=value, interval=interval_of(summary))
 
 
 def groups_of(report: Report) -> Groups:

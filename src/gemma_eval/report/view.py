@@ -153,14 +153,18 @@ def _summary_row(groups: Groups, group: Group, number: int) -> SummaryRow:
         ttft_p95=numbers.seconds(None if ttft is None else ttft.p95),
         tokens_per_s=numbers.MISSING if rate is None else numbers.number(rate),
         memory=numbers.bytes_(centre(groups.summary(group, "peak_memory_bytes"))),
-        n=numbers.count(0 if score is None else score.n),
+        n=numbers.count(_n(score) or _n(ttft)),
         missing=_missing(score),
         link=_link(groups, group),
     )
 
 
+def _n(summary: Summary | None) -> int:
+    return 0 if summary is None else summary.n
+
+
 def _missing(score: Summary | None) -> str:
-    return f"{numbers.count(score.missing)} missing" if score is not None and score.missing else ""
+    return numbers.count(score.missing) if score is not None and score.missing else ""
 
 
 def _ends(summary: Summary | None) -> tuple[float | None, float | None]:
@@ -177,8 +181,8 @@ def _bar(score: Summary | None) -> Bar | None:
 
 
 def _matrix(groups: Groups, model: str) -> Matrix:
-    known = [each for each in groups.measured("score") if each[0].model == model]
-    best = max(known, key=lambda each: each[1])[0] if known else None
+    known = [each for each in groups.measured("score") if each.group.model == model]
+    best = max(known, key=lambda each: each.value).group if known else None
     rows = []
     for profile in groups.profiles:
         members = (Group(model=model, profile=profile, template=template) for template in groups.templates)

@@ -49,7 +49,7 @@
           element("span", { class: "case" }, row.case), element("span", { class: "said" }, row.query)),
         model, element("td", {}, row.profile), element("td", {}, row.template),
         element("td", { class: "result" }, row.result), ...cells, element("td", { class: "said" }, row.excerpt)),
-      element("tr", { class: "more" }, element("td", { colspan: index.models > 1 ? 10 : 9 },
+      element("tr", { class: "more" }, element("td", { colspan: index.models > 1 ? 11 : 10 },
         element("details", {}, element("summary", {}, "prompt, context, answer, scores"), detail(row.detail)))));
   }
 
