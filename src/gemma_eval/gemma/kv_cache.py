@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from gemma_eval.errors import ContextOverflow
 from gemma_eval.gemma.architecture import Architecture
 from gemma_eval.gemma.tensors import Array
 
@@ -35,6 +36,14 @@ class KVCache:
             else RingCache(*shape, window=min(architecture.window, capacity))
             for kind in architecture.layers
         )
+
+    def claim(self, length: int) -> int:
+        """Count `length` more tokens; return the position of the first. Raises ContextOverflow."""
+        start, end = self.length, self.length + length
+        if end > self.capacity:
+            raise ContextOverflow(needed_tokens=end, limit_tokens=self.capacity)
+        self.length = end
+        return start
 
 
 class WholeCache:

@@ -23,14 +23,16 @@ class Transformer:
     weights: Weights
 
     def read(self, ids: Sequence[int], cache: KVCache) -> Array:
-        """Read L more tokens into `cache`; return their normalised hidden states [L, D]."""
+        """Read L more tokens into `cache`; return their normalised hidden states [L, D].
+
+        Raises ContextOverflow when the cache has no room for them.
+        """
         a = self.architecture
         hidden = self.weights.embedding[np.asarray(ids)] * self.weights.embedding_scale
-        views = self._views(len(ids), cache)
+        views = self._views(cache.claim(len(ids)), cache)
         for kind, weights, layer_cache in zip(a.layers, self.weights.layers, cache.layers, strict=True):
             hidden += self._attention(hidden, weights, layer_cache, views[kind])
             hidden += self._feed_forward(hidden, weights)
-        cache.length += len(ids)
         return rms_norm(hidden, self.weights.final_gain, eps=a.norm_eps)
 
     def logits(self, hidden: Array) -> Array:
@@ -39,10 +41,10 @@ class Transformer:
         cap = self.architecture.final_softcap
         return logits if cap is None else np.float32(cap) * np.tanh(logits * np.float32(1 / cap))
 
-    def _views(self, length: int, cache: KVCache) -> Mapping[LayerKind, _View]:
-        """Return how local and global layers see the next `length` tokens."""
+    def _views(self, start: int, cache: KVCache) -> Mapping[LayerKind, _View]:
+        """Return how local and global layers see the tokens from `start` to the end of the cache."""
         a = self.architecture
-        start, end = cache.length, cache.length + length
+        end, length = cache.length, cache.length - start
         in_ring = min(start, a.window - 1) + length
         masks = {"global": mask(length, end, window=None), "local": mask(length, in_ring, window=a.window)}
         # tables are shared between generations, so their size is rounded up to one that comes again

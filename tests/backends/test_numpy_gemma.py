@@ -1,0 +1,232 @@
+"""The NumPy engine as a backend: what ends an answer, what is stamped, what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from threadpoolctl import threadpool_info
+
+from gemma_eval import plugins
+from gemma_eval.backends import numpy_gemma
+from gemma_eval.backends.numpy_gemma import NumpyGemma
+from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, UnknownName
+from gemma_eval.gemma import decode
+from gemma_eval.gemma.tokenizer import Tokenizer
+from gemma_eval.records import ModelSpec, Option, Prompt, SamplingProfile
+from tests.gemma.tiny import END_OF_TURN, write_model
+
+PROMPT = Prompt(messages=(), text="<bos><start_of_turn>user\nHi<end_of_turn>", n_tokens=None)
+GREEDY = SamplingProfile(name="greedy", temperature=0.0, max_tokens=10)
+HOT = SamplingProfile(name="hot", temperature=1.5, max_tokens=40)
+
+
+def ticking() -> Callable[[], int]:
+    """Return a clock that goes on by a millisecond at every reading."""
+    ticks: Iterator[int] = count(1_000_000, 1_000_000)
+    return lambda: next(ticks)
+
+
+def load(folder: Path, *, options: Mapping[str, Option] | None = None, **fields: object) -> NumpyGemma:
+    """Load a model with a clock that ticks."""
+    spec = ModelSpec(
+        name="tiny",
+        backend="numpy_gemma",
+        location=str(folder),
+        options=options or {},
+        **fields,  # type: ignore[arg-type]
+    )
+    return numpy_gemma.load(spec, clock=ticking(), transforms=plugins.load().transforms)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model folder that a test may change."""
+    return write_model(tmp_path / "model")
+
+
+def test_a_greedy_answer_is_the_best_token_of_each_position(folder: Path) -> None:
+    """Against whole-sequence logits, computed without any cache."""
+    model, tokenizer = decode.load(folder), Tokenizer(folder)
+    ids = list(tokenizer.encode(PROMPT.text or ""))
+    answer: list[int] = []
+    while len(answer) < GREEDY.max_tokens:
+        best = int(decode.all_logits(model, ids + answer)[-1].argmax())
+        if best in tokenizer.stop_ids:
+            break
+        answer.append(best)
+    found = load(folder).generate(PROMPT, profile=GREEDY, seed=1)
+    assert found.text == tokenizer.decode(answer)
+    assert found.output_tokens == len(answer)
+
+
+def test_a_greedy_answer_does_not_depend_on_the_seed(folder: Path) -> None:
+    """A temperature of 0 draws nothing."""
+    backend = load(folder)
+    assert len({backend.generate(PROMPT, profile=GREEDY, seed=seed).text for seed in range(3)}) == 1
+
+
+def test_other_seeds_give_other_answers(folder: Path) -> None:
+    """A hot profile draws; the seed decides."""
+    backend = load(folder)
+    texts = {backend.generate(PROMPT, profile=HOT, seed=seed).text for seed in range(5)}
+    assert len(texts) > 1
+
+
+def test_stamps_are_of_the_injected_clock(folder: Path) -> None:
+    """One reading at the request, one after the prompt, one per token, one at the end."""
+    found = load(folder).generate(PROMPT, profile=replace(GREEDY, max_tokens=3), seed=1)
+    assert found.finish_reason == "length"
+    assert found.requested_ns == 1_000_000
+    assert found.engine_timings == {"prompt_ms": 1.0, "decode_ms": 4.0}
+    assert found.deltas[-1].at_ns == 5_000_000
+    assert found.ended_ns == 6_000_000
+
+
+def point_every_answer_at(folder: Path, token: int) -> None:
+    """Make one token the best answer to everything: all directions of the final norm lead to it."""
+    file = folder / "model.safetensors"
+    stored = load_file(file)
+    for name in stored:
+        if "layernorm" in name and "post" in name:
+            stored[name] = np.full_like(stored[name], -1.0)
+    embedding = stored["model.embed_tokens.weight"]
+    embedding[:] = np.abs(embedding) * 0.1
+    embedding[token] = 9.0
+    save_file(stored, file)
+
+
+def test_the_end_of_turn_token_ends_the_answer_and_is_no_output(folder: Path) -> None:
+    """An answer that is over at once has no text, no deltas and no tokens."""
+    point_every_answer_at(folder, END_OF_TURN)
+    found = load(folder).generate(PROMPT, profile=GREEDY, seed=1)
+    assert (found.text, found.deltas, found.output_tokens) == ("", (), 0)
+    assert found.finish_reason == "stop"
+
+
+def test_a_stop_string_may_be_spread_over_tokens(folder: Path) -> None:
+    """Two tokens spell it, neither contains it; both are left out."""
+    token = Tokenizer(folder).encode("x")[0]
+    point_every_answer_at(folder, token)
+    backend = load(folder)
+    found = backend.generate(PROMPT, profile=replace(GREEDY, stop=("xxx",)), seed=1)
+    assert (found.text, found.output_tokens, found.finish_reason) == ("", 0, "stop")
+    found = backend.generate(PROMPT, profile=replace(GREEDY, stop=("xy",)), seed=1)
+    assert (found.text, found.output_tokens, found.finish_reason) == ("x" * 10, 10, "length")
+
+
+def test_the_answer_must_fit_the_context_with_its_prompt(folder: Path) -> None:
+    """The smaller of the model's and the spec's context counts, to the token."""
+    backend = load(folder, context_tokens=30)
+    assert backend.info().context_tokens == 30
+    room = 30 - backend.count_tokens(PROMPT.text or "")
+    backend.generate(PROMPT, profile=replace(GREEDY, max_tokens=room), seed=1)
+    with pytest.raises(ContextOverflow) as caught:
+        backend.generate(PROMPT, profile=replace(GREEDY, max_tokens=room + 1), seed=1)
+    assert (caught.value.needed_tokens, caught.value.limit_tokens) == (31, 30)
+    assert load(folder, context_tokens=100_000).info().context_tokens == 128
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"), [(None, "rendered with its chat_template"), ("", "the prompt is empty")]
+)
+def test_a_prompt_without_text_is_refused(folder: Path, text: str | None, complaint: str) -> None:
+    """Rendering the chat markup is the caller's."""
+    with pytest.raises(BackendError, match=complaint):
+        load(folder).generate(replace(PROMPT, text=text), profile=GREEDY, seed=1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_an_error_of_their_own_kind(folder: Path, value: float) -> None:
+    """No token is drawn from NaN, and no warning of NumPy gets in the way."""
+    stored = load_file(folder / "model.safetensors")
+    stored["model.layers.1.mlp.down_proj.weight"][3, 3] = value
+    save_file(stored, folder / "model.safetensors")
+    with pytest.raises(BackendError, match=r"logits are not finite") as caught:
+        load(folder).generate(PROMPT, profile=GREEDY, seed=1)
+    assert caught.value.kind == "nonfinite"
+
+
+def test_the_record_of_the_run_names_what_was_driven(folder: Path) -> None:
+    """Hashes, counts and threads, so that two runs can be told apart."""
+    info = load(folder).info()
+    weights = (folder / "model.safetensors").read_bytes()
+    assert info.engine == "numpy_gemma"
+    assert info.model_sha256 == hashlib.sha256(weights).hexdigest()
+    assert info.parameters == sum(tensor.size for tensor in load_file(folder / "model.safetensors").values())
+    assert info.threads == 1
+    assert info.details["family"] == "gemma3"
+    assert info.details["weights_dtype"] == "F32"
+    assert (
+        info.details["tokenizer_sha256"]
+        == hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+    )
+
+
+def test_threads_are_set_while_generating_and_given_back(folder: Path) -> None:
+    """The clock looks at BLAS during the generation; afterwards it is as before."""
+    during: list[int] = []
+
+    def looking() -> int:
+        during.extend(int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas")
+        return 0
+
+    def blas_threads() -> list[int]:
+        return [int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = blas_threads()
+    spec = ModelSpec(name="t", backend="numpy_gemma", location=str(folder), options={"threads": 1})
+    backend = numpy_gemma.load(spec, clock=looking, transforms=plugins.load().transforms)
+    backend.generate(PROMPT, profile=replace(GREEDY, max_tokens=1), seed=1)
+    assert set(during[len(before) : -len(before)]) == {1}
+    assert blas_threads() == before
+
+
+def test_a_small_model_takes_one_thread_and_a_spec_may_ask_for_more(folder: Path) -> None:
+    """The default is a measurement; the option is recorded."""
+    assert load(folder).info().threads == 1
+    assert load(folder, options={"threads": 2}).info().threads == 2
+
+
+@pytest.mark.parametrize("threads", [0, True, "two", 1.5])
+def test_a_number_of_threads_that_is_none_is_refused(folder: Path, threads: Option) -> None:
+    """The message names the model and what would be right."""
+    with pytest.raises(
+        BackendError, match=r"model tiny: threads = .*; a whole number of at least 1 is needed"
+    ):
+        load(folder, options={"threads": threads})
+
+
+def test_an_unknown_option_is_answered_with_the_known(folder: Path) -> None:
+    """A misspelt option is not ignored."""
+    with pytest.raises(
+        UnknownName, match=r'no option of the model tiny .* named "thread"; did you mean "threads"'
+    ):
+        load(folder, options={"thread": 1})
+
+
+def test_a_folder_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
+    """The message names the location and the model that ships."""
+    with pytest.raises(ModelNotFound, match=r"nowhere: no such folder; .* or @pocket"):
+        load(tmp_path / "nowhere")
+
+
+def test_a_tokenizer_of_another_model_is_found_at_load(folder: Path) -> None:
+    """Ids beyond the embedding would fail in the middle of a run."""
+    small = write_model(folder.parent / "small", config={"vocab_size": 200})
+    with pytest.raises(ModelNotFound, match=r"id 265, config\.json a vocabulary of 200"):
+        load(small)
+
+
+def test_a_closed_model_says_so(folder: Path) -> None:
+    """Using an engine after close is a mistake with a message."""
+    backend = load(folder)
+    backend.close()
+    with pytest.raises(BackendError, match="closed"):
+        backend.generate(PROMPT, profile=GREEDY, seed=1)
