@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,7 +16,7 @@ PACKAGES = ("gemma_eval", "numpy", "scipy", "pytest", "tokenizers")
 """The packages whose versions decide results or speed."""
 
 
-def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> Host:
+def describe(*, cpuinfo: Path = Path("/proc/cpuinfo"), packages: Sequence[str] = PACKAGES) -> Host:
     """Return the host that this process runs on; `cpuinfo` is where Linux keeps the name of the processor."""
     return Host(
         cpu=_cpu(cpuinfo),
@@ -23,13 +24,13 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> Host:
         memory_bytes=int(psutil.virtual_memory().total),
         os=platform.platform(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        versions=_versions(),
+        versions=_versions(packages),
     )
 
 
-def commit(folder: Path) -> str | None:
+def commit(folder: Path, *, git: str = "git") -> str | None:
     """Return the git commit of `folder`, with `-dirty` when tracked files differ; `None` outside of git."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - no shell, fixed words
     except (OSError, subprocess.TimeoutExpired):
@@ -46,9 +47,9 @@ def _cpu(cpuinfo: Path) -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _versions() -> dict[str, str]:
+def _versions(packages: Sequence[str]) -> dict[str, str]:
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

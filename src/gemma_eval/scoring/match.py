@@ -18,7 +18,7 @@ Judge = Callable[[str], tuple[bool, str, str]]
 def equals(options: Options) -> Scorer:
     """The answer is `text`, apart from space around it; `ignore_case` makes case not matter."""
     given = CheckOptions("equals", options, known=("text", "ignore_case"))
-    fold = _folding(given.flag("ignore_case"))
+    fold = str.casefold if given.flag("ignore_case") else str
     wanted = given.text("text").strip()
 
     def judge(text: str) -> tuple[bool, str, str]:
@@ -36,7 +36,7 @@ def contains(options: Options) -> Scorer:
     if len(chosen) != 1:
         raise UsageError(f'contains: give one of "text", "any" and "all", not {len(chosen)} of them')
     wanted = (given.text("text"),) if chosen == ("text",) else given.texts(chosen[0])
-    fold = _folding(given.flag("ignore_case"))
+    fold = str.casefold if given.flag("ignore_case") else str
     enough = any if chosen == ("any",) else all
 
     def judge(text: str) -> tuple[bool, str, str]:
@@ -125,10 +125,6 @@ def _parsed(number: str) -> Decimal:
 def _decimal(number: float) -> Decimal:
     """Return the decimal that a person wrote, not the binary fraction nearest to it."""
     return Decimal(repr(number))
-
-
-def _folding(ignore_case: bool) -> Callable[[str], str]:  # noqa: FBT001 - it is the option itself
-    return str.casefold if ignore_case else str
 
 
 def _quoted(text: str) -> str:
