@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.backends.answer import Answer, StopStrings
@@ -30,6 +30,7 @@ def pushed(pieces: Sequence[str], stops: Sequence[str]) -> tuple[str, bool]:
 
 
 @given(pieces=st.lists(TEXT, max_size=6), stops=STOPS)
+@settings(deadline=None)
 def test_the_cut_does_not_depend_on_how_the_text_is_divided(pieces: list[str], stops: list[str]) -> None:
     """Against reading letter by letter, for every division into tokens."""
     assert pushed(pieces, stops) == read_by_letters("".join(pieces), stops)
@@ -110,6 +111,7 @@ def test_tokens_at_the_end_are_counted_even_without_text() -> None:
 
 
 @given(pieces=st.lists(TEXT, max_size=8), stops=STOPS)
+@settings(deadline=None)
 def test_deltas_join_to_the_text_and_never_count_a_token_twice(pieces: list[str], stops: list[str]) -> None:
     """Whatever is generated and wherever it stops."""
     answer = Answer(stops)

@@ -220,8 +220,16 @@ def test_a_folder_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
 def test_a_tokenizer_of_another_model_is_found_at_load(folder: Path) -> None:
     """Ids beyond the embedding would fail in the middle of a run."""
     small = write_model(folder.parent / "small", config={"vocab_size": 200})
-    with pytest.raises(ModelNotFound, match=r"id 265, config\.json a vocabulary of 200"):
+    with pytest.raises(ModelNotFound, match=r"id 261, config\.json a vocabulary of 200"):
         load(small)
+
+
+def test_an_added_token_without_an_embedding_is_refused_only_when_it_is_used(folder: Path) -> None:
+    """Text models of Gemma 3 share a tokenizer with those that see images, whose token they lack."""
+    backend = load(write_model(folder.parent / "text", config={"vocab_size": 265}))
+    assert backend.generate(PROMPT, profile=GREEDY, seed=1).finish_reason
+    with pytest.raises(BackendError, match="no embedding for: id 265"):
+        backend.generate(replace(PROMPT, text="<bos>Finn lives in"), profile=GREEDY, seed=1)
 
 
 def test_a_closed_model_says_so(folder: Path) -> None:

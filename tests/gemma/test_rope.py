@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.gemma.architecture import Rope
@@ -60,6 +60,7 @@ def test_rotation_is_multiplication_of_complex_numbers() -> None:
 
 
 @given(first=st.integers(0, 60), second=st.integers(0, 60), shift=st.integers(0, 60))
+@settings(deadline=None)
 def test_a_product_of_turned_vectors_depends_on_their_distance_alone(
     first: int, second: int, shift: int
 ) -> None:

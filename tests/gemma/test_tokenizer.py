@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.errors import ModelNotFound
@@ -34,6 +34,7 @@ def test_text_alone_gets_no_bos(tiny: Tokenizer) -> None:
 
 
 @given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12))
+@settings(deadline=None)
 def test_pieces_of_a_stream_are_whole_characters_and_join_to_the_text(tiny: Tokenizer, text: str) -> None:
     """One token per byte: every character of several bytes is split, none comes out broken."""
     stream = tiny.stream()
@@ -45,6 +46,7 @@ def test_pieces_of_a_stream_are_whole_characters_and_join_to_the_text(tiny: Toke
 
 
 @given(ids=st.lists(st.integers(0, 265), max_size=30))
+@settings(deadline=None)
 def test_a_stream_gives_the_text_of_any_ids(tiny: Tokenizer, ids: list[int]) -> None:
     """Bytes that are no characters and special tokens among them included."""
     stream = tiny.stream()

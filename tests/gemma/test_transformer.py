@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.errors import ContextOverflow
@@ -20,6 +20,7 @@ VALUES = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=9)
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_rms_norm_equals_its_formula(values: list[float]) -> None:
     """x / √(mean(x²) + eps) · gain, computed value by value."""
     x = np.array([values], np.float32)
@@ -30,6 +31,7 @@ def test_rms_norm_equals_its_formula(values: list[float]) -> None:
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_gelu_equals_its_formula(values: list[float]) -> None:
     """The tanh form in float64; the erf form differs by more than the tolerance."""
     x = np.array(values, np.float32)

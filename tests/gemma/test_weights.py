@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
@@ -36,6 +36,7 @@ def test_the_embedding_scale_is_rounded_like_bfloat16_weights(hidden: int, scale
 
 
 @given(st.floats(2.0**-100, 2.0**100, width=32))
+@settings(deadline=None)
 def test_rounding_to_bfloat16_takes_the_nearest(value: float) -> None:
     """No neighbour in bfloat16 is nearer."""
     found = rounded(value, dtype="BF16")
@@ -46,6 +47,7 @@ def test_rounding_to_bfloat16_takes_the_nearest(value: float) -> None:
 
 
 @given(st.floats(width=32, allow_nan=False))
+@settings(deadline=None)
 def test_bfloat16_is_the_upper_half_of_a_float32(value: float) -> None:
     """Against the bytes that `struct` writes, read from the other end."""
     upper = struct.pack(">f", value)[:2]

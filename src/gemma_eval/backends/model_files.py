@@ -15,7 +15,9 @@ POCKET = "@pocket"
 
 def locate(location: str) -> Path:
     """Return the folder of a model; `@pocket` is the one that ships. Raises ModelNotFound."""
-    folder = Path(str(files("gemma_eval") / "pocket")) if location == POCKET else Path(location).expanduser()
+    if location == POCKET:
+        return Path(str(files("gemma_eval") / "pocket"))
+    folder = Path(location).expanduser()
     if not folder.is_dir():
         raise ModelNotFound(f"{location}: no such folder; give the folder of a model, or {POCKET}")
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -45,48 +46,36 @@ def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFac
             f"config.json a vocabulary of {model.architecture.vocab_size}; they are of different models"
         )
     blas = ThreadpoolController().select(user_api="blas")
-    threads = _threads(spec, model, blas)
+    limit = model.architecture.context_tokens
     return NumpyGemma(
-        folder,
-        spec,
+        folder=folder,
         model=model,
         tokenizer=tokenizer,
+        context_tokens=min(limit, spec.context_tokens or limit),
         clock=clock,
         transforms=transforms,
         blas=blas,
-        threads=threads,
+        threads=_threads(spec, model, blas),
     )
 
 
+@dataclass(kw_only=True, eq=False)
 class NumpyGemma:
-    """A loaded model; generations follow one another, each with its own cache."""
+    """A loaded model; generations follow one another, each with its own cache. `model` is `None` once closed."""
 
-    def __init__(  # noqa: PLR0913 - assembled by `load` alone
-        self,
-        folder: Path,
-        spec: ModelSpec,
-        *,
-        model: Transformer,
-        tokenizer: Tokenizer,
-        clock: Clock,
-        transforms: Mapping[str, TransformFactory],
-        blas: ThreadpoolController,
-        threads: int,
-    ) -> None:
-        self._folder = folder
-        self._model: Transformer | None = model
-        self._tokenizer = tokenizer
-        self._clock = clock
-        self._transforms = transforms
-        self._blas = blas
-        self._threads = threads
-        limit = model.architecture.context_tokens
-        self._context_tokens = min(limit, spec.context_tokens or limit)
+    folder: Path
+    model: Transformer | None
+    tokenizer: Tokenizer
+    context_tokens: int
+    clock: Clock
+    transforms: Mapping[str, TransformFactory]
+    blas: ThreadpoolController
+    threads: int
 
     @property
     def chat_template(self) -> str | None:
         """The Jinja2 chat template in the model's folder."""
-        return self._tokenizer.chat_template
+        return self.tokenizer.chat_template
 
     def info(self) -> EngineInfo:
         """Say what is driven; `model_sha256` is of the weights, one file after the other."""
@@ -94,7 +83,7 @@ class NumpyGemma:
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of `text`; no `<bos>` is added to it."""
-        return len(self._tokenizer.encode(text))
+        return len(self.tokenizer.encode(text))
 
     def generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
         """Answer `prompt.text` as it stands, chat markup and `<bos>` included.
@@ -102,17 +91,17 @@ class NumpyGemma:
         A token is stamped when it has been drawn, before its text is decoded. The end-of-turn token is no
         output token. Raises BackendError, ContextOverflow, NonFiniteLogits, UnknownName.
         """
-        requested_ns = self._clock()
+        requested_ns = self.clock()
         ids = self._prompt_ids(prompt, profile)
-        sampler = Sampler(profile, transforms=self._transforms, seed=seed, prompt_ids=ids)
+        sampler = Sampler(profile, transforms=self.transforms, seed=seed, prompt_ids=ids)
         decoding = Decoding(self._loaded, capacity=len(ids) + profile.max_tokens)
         answer = Answer(profile.stop)
         # what overflows ends as a logit that is not finite, and that is an error with a message
-        with self._blas.limit(limits=self._threads), np.errstate(over="ignore", invalid="ignore"):
+        with self.blas.limit(limits=self.threads), np.errstate(over="ignore", invalid="ignore"):
             logits = decoding.prefill(ids)
-            read_ns = self._clock()
+            read_ns = self.clock()
             reason = self._answer(logits, decoding, sampler, answer=answer, limit=profile.max_tokens)
-        ended_ns = self._clock()
+        ended_ns = self.clock()
         return Generation(
             text=answer.text,
             deltas=answer.deltas,
@@ -132,13 +121,13 @@ class NumpyGemma:
 
     def close(self) -> None:
         """Let go of the weights."""
-        self._model = None
+        self.model = None
 
     @property
     def _loaded(self) -> Transformer:
-        if self._model is None:
-            raise BackendError(f"{self._folder}: the model was closed and can generate no more")
-        return self._model
+        if self.model is None:
+            raise BackendError(f"{self.folder}: the model was closed and can generate no more")
+        return self.model
 
     @cached_property
     def _info(self) -> EngineInfo:
@@ -146,17 +135,17 @@ class NumpyGemma:
         return EngineInfo(
             engine="numpy_gemma",
             version=__version__,
-            model_sha256=sha256(weight_files(self._folder)),
+            model_sha256=sha256(weight_files(self.folder)),
             parameters=model.weights.parameters,
-            context_tokens=self._context_tokens,
-            threads=self._threads,
+            context_tokens=self.context_tokens,
+            threads=self.threads,
             details={
                 "family": model.architecture.family,
                 "weights_dtype": model.weights.stored_dtype,
-                "config_sha256": sha256([self._folder / "config.json"]),
-                "tokenizer_sha256": sha256([self._folder / "tokenizer.json"]),
+                "config_sha256": sha256([self.folder / "config.json"]),
+                "tokenizer_sha256": sha256([self.folder / "tokenizer.json"]),
                 "numpy": np.__version__,
-                "blas": ", ".join(f"{pool['internal_api']} {pool['version']}" for pool in self._blas.info()),
+                "blas": ", ".join(f"{pool['internal_api']} {pool['version']}" for pool in self.blas.info()),
             },
         )
 
@@ -165,24 +154,28 @@ class NumpyGemma:
             raise BackendError(
                 "the prompt has no text; numpy_gemma needs the messages rendered with its chat_template"
             )
-        ids = self._tokenizer.encode(prompt.text)
+        ids = self.tokenizer.encode(prompt.text)
         if not ids:
             raise BackendError("the prompt is empty; at least one token is needed")
+        if max(ids) >= self._loaded.architecture.vocab_size:
+            raise BackendError(
+                f"the prompt has a token that {self.folder} has no embedding for: id {max(ids)}"
+            )
         needed = len(ids) + profile.max_tokens
-        if needed > self._context_tokens:
-            raise ContextOverflow(needed_tokens=needed, limit_tokens=self._context_tokens)
+        if needed > self.context_tokens:
+            raise ContextOverflow(needed_tokens=needed, limit_tokens=self.context_tokens)
         return ids
 
     def _answer(
         self, logits: Array, decoding: Decoding, sampler: Sampler, *, answer: Answer, limit: int
     ) -> FinishReason:
         """Draw tokens into `answer` until it ends or has `limit` of them; say which."""
-        stream = self._tokenizer.stream()
+        stream = self.tokenizer.stream()
         reason: FinishReason = "length"
         for count in range(1, limit + 1):
             token = sampler.draw(_finite(logits))
-            at_ns = self._clock()
-            if token in self._tokenizer.stop_ids:
+            at_ns = self.clock()
+            if token in self.tokenizer.stop_ids:
                 reason = "stop"
                 break
             answer.add(stream.push(token), at_ns=at_ns)

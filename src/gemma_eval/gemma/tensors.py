@@ -29,7 +29,7 @@ class StoredTensor:
     start: int
 
     def read(self) -> Array:
-        """Return the values as float32, mapped from the file when they are stored so."""
+        """Return the values as float32, in memory: the file may change afterwards. Raises ModelNotFound."""
         if self.dtype not in _STORED_AS:
             known = ", ".join(_STORED_AS)
             raise ModelNotFound(f"{self.file}: dtype {self.dtype} is not supported; convert it to {known}")
@@ -43,8 +43,10 @@ _STORED_AS: Mapping[str, str] = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 def widen(stored: NDArray[np.generic], *, dtype: str) -> Array:
     """Return float32 of the same values; bfloat16, read as 16-bit integers, is the upper half of one."""
     if dtype == "BF16":
-        return (stored.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return stored.astype(np.float32, copy=False)
+        wide = stored.astype(np.uint32)
+        wide <<= np.uint32(16)
+        return wide.view(np.float32)
+    return stored.astype(np.float32)
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:

@@ -40,8 +40,8 @@ class Tokenizer:
 
     @property
     def largest_id(self) -> int:
-        """The largest id that `encode` can return."""
-        vocabulary: Mapping[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)
+        """The largest id of the vocabulary; tokens added to it, as one for images, may lie beyond."""
+        vocabulary: Mapping[str, int] = self._tokenizer.get_vocab(with_added_tokens=False)
         return max(vocabulary.values())
 
 

@@ -58,7 +58,7 @@ def load(folder: Path, architecture: Architecture) -> Weights:
     layers = tuple(_layer(stored, f"layers.{index}", a) for index in range(len(a.layers)))
     final_gain = stored.gain("norm", a.hidden_size)
     return Weights(
-        embedding=np.array(embedding),
+        embedding=embedding,
         embedding_scale=rounded(a.embedding_scale, dtype=dtype),
         layers=layers,
         final_gain=final_gain,
@@ -122,9 +122,9 @@ def _layer(stored: _Stored, prefix: str, a: Architecture) -> LayerWeights:
     gate_up = [stored.take(f"{mlp}.{name}_proj.weight", ff, hidden) for name in ("gate", "up")]
     return LayerWeights(
         qkv=np.concatenate(qkv),
-        attention_out=np.array(stored.take(f"{attention}.o_proj.weight", hidden, q_size)),
+        attention_out=stored.take(f"{attention}.o_proj.weight", hidden, q_size),
         gate_up=np.concatenate(gate_up),
-        down=np.array(stored.take(f"{mlp}.down_proj.weight", hidden, ff)),
+        down=stored.take(f"{mlp}.down_proj.weight", hidden, ff),
         attention_in_gain=stored.gain(f"{prefix}.input_layernorm", hidden),
         attention_out_gain=stored.gain(f"{prefix}.post_attention_layernorm", hidden),
         feed_forward_in_gain=stored.gain(f"{prefix}.pre_feedforward_layernorm", hidden),
