@@ -61,7 +61,7 @@ def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFac
 
 @dataclass(kw_only=True, eq=False)
 class NumpyGemma:
-    """A loaded model; generations follow one another, each with its own cache. `model` is `None` once closed."""
+    """A loaded model, `None` once closed; generations follow one another, each with its own cache."""
 
     folder: Path
     model: Transformer | None
