@@ -15,7 +15,7 @@ def lines_of(error: GemmaEvalError, *, here: Path) -> tuple[str, ...]:
     """Return the problems that an error carries, one line each."""
     if isinstance(error, SuiteError | ConfigError):
         return tuple(visible(str(_nearer(problem, here))) for problem in error.problems)
-    return tuple(visible(line) for line in str(error).splitlines())
+    return tuple(visible(line.replace(f"{here}/", "")) for line in str(error).splitlines())
 
 
 def usage_error(error: GemmaEvalError, *, here: Path) -> pytest.UsageError:

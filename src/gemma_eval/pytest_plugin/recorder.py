@@ -79,6 +79,9 @@ class Recorder:
             written = write(report, reporters=reporters, folder=self._reports)
         except GemmaEvalError as error:
             return Closed(report=report, written=(), problems=(*problems, str(error)))
+        except Exception as error:  # noqa: BLE001 - any fault of a reporter, which may be a plugin's
+            what = f"the reports could not be written: {type(error).__name__}: {error}"
+            return Closed(report=report, written=(), problems=(*problems, what))
         return Closed(report=report, written=written, problems=problems)
 
 
