@@ -137,7 +137,7 @@ class SamplingProfile:
     """How tokens are chosen, in llama.cpp's names and meanings; every default is *off*.
 
     `temperature = 0` is greedy. `order` names the transforms in the order they run; the default is
-    llama.cpp's, with temperature last. `mirostat = 2` replaces the truncating transforms.
+    llama.cpp's, with temperature last. `mirostat = 2` leaves only the plain temperature before it.
     `seed = None` derives the seed of each trial from the suite's seed; a number fixes it.
     Source: ggml-org/llama.cpp:common/common.h.
     """
