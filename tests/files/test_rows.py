@@ -84,4 +84,6 @@ def test_what_is_shown_keeps_ordinary_words_as_they_are() -> None:
     """Quotes are double, and only what must be escaped is."""
     assert rows.show("it's") == '"it\'s"'
     assert rows.show('a "b"') == '"a \\"b\\""'
+    assert rows.show([1, "x"]) == "[1, 'x']"
+    assert rows.show(1 << 20_000) == "a number with too many digits"
     assert rows.show("a\x1b[2J\u202e") == '"a\\x1b[2J\\u202e"'

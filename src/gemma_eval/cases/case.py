@@ -141,7 +141,7 @@ class Reading:
 
 
 def _turn_problems(turns: Sequence[MessageRow]) -> list[tuple[locate.Path, str]]:
-    """Say what keeps a conversation from being one: perhaps a system turn, then user and assistant in turn."""
+    """Say what keeps turns from being a conversation: user, assistant, …, user."""
     if bare := [index for index, turn in enumerate(turns) if turn.role is None or turn.content is None]:
         return [((index,), f"messages[{index}] needs a role and a content") for index in bare]
     spoken = [turn.role for turn in turns if turn is not turns[0] or turn.role != "system"]

@@ -64,7 +64,7 @@ def _model(name: str, table: object, problems: Problems) -> ModelSpec:
     if flaw := rows.name_flaw(name):
         problems.say(at, f"the name of a model {flaw}")
     if not isinstance(table, dict):
-        problems.say(at, f"{prefix}is {rows.show(table)}; it should be a table, as [model.pocket]")
+        problems.say(at, f"{prefix[:-2]} is {rows.show(table)}; it should be a table, as [model.pocket]")
         return ModelSpec(name=name, backend="", location="")
     row, flaws = rows.check(ModelRow, table)
     problems.say_flaws(prefix, at, flaws)

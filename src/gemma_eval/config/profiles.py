@@ -73,7 +73,9 @@ def _profile(name: str, table: object, problems: Problems) -> SamplingProfile:
     if flaw := rows.name_flaw(name):
         problems.say(at, f"the name of a profile {flaw}")
     if not isinstance(table, dict):
-        problems.say(at, f'{prefix}is {rows.show(table)}; it should be an object, as {{"temperature": 0}}')
+        problems.say(
+            at, f'{prefix[:-2]} is {rows.show(table)}; it should be an object, as {{"temperature": 0}}'
+        )
         return SamplingProfile(name=name)
     row, flaws = rows.check(ProfileRow, table)
     problems.say_flaws(prefix, at, flaws)

@@ -32,7 +32,10 @@ def suite_path(name_or_path: str, *, folder: Path) -> Path:
     if name_or_path.endswith(SUFFIX) or "/" in name_or_path:
         path = folder / Path(name_or_path).expanduser()
         if not path.is_file():
-            raise UnknownName("suite", name_or_path, (str(near) for near in path.parent.glob(f"*{SUFFIX}")))
+            given = Path(name_or_path).parent
+            raise UnknownName(
+                "suite", name_or_path, (str(given / near.name) for near in _files_in(path.parent))
+            )
         return path
     if name_or_path not in suite_names():
         raise UnknownName("suite", name_or_path, suite_names())
@@ -40,5 +43,8 @@ def suite_path(name_or_path: str, *, folder: Path) -> Path:
 
 
 def _suites_in(folder: Path) -> tuple[str, ...]:
-    files = (path for path in folder.glob(f"*{SUFFIX}") if path.name not in _NOT_SUITES)
-    return tuple(sorted(path.name.removesuffix(SUFFIX) for path in files))
+    return tuple(path.name.removesuffix(SUFFIX) for path in _files_in(folder))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.name not in _NOT_SUITES)

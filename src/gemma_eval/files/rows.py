@@ -60,7 +60,7 @@ class Flaw:
 
     def text(self, *, below: int = 0) -> str:
         """Return the flaw as a clause; the key is named from the part number `below` of the path on."""
-        return self.what if self.whole else f"{_dotted(self.path[below:])} {self.what}"
+        return self.what if self.whole else f"{_dotted(self.path[below:])} {self.what}".lstrip()
 
 
 def check(kind: type[R], table: Mapping[str, object]) -> tuple[R, tuple[Flaw, ...]]:
@@ -84,7 +84,7 @@ def show(value: object) -> str:
         letters = (letter if letter.isprintable() else _escaped(letter) for letter in value[:_LONGEST_SHOWN])
         text = '"' + "".join(letters).replace('"', '\\"') + '"'
     else:
-        text = repr(value)
+        text = _repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
@@ -134,6 +134,13 @@ Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 _MOST_ROUNDS = 8
 _LONGEST_SHOWN = 80
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python does not write whole numbers of more than 4,300 digits
+        return "a number with too many digits"
 
 
 def _escaped(letter: str) -> str:

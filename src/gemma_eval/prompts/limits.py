@@ -96,6 +96,7 @@ def join(items: Iterable[object], separator: str = "") -> str:
 
 def replace(text: str, old: str, new: str, count: int = -1) -> str:
     """Replace `old`, when the result is not too long."""
+    text = str(printable(text))
     found = text.count(old) if count < 0 else min(count, text.count(old))
     METER.get().charge(len(text) + found * max(0, len(new) - len(old)))
     return text.replace(old, new, count)
@@ -130,6 +131,17 @@ def charged(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return charged
+
+
+def of_text(function: Callable[..., str]) -> Callable[..., str]:
+    """Wrap a filter of texts so that it takes what can be printed and nothing else, and charge it."""
+
+    @wraps(function)
+    def checked(value: object, *args: object) -> str:
+        METER.get().charge(size(value))
+        return function(printable(value), *args)
+
+    return checked
 
 
 def size(value: object) -> int:

@@ -34,9 +34,10 @@ _STR = """
     split splitlines startswith strip title upper
 """
 _LOOP = "cycle changed depth depth0 first index index0 last length nextitem previtem revindex revindex0"
+_TEXT_FILTERS = "capitalize lower string title trim upper"
 _FILTERS = """
-    abs capitalize count d default first float int items last length list lower reject rejectattr reverse
-    round select selectattr string title trim upper
+    abs count d default first float int items last length list reject rejectattr reverse round select
+    selectattr
 """
 _ATTRIBUTES: Mapping[type, frozenset[str]] = {
     str: frozenset(_STR.split()),
@@ -110,13 +111,14 @@ class _Environment(ImmutableSandboxedEnvironment):
             "raise_exception": limits.raise_exception,
         }
         listed = {name: limits.charged(self.filters[name]) for name in _FILTERS.split()}
+        of_text = {name: limits.of_text(self.filters[name]) for name in _TEXT_FILTERS.split()}
         own = {
             "join": limits.join,
             "metered": limits.metered,
             "replace": limits.replace,
             "tojson": limits.to_json,
         }
-        self.filters = {**listed, **own}
+        self.filters = {**listed, **of_text, **own}
 
     concat = staticmethod(limits.concat)
 

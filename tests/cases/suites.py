@@ -1,0 +1,37 @@
+"""Small suites that the tests of this folder share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gemma_eval.cases.load import Names, load
+from gemma_eval.errors import SuiteError
+from gemma_eval.records import Check, Suite
+
+NAMES = Names(models=("pocket", "big"), profiles=("greedy", "hot"), templates=("plain", "rag"))
+
+DEFAULTS = '[defaults]\nmodels = ["pocket"]\nprofiles = ["greedy"]\ntemplates = ["plain"]\n'
+CASE = '[[case]]\nid = "a"\nprompt = "Hi?"\nchecks = [{scorer = "contains", text = "x"}]\n'
+
+
+def check_problem(check: Check) -> str | None:
+    """Know one scorer with one option."""
+    if check.scorer != "contains":
+        return f'no scorer named "{check.scorer}"'
+    return None if set(check.options) <= {"text", "any"} else "unknown option"
+
+
+def read(folder: Path, text: str | bytes, *, name: str = "s.toml") -> Suite:
+    """Write a suite file and load it."""
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load(path, names=NAMES, check_problem=check_problem)
+
+
+def said(folder: Path, text: str | bytes, *, name: str = "s.toml") -> list[str]:
+    """Return the problems of a suite as `line: what`, none when it is good."""
+    try:
+        read(folder, text, name=name)
+    except SuiteError as error:
+        return [f"{problem.line}: {problem.what}" for problem in error.problems]
+    return []

@@ -1,0 +1,91 @@
+"""What can be chosen is merged from folders, and every problem of every file is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gemma_eval.config import catalog, shipped, templates
+from gemma_eval.errors import ConfigError, UnknownName, UsageError
+from gemma_eval.records import Template
+
+
+def a_folder(path: Path, *, temperature: float, template: str) -> Path:
+    """Write a folder with one profile and one template."""
+    (path / "templates").mkdir(parents=True)
+    (path / "profiles.json").write_text(
+        f'{{"version": 1, "profiles": {{"p": {{"temperature": {temperature}}}}}}}'
+    )
+    (path / "templates" / "t.jinja").write_text(template)
+    return path
+
+
+def test_later_folders_win_and_may_lack_anything(tmp_path: Path) -> None:
+    """A project's own profile replaces the shipped one of that name and keeps the others."""
+    first = a_folder(tmp_path / "first", temperature=0.5, template="one")
+    second = a_folder(tmp_path / "second", temperature=0.7, template="two")
+    (tmp_path / "empty").mkdir()
+    found = catalog.load([shipped.suites_directory(), first, second, tmp_path / "empty", tmp_path / "absent"])
+    assert found.profiles["p"].temperature == 0.7
+    assert found.templates["t"] == Template(name="t", text="two")
+    assert "greedy" in found.profiles
+    assert "pocket" in found.models
+
+
+def test_problems_of_all_files_are_said_together(tmp_path: Path) -> None:
+    """One reading, one list."""
+    a_folder(tmp_path, temperature=-1, template="x")
+    (tmp_path / "templates" / "b c.jinja").write_text("x")
+    (tmp_path / "templates" / "bad.jinja").write_bytes(b"\xff")
+    (tmp_path / "models.toml").write_text("version = \n")
+    with pytest.raises(ConfigError) as caught:
+        catalog.load([tmp_path])
+    assert [problem.path.name for problem in caught.value.problems] == [
+        "models.toml",
+        "profiles.json",
+        "b c.jinja",
+        "bad.jinja",
+    ]
+
+
+def test_a_template_is_named_by_its_file(tmp_path: Path) -> None:
+    """Other files and other folders are left alone."""
+    (tmp_path / "a.jinja").write_text("A\n")
+    (tmp_path / "notes.txt").write_text("x")
+    assert templates.load(tmp_path) == {"a": Template(name="a", text="A\n")}
+    assert templates.load(tmp_path / "absent") == {}
+
+
+def test_a_suite_is_found_by_name_or_by_path(tmp_path: Path) -> None:
+    """A name is a shipped suite; a slash or the ending makes it a path."""
+    own = tmp_path / "mine.toml"
+    own.write_text("")
+    assert shipped.suite_path("mine.toml", folder=tmp_path) == own
+    assert shipped.suite_path(str(own), folder=Path("elsewhere")) == own
+    assert shipped.suite_path("standard", folder=tmp_path) == shipped.suites_directory() / "standard.toml"
+    assert "models" not in shipped.suite_names()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("standrd", 'no suite named "standrd"; did you mean "standard"?'),
+        ("models", 'no suite named "models"'),
+        ("min.toml", 'no suite named "min.toml"; did you mean "mine.toml"?'),
+        ("../standard", 'no suite named "../standard"'),
+    ],
+)
+def test_an_unknown_suite_is_a_usage_error_with_a_suggestion(tmp_path: Path, name: str, message: str) -> None:
+    """Near names are offered, whether a name or a path was meant."""
+    (tmp_path / "mine.toml").write_text("")
+    with pytest.raises(UnknownName) as caught:
+        shipped.suite_path(name, folder=tmp_path)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\0.toml"])
+def test_a_name_that_is_no_name_is_a_usage_error(tmp_path: Path, name: str) -> None:
+    """An empty argument or a zero byte."""
+    with pytest.raises(UsageError):
+        shipped.suite_path(name, folder=tmp_path)
