@@ -31,7 +31,7 @@ def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_three_hundred_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     """The long form of the same proof."""
-    prove(tmp_path / "results.db", kills=300, trials=900)
+    prove(tmp_path / "results.db", kills=300, trials=300)
 
 
 def test_the_proof_sees_an_acknowledgement_before_the_commit(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""The JSON report: the whole run for a script, one record per line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from gemma_eval.records import Outcome, Report
+from gemma_eval.wire import Plain, dump
+
+SCHEMA_VERSION = 1
+"""Raised when a field changes its meaning or goes; new fields alone do not raise it."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class JsonFile:
+    """Writes `results.json`: `schema_version`, `run`, `summaries` and `outcomes`, as the records name them.
+
+    An outcome also has its `key`, `score` and `passed`. `gemma_eval.wire.load` rebuilds the records.
+    Keys are sorted, so that equal reports give equal text. A lone surrogate is written as its escape.
+    """
+
+    file_name = "results.json"
+
+    def render(self, report: Report) -> str:
+        """Return the whole file."""
+        return "".join(_file(report))
+
+
+def _file(report: Report) -> Iterator[str]:
+    yield f'{{\n"schema_version": {SCHEMA_VERSION},\n'
+    yield f'"run": {_line(dump(report.run))},\n'
+    yield f'"summaries": {_lines(dump(summary) for summary in report.summaries)},\n'
+    yield f'"outcomes": {_lines(_outcome(outcome) for outcome in report.outcomes)}\n}}\n'
+
+
+def _outcome(outcome: Outcome) -> dict[str, Plain]:
+    computed: dict[str, Plain] = {
+        "key": outcome.trial.key,
+        "score": outcome.score,
+        "passed": outcome.passed,
+    }
+    return dump(outcome) | computed
+
+
+def _lines(records: Iterable[Plain]) -> str:
+    lines = ",\n".join(_line(record) for record in records)
+    return f"[\n{lines}\n]" if lines else "[]"
+
+
+def _line(record: Plain) -> str:
+    text = json.dumps(record, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

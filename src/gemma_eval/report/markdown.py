@@ -1,0 +1,259 @@
+"""The Markdown report: the same figures as the page, for a terminal, a pull request or a diff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Generic, Literal, TypeVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gemma_eval.records import Group, Measurement, Outcome, Report, Run, Summary
+from gemma_eval.report import numbers
+from gemma_eval.report.findings import findings, headline, status
+from gemma_eval.report.groups import Groups, centre, group_of, groups_of
+from gemma_eval.report.markdown_text import fence, inline, sentence
+from gemma_eval.stats.percentiles import mean
+
+MOST_BYTES = 900 * 1024
+"""The size that a report stays below: what code hosts still show."""
+_FACTS, _FAILURES, _GROUPS, _CASES, _ANSWERS = (kib * 1024 for kib in (30, 50, 60, 250, 300))
+
+Cells = tuple[str, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Generic[T]):
+    """The first of some items, as many as fit, and how many are left out."""
+
+    kept: tuple[T, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Texts:
+    """Texts from elsewhere under one heading, each with its name: an answer and its checks, or an error."""
+
+    heading: str
+    notes: tuple[str, ...]
+    fenced: tuple[tuple[str, str], ...]
+
+
+class Markdown:
+    """Writes `report.md`."""
+
+    file_name = "report.md"
+
+    def render(self, report: Report) -> str:
+        """Return the whole report, below 900 KiB; equal reports give equal text."""
+        groups = groups_of(report)
+        summaries = [_summary_row(groups, group) for group in groups.order]
+        cases = [_case_row(outcomes) for outcomes in _cells(report.outcomes)]
+        answers = [_answer(outcome) for outcome in report.outcomes if _lost_points(outcome)]
+        return _environment().get_template("report.md.j2").render(
+            run=report.run,
+            headline=headline(report, groups),
+            findings=findings(report, groups),
+            failures=_fitting(_failures(report.outcomes), _texts_size, _FAILURES),
+            summaries=_fitting(summaries, _row_size, _GROUPS),
+            cases=_fitting(cases, _row_size, _CASES),
+            answers=_fitting(answers, _texts_size, _ANSWERS),
+            facts=_fitting(_facts(report.run), _row_size, _FACTS),
+        )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    """Return the template's environment. It escapes nothing by itself: the output is Markdown, not HTML."""
+    environment = Environment(  # noqa: S701 - `inline` and `fence` guard every text from elsewhere
+        loader=PackageLoader("gemma_eval.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"inline": inline, "sentence": sentence, "fence": fence, "count": numbers.count}
+    return environment
+
+
+# --- tables ------------------------------------------------------------------------------------------
+
+
+def _summary_row(groups: Groups, group: Group) -> Cells:
+    score, ttft = groups.summary(group, "score"), groups.summary(group, "ttft_s")
+    rate = centre(groups.summary(group, "output_tokens_per_s"))
+    return (
+        group.model,
+        group.profile,
+        group.template,
+        numbers.MISSING if score is None else numbers.score_with_interval(score),
+        numbers.seconds(None if ttft is None else ttft.p50),
+        numbers.seconds(None if ttft is None else ttft.p95),
+        numbers.MISSING if rate is None else numbers.number(rate),
+        numbers.bytes_(centre(groups.summary(group, "peak_memory_bytes"))),
+        _n(score),
+        _n(ttft),
+    )
+
+
+def _n(summary: Summary | None) -> str:
+    """Say how many data a value rests on, and how many it lacks."""
+    if summary is None:
+        return "0"
+    missing = f" ({numbers.count(summary.missing)} missing)" if summary.missing else ""
+    return f"{numbers.count(summary.n)}{missing}"
+
+
+def _cells(outcomes: Sequence[Outcome]) -> Iterator[tuple[Outcome, ...]]:
+    """Yield the outcomes of each case and group together, in the order in which they first occur."""
+    cells: dict[tuple[str, str, Group], list[Outcome]] = {}
+    for outcome in outcomes:
+        cell = outcome.trial.cell
+        cells.setdefault((cell.suite, cell.case.id, group_of(outcome)), []).append(outcome)
+    yield from (tuple(members) for members in cells.values())
+
+
+def _case_row(outcomes: tuple[Outcome, ...]) -> Cells:
+    cell = outcomes[0].trial.cell
+    answered = [outcome for outcome in outcomes if outcome.failure is None]
+    scores = [outcome.score for outcome in answered]
+    known = [score for score in scores if score is not None]
+    measured = [outcome.measurement for outcome in answered if outcome.measurement is not None]
+    rate = _mean(measured, "output_tokens_per_s")
+    return (
+        cell.case.id,
+        cell.model.name,
+        cell.profile.name,
+        cell.template.name,
+        numbers.score(mean(known) if known and len(known) == len(outcomes) else None),
+        _verdict(outcomes),
+        numbers.seconds(_mean(measured, "ttft_s")),
+        numbers.MISSING if rate is None else numbers.number(rate),
+        numbers.count(len(answered))
+        if len(answered) == len(outcomes)
+        else f"{len(answered)} of {len(outcomes)}",
+    )
+
+
+def _verdict(outcomes: Sequence[Outcome]) -> str:
+    """Return the worst that happened to a case; `open` is that nothing was demanded."""
+    found = {status(outcome) for outcome in outcomes}
+    order: tuple[Literal["error", "missed", "open", "passed"], ...] = ("error", "missed", "open", "passed")
+    return next(name for name in order if name in found)
+
+
+def _mean(
+    measurements: Sequence[Measurement], name: Literal["ttft_s", "output_tokens_per_s"]
+) -> float | None:
+    values = [value for measured in measurements if (value := getattr(measured, name)) is not None]
+    return mean(values) if values else None
+
+
+def _facts(run: Run) -> list[Cells]:
+    host = run.host
+    return [
+        ("started", run.started_utc),
+        ("state", f"{run.state}, {numbers.count(run.planned)} trials planned"),
+        ("suites", ", ".join(run.suites)),
+        ("command", " ".join(run.arguments) or numbers.MISSING),
+        ("commit", run.commit or numbers.MISSING),
+        *((f"model {name}", _engine(run, name)) for name in sorted(run.engines)),
+        (
+            "host",
+            f"{host.cpu}, {numbers.count(host.logical_cores)} cores, {numbers.bytes_(host.memory_bytes)}",
+        ),
+        ("system", f"{host.os}, Python {host.python}"),
+        (
+            "versions",
+            ", ".join(f"{name} {host.versions[name]}" for name in sorted(host.versions)) or numbers.MISSING,
+        ),
+        ("definitions", f"version {run.definitions_version}"),
+    ]
+
+
+def _engine(run: Run, model: str) -> str:
+    info = run.engines[model]
+    facts = (
+        f"{info.engine} {info.version}",
+        f"weights sha256 {info.model_sha256[:16]}" if info.model_sha256 else "weights not hashed",
+        f"{numbers.count(info.parameters)} parameters" if info.parameters is not None else "",
+        f"context {numbers.count(info.context_tokens)} tokens" if info.context_tokens is not None else "",
+        f"threads {numbers.count(info.threads)}" if info.threads is not None else "",
+    )
+    return ", ".join(fact for fact in facts if fact)
+
+
+# --- texts -------------------------------------------------------------------------------------------
+
+
+def _failures(outcomes: Sequence[Outcome]) -> tuple[Texts, ...]:
+    """Return each kind of failure once, with its number, its first trial and that trial's message."""
+    kinds: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            kinds.setdefault(outcome.failure.kind, []).append(outcome)
+    return tuple(_failure(kind, members) for kind, members in kinds.items())
+
+
+def _failure(kind: str, outcomes: Sequence[Outcome]) -> Texts:
+    first = outcomes[0]
+    message = first.failure.message if first.failure is not None else ""
+    trials = "1 trial" if len(outcomes) == 1 else f"{numbers.count(len(outcomes))} trials"
+    return Texts(
+        heading=f"{kind}: {trials}", notes=(f"first {_label(first)}",), fenced=(("Message", message),)
+    )
+
+
+def _lost_points(outcome: Outcome) -> bool:
+    return outcome.generation is not None and (
+        not outcome.passed or (outcome.score is not None and outcome.score < 1)
+    )
+
+
+def _answer(outcome: Outcome) -> Texts:
+    text = "" if outcome.generation is None else outcome.generation.text
+    reasons = tuple(
+        (f"Check {score.scorer}, {numbers.score(score.value)}", score.explanation)
+        for score in outcome.scores
+        if score.explanation and (score.value is None or score.value < 1)
+    )
+    notes = (f"score {numbers.score(outcome.score)}", f"seed {outcome.trial.seed}", _finish(outcome))
+    return Texts(heading=_label(outcome), notes=notes, fenced=(("Answer", text), *reasons))
+
+
+def _finish(outcome: Outcome) -> str:
+    return "" if outcome.generation is None else f"finished by {outcome.generation.finish_reason}"
+
+
+def _label(outcome: Outcome) -> str:
+    trial = outcome.trial
+    repeat = f" repeat {trial.repeat}" if trial.cell.case.repeats > 1 else ""
+    return f"{trial.cell.label}{repeat}"
+
+
+# --- size --------------------------------------------------------------------------------------------
+
+
+def _fitting(items: Sequence[T], size: Callable[[T], int], most_bytes: int) -> Part[T]:
+    """Keep items from the first on while they fit into `most_bytes`."""
+    total = 0
+    for kept, item in enumerate(items):
+        total += size(item)
+        if total > most_bytes:
+            return Part(kept=tuple(items[:kept]), left_out=len(items) - kept)
+    return Part(kept=tuple(items), left_out=0)
+
+
+def _row_size(row: Cells) -> int:
+    return sum(_size(sentence(cell)) + 3 for cell in row) + 2
+
+
+def _texts_size(texts: Texts) -> int:
+    lines = sum(_size(inline(line)) for line in (texts.heading, *texts.notes))
+    return lines + sum(_size(inline(name) + fence(text)) + 12 for name, text in texts.fenced) + 12
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
