@@ -59,7 +59,7 @@ def test_all_problems_of_a_file_are_said(tmp_path: Path) -> None:
         '5: model "a": unknown key "bakend"; did you mean "backend"?',
         '6: model "a": location is empty',
         f'7: the name of a model is "b c", {NO_NAME}',
-        '10: model "b c": options.limit is nan; an option is a text, a finite number, true, false or a list',
+        '10: model "b c": options.limit is nan; it should be finite',
         '11: model "b c": context_tokens is 0; it should be at least 1',
     ]
     with pytest.raises(ConfigError, match=r"needs version = 1\n.*needs a model"):

@@ -264,8 +264,7 @@ def test_what_a_template_is_given_is_a_copy() -> None:
     [
         ("{{ query|upper }} {{ query.title() }} {{ query[1:3] }}", "HELLO Hello el"),
         (
-            "{% for p in passages %}{{ loop.index }}/{{ loop.length }}{{ p.text }}{{ p['number'] }}"
-            "{% endfor %}",
+            "{% for p in passages %}{{ loop.index }}/{{ loop.length }}{{ p.text }}{{ p.number }}{% endfor %}",
             "1/1a1",
         ),
         ("{{ passages|tojson }}", '[{"number": 1, "text": "a"}]'),
@@ -273,8 +272,7 @@ def test_what_a_template_is_given_is_a_copy() -> None:
         ("{{ n * 2 + 1 - 4 / 2 }} {{ n // 2 }} {{ n % 2 }}", "5.0 1 1"),
         ("{% if query.startswith('h') and n > 2 %}yes{% else %}no{% endif %}", "yes"),
         (
-            "{% set ns = namespace(x=0) %}{% for i in range(4) %}{% set ns.x = ns.x + i %}{% endfor %}"
-            "{{ ns.x }}",
+            "{% set s = namespace(x=0) %}{% for i in range(4) %}{% set s.x = s.x + i %}{% endfor %}{{ s.x }}",
             "6",
         ),
         ("{% macro m(a, b=2) %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}{{ m(1, b=3) }}", "1213"),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
 from gemma_eval.cases.schema import CaseRow, CheckRow, DefaultsRow, InlineDocument, MessageRow
 from gemma_eval.files import locate, read, rows
-from gemma_eval.records import Case, Check, Document, Message, Option, Source
+from gemma_eval.records import Case, Check, Document, Message, Source
 
 CheckProblem = Callable[[Check], str | None]
 """Says what is wrong with a check (an unknown scorer, a wrong option); `None` when nothing is."""
@@ -108,8 +107,7 @@ class Reading:
         )
 
     def _check(self, at: locate.Path, key: str, row: CheckRow) -> Check:
-        options = {name: _option(value) for name, value in (row.model_extra or {}).items()}
-        check = Check(scorer=row.scorer or "", options=options, pass_at=row.pass_at)
+        check = Check(scorer=row.scorer or "", options=row.options, pass_at=row.pass_at)
         if row.scorer is None:
             if (*at, "scorer") not in self.problems.flawed:
                 self.problems.say(at, f"{key} needs a scorer")
@@ -148,7 +146,3 @@ def _turn_problems(turns: Sequence[MessageRow]) -> list[tuple[locate.Path, str]]
     if spoken != [*["user", "assistant"] * (len(spoken) // 2), "user"]:
         return [((), "messages should be user, assistant, …, user in turn; only the first may be system")]
     return []
-
-
-def _option(value: object) -> Option:
-    return cast(Option, tuple(value) if isinstance(value, list) else value)

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, cast
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from gemma_eval.files.rows import ALTERNATIVE, Name, Names, Row, Seed, Share, Text, show
-from gemma_eval.records import CaseKind, Role
+from gemma_eval.files.rows import ALTERNATIVE, Name, Names, OptionValue, Row, Seed, Share, Text
+from gemma_eval.records import CaseKind, Options, Role
 
 _PATH, _INLINE = f"{ALTERNATIVE}a path in quotes", f'{ALTERNATIVE}a path in quotes, or {{text = "…"}}'
-_LARGEST_WHOLE = 2**63 - 1
 
 Repeats = Annotated[int, Field(ge=1, le=10_000)]
 Warmup = Annotated[int, Field(ge=0, le=1000)]
 Tokens = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-def _option(value: object) -> object:
-    items = value if isinstance(value, list) else [value]
-    if not all(isinstance(item, str | bool | int | float) for item in items):
-        raise ValueError(f"is {show(value)}; an option is a text, a number, true, false or a list of these")
-    if any(isinstance(item, int) and abs(item) > _LARGEST_WHOLE for item in items):
-        raise ValueError("is too large a number")
-    if any(isinstance(item, float) and not math.isfinite(item) for item in items):
-        raise ValueError(f"is {show(value)}; it should be finite")
-    return value
-
-
 class CheckRow(Row):
     """`{scorer = "contains", text = "Paris", pass_at = 1.0}`: all other keys are options of the scorer."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Annotated[object, AfterValidator(_option)]]
+    __pydantic_extra__: dict[str, OptionValue]
 
     scorer: Name | None = None
     pass_at: Share | None = None
+
+    @property
+    def options(self) -> Options:
+        """The keys that are neither `scorer` nor `pass_at`."""
+        return cast(Options, self.model_extra or {})
 
 
 class MessageRow(Row):

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from gemma_eval.config.files import VERSION, Problems, read_table
 from gemma_eval.files import rows
-from gemma_eval.records import ModelSpec, Option
+from gemma_eval.records import ModelSpec, Options
 
 SHIPPED = "@"
 """A location that begins so is no path: its backend knows what it means."""
-
-
-def _option(value: object) -> object:
-    items = value if isinstance(value, list) else [value]
-    for item in items:
-        if not isinstance(item, str | bool | int | float) or (
-            isinstance(item, float) and not math.isfinite(item)
-        ):
-            raise ValueError(
-                f"is {rows.show(value)}; an option is a text, a finite number, true, false or a list"
-            )
-    return value
 
 
 class ModelRow(rows.Row):
@@ -35,7 +22,7 @@ class ModelRow(rows.Row):
     location: rows.Text | None = None
     context_tokens: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     chat_template: rows.Text | None = None
-    options: dict[str, Annotated[object, AfterValidator(_option)]] | None = None
+    options: dict[str, rows.OptionValue] | None = None
 
 
 class ModelsRow(rows.Row):
@@ -71,14 +58,13 @@ def _model(name: str, table: object, problems: Problems) -> ModelSpec:
     for key in ("backend", "location"):
         if key not in table:
             problems.say(at, f"{prefix}needs a {key}")
-    options = {key: _plain_option(value) for key, value in (row.options or {}).items()}
     return ModelSpec(
         name=name,
         backend=row.backend or "",
         location=_resolved(row.location or "", problems.path.parent),
         context_tokens=row.context_tokens,
         chat_template=row.chat_template,
-        options=options,
+        options=cast(Options, row.options or {}),
     )
 
 
@@ -87,7 +73,3 @@ def _resolved(location: str, folder: Path) -> str:
     if location.startswith(SHIPPED) or "://" in location or "\0" in location:
         return location
     return str((folder / Path(location).expanduser()).absolute()) if location else location
-
-
-def _plain_option(value: object) -> Option:
-    return cast(Option, tuple(value) if isinstance(value, list) else value)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Annotated, TypeVar, get_args
+from typing import Annotated, TypeVar, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
 from gemma_eval.errors import suggestion
 from gemma_eval.files.locate import Path
+from gemma_eval.records import Option
 
 
 class Row(BaseModel):
@@ -121,6 +123,20 @@ def _distinct(items: list[str]) -> list[str]:
     return items
 
 
+def _option(value: object) -> Option:
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if not isinstance(item, str | bool | int | float):
+            raise ValueError(
+                f"is {show(value)}; an option is a text, a number, true, false or a list of these"
+            )
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ValueError(f"is {show(value)}; it should be finite")
+        if isinstance(item, int) and abs(item) > _LARGEST_WHOLE:
+            raise ValueError("is too large a number")
+    return cast(Option, tuple(items) if isinstance(value, list) else value)
+
+
 Name = Annotated[str, AfterValidator(_slug)]
 """A text that becomes part of a test id."""
 Text = Annotated[str, AfterValidator(_filled)]
@@ -131,8 +147,11 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """A seed that every engine can carry."""
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 """A number in 0..1."""
+OptionValue = Annotated[object, AfterValidator(_option)]
+"""What `records.Option` can hold; lists become tuples."""
 
 _MOST_ROUNDS = 8
+_LARGEST_WHOLE = 2**63 - 1
 _LONGEST_SHOWN = 80
 
 
