@@ -33,7 +33,7 @@ class Lease:
 
 def acquire(database: Path) -> Lease:
     """Take the right to write to `database`. Raises StoreError when another process has it."""
-    path = database.with_name(database.name + ".lock")
+    path = database.absolute().with_name(database.name + ".lock")
     try:
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
