@@ -105,12 +105,21 @@ def report_of(outcomes: Sequence[Outcome], *, unfinished: int = 0) -> Report:
     return Report(run=run, outcomes=tuple(outcomes), summaries=summarise(outcomes))
 
 
-def with_text(report: Report, text: str) -> Report:
-    """Return the report with `text` in every place of every third outcome that outside text can reach."""
+def with_text(report: Report, *texts: str) -> Report:
+    """Return the report with the texts wherever outside text can reach: all in the run, one in each outcome."""
     outcomes = tuple(
-        _tainted(outcome, text) if index % 3 == 0 else outcome for index, outcome in enumerate(report.outcomes)
+        _tainted(outcome, texts[index % len(texts)]) for index, outcome in enumerate(report.outcomes)
     )
-    return Report(run=report.run, outcomes=outcomes, summaries=summarise(outcomes))
+    text = " ".join(texts)
+    run = replace(
+        report.run,
+        id=f"run {text}",
+        suites=(f"suite {text}",),
+        arguments=(f"argument {text}",),
+        host=replace(report.run.host, cpu=f"cpu {text}", versions={f"package {text}": f"version {text}"}),
+        engines={f"model {text}": replace(_engine("pocket"), engine=f"engine {text}", details={"key": text})},
+    )
+    return Report(run=run, outcomes=outcomes, summaries=summarise(outcomes))
 
 
 def _engine(model: str) -> EngineInfo:

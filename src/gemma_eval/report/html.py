@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import astuple, dataclass
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,22 +19,25 @@ from gemma_eval.report.visible import visible
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 MOST_STATIC_ROWS = 1_000
-MOST_STATIC_CHARACTERS = 1_200_000
+MOST_STATIC_CHARACTERS = 600_000
 """Up to these sizes every trial stands in the page as HTML; beyond, as data that the page's script lays out."""
 
-SHARED_FROM = 24
+SHARED_FROM = 12
 """Texts longer than this are stored once, however many trials share them."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Html:
-    """Writes `report.html`."""
+    """Writes `report.html`; runs of more trials than `most_static_rows` stand in it as data."""
 
-    file_name = "report.html"
+    file_name: str = "report.html"
+    most_static_rows: int = MOST_STATIC_ROWS
 
     def render(self, report: Report) -> str:
         """Return the whole page; equal reports give equal text."""
         content = page(report)
-        static = _is_static(content.trials)
+        characters = sum(map(_characters, content.trials))
+        static = len(content.trials) <= self.most_static_rows and characters <= MOST_STATIC_CHARACTERS
         style, first_script, script = (Markup(_source(name)) for name in ("report.css", "theme.js", "report.js"))  # noqa: S704 - files of this package
         return _environment().get_template("report.html.j2").render(
             page=content,
@@ -86,12 +89,10 @@ def _hashes(texts: Sequence[str]) -> str:
     return " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
 
 
-def _is_static(trials: Sequence[TrialRow]) -> bool:
-    characters = sum(
-        len(row.detail.prompt) + len(row.detail.answer) + sum(len(passage.text) for passage in row.detail.passages)
-        for row in trials
-    )
-    return len(trials) <= MOST_STATIC_ROWS and characters <= MOST_STATIC_CHARACTERS
+def _characters(row: TrialRow) -> int:
+    detail = row.detail
+    strokes = 0 if detail.timeline is None else len(detail.timeline.ticks)
+    return len(detail.prompt) + len(detail.answer) + strokes + sum(len(each.text) for each in detail.passages)
 
 
 def _index(content: Page) -> Json:
@@ -103,18 +104,16 @@ def _index(content: Page) -> Json:
 
 
 def _details(trials: Sequence[TrialRow]) -> Json:
-    """Return what each trial opens to, with the long texts apart and once."""
+    """Return what the index lacks of each trial, fields in the order of their records, long texts apart and once."""
     texts: dict[str, int] = {}
-    rows = [_shared({**asdict(row), "result": row.result, "cells": row.cells}, texts) for row in trials]
-    return {"texts": list(texts), "rows": rows}
+    rows = [(row.query, row.excerpt, row.result, row.cells, astuple(row.detail)) for row in trials]
+    return {"rows": [_shared(row, texts) for row in rows], "texts": list(texts)}
 
 
 def _shared(value: Json, texts: dict[str, int]) -> Json:
     """Replace long texts by their number in `texts`, as `{"t": 3}`."""
     if isinstance(value, str):
         return {"t": texts.setdefault(value, len(texts))} if len(value) > SHARED_FROM else value
-    if isinstance(value, Mapping):
-        return {key: _shared(item, texts) for key, item in value.items()}
     if isinstance(value, Sequence):
         return [_shared(item, texts) for item in value]
     return value

@@ -57,7 +57,7 @@ class Timeline:
     """When each delta arrived, on a line from the request to the end."""
 
     ticks: str
-    first: float
+    first: int
     end: str
     width: int = TIMELINE_WIDTH
 
@@ -206,7 +206,7 @@ def _facts(outcome: Outcome) -> list[Fact]:
     """List what was asked and what it cost, in words."""
     trial = outcome.trial
     case = trial.cell.case
-    facts = [("seed", str(trial.seed)), ("repeat", f"{trial.repeat + 1} of {case.repeats}"), ("kind", case.kind)]
+    facts = [("seed", str(trial.seed)), ("repeat", f"{trial.repeat + 1} of {case.repeats}, {case.kind}")]
     if outcome.generation is not None:
         facts += _generation_facts(outcome.generation)
     if outcome.measurement is not None:
@@ -220,11 +220,11 @@ def _facts(outcome: Outcome) -> list[Fact]:
 
 
 def _generation_facts(generation: Generation) -> list[tuple[str, str]]:
-    cached = f", {generation.cached_tokens} cached" if generation.cached_tokens else ""
+    cached = f" ({generation.cached_tokens} cached)" if generation.cached_tokens else ""
+    read, written = numbers.count(generation.prompt_tokens), numbers.count(generation.output_tokens)
     return [
         ("finish reason", generation.finish_reason),
-        ("prompt tokens", f"{numbers.count(generation.prompt_tokens)}{cached}"),
-        ("output tokens", f"{numbers.count(generation.output_tokens)}, counted by {generation.count_source}"),
+        ("tokens", f"{read} read{cached}, {written} written, counted by {generation.count_source}"),
     ]
 
 
@@ -263,6 +263,6 @@ def timeline(generation: Generation) -> Timeline | None:
     places = [x(delta.at_ns) for delta in generation.deltas]
     return Timeline(
         ticks=charts.rug_path(places, height=10),
-        first=places[0],
+        first=round(places[0]),
         end=numbers.seconds((end_ns - generation.requested_ns) / 1e9),
     )

@@ -25,81 +25,78 @@
 
   // --- the rows of a large run ------------------------------------------------------------------------
 
-  function readDetails({ texts, rows }) {
+  function readDetails({ rows, texts }) {
     const whole = (value) => {
       if (Array.isArray(value)) return value.map(whole);
-      if (value === null || typeof value !== "object") return value;
-      if ("t" in value) return texts[value.t];
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, whole(item)]));
+      return value !== null && typeof value === "object" ? texts[value.t] : value;
     };
-    return { text: (at) => strings(whole(rows[at])).join(" "), row: (at) => whole(rows[at]) };
+    return { row: (at) => whole(rows[at]), text: (at) => whole(rows[at]).flat(Infinity).join(" ") };
   }
 
-  function strings(value) {
-    if (typeof value === "string") return [value];
-    return value === null || typeof value !== "object" ? [] : Object.values(value).flatMap(strings);
-  }
-
-  function trialBody(row) {
-    const cells = row.cells.map((cell) => element("td", { class: "num" }, cell));
-    const model = index.models > 1 ? element("td", {}, row.model) : null;
-    return element("tbody", { class: `trial ${row.status}` },
+  // The rows and the details come as lists, fields in the order of the records in trials.py.
+  function trialBody(listed, [query, excerpt, result, values, detail]) {
+    const [name, model, profile, template, , status] = listed;
+    const text = (value) => element("td", {}, value);
+    return element("tbody", { class: `trial ${status}` },
       element("tr", { class: "row" },
         element("th", { scope: "row" },
-          element("span", { class: "case" }, row.case), element("span", { class: "said" }, row.query)),
-        model, element("td", {}, row.profile), element("td", {}, row.template),
-        element("td", { class: "result" }, row.result), ...cells, element("td", { class: "said" }, row.excerpt)),
+          element("span", { class: "case" }, name), element("span", { class: "said" }, query)),
+        index.models > 1 ? text(model) : null, text(profile), text(template),
+        element("td", { class: "result" }, result),
+        ...values.map((value) => element("td", { class: "num" }, value)),
+        element("td", { class: "said" }, excerpt)),
       element("tr", { class: "more" }, element("td", { colspan: index.models > 1 ? 11 : 10 },
-        element("details", {}, element("summary", {}, "prompt, context, answer, scores"), detail(row.detail)))));
+        element("details", {}, element("summary", {}, "more"), detailOf(...detail)))));
   }
 
-  function detail(all) {
+  function detailOf(error, prompt, note, passages, answer, scores, facts, timeline) {
     return element("div", { class: "detail" },
-      all.error ? element("p", { class: "error" }, all.error) : null,
-      element("div", { class: "read" }, ...promptOf(all), ...contextOf(all)),
-      element("div", { class: "wrote" }, ...answerOf(all), ...scoresOf(all),
+      error ? element("p", { class: "error" }, error) : null,
+      element("div", { class: "read" }, ...promptOf(prompt, note), ...contextOf(passages)),
+      element("div", { class: "wrote" }, ...answerOf(answer), ...timelineOf(timeline), ...scoresOf(scores),
         element("dl", { class: "facts" },
-          ...all.facts.flatMap((fact) => [element("dt", {}, fact.name), element("dd", {}, fact.value)]))));
+          ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]))));
   }
 
-  function promptOf(all) {
-    if (!all.prompt) return [];
-    return [element("h4", {}, "Prompt"), element("p", { class: "note" }, all.prompt_note),
-      element("pre", { dir: "auto", tabindex: 0 }, all.prompt)];
+  function promptOf(prompt, note) {
+    if (!prompt) return [];
+    return [element("h4", {}, "Prompt"), element("p", { class: "note" }, note),
+      element("pre", { dir: "auto", tabindex: 0 }, prompt)];
   }
 
-  function contextOf(all) {
-    if (!all.passages.length) return [];
-    const items = all.passages.map((passage) => {
-      const note = `${passage.rank} · ${passage.document} · ${passage.score}${passage.used ? "" : " · dropped: over the budget"}`;
-      return element("li", passage.used ? {} : { class: "dropped" },
-        element("span", { class: "note" }, note), element("span", { dir: "auto" }, passage.text));
+  function contextOf(passages) {
+    if (!passages.length) return [];
+    const items = passages.map(([rank, document, score, text, used]) => {
+      const note = `${rank} · ${document} · ${score}${used ? "" : " · dropped: over the budget"}`;
+      return element("li", used ? {} : { class: "dropped" },
+        element("span", { class: "note" }, note), element("span", { dir: "auto" }, text));
     });
     return [element("h4", {}, "Context"), element("ol", { class: "passages" }, ...items)];
   }
 
-  function answerOf(all) {
-    const made = all.answer
-      ? [element("h4", {}, "Answer"), element("pre", { class: "answer", dir: "auto", tabindex: 0 }, all.answer)]
-      : [];
-    if (!all.timeline) return made;
-    const { ticks, first, end, width } = all.timeline;
-    return [...made,
+  function answerOf(answer) {
+    if (!answer) return [];
+    return [element("h4", {}, "Answer"), element("pre", { class: "answer", dir: "auto", tabindex: 0 }, answer)];
+  }
+
+  function timelineOf(timeline) {
+    if (!timeline) return [];
+    const [ticks, first, end, width] = timeline;
+    return [
       element("svg:svg", { class: "timeline", viewBox: `0 0 ${width} 14`, preserveAspectRatio: "none", height: 14,
-        role: "img", "aria-label": "when each token arrived" },
-        element("svg:path", { class: "wait", d: `M0 7H${first.toFixed(1)}` }),
+        role: "img", "aria-label": "arrivals" },
+        element("svg:path", { class: "wait", d: `M0 7H${first}` }),
         element("svg:path", { class: "rug", transform: "translate(0 2)", d: ticks })),
       element("p", { class: "note" }, `request to end, ${end}; a stroke for each arrival`)];
   }
 
-  function scoresOf(all) {
-    if (!all.scores.length) return [];
+  function scoresOf(scores) {
+    if (!scores.length) return [];
     const heads = ["scorer", "value", "result", "judged", "why"].map((name) =>
       element("th", name === "value" ? { scope: "col", class: "num" } : { scope: "col" }, name));
-    const rows = all.scores.map((score) => element("tr", {},
-      element("th", { scope: "row" }, score.scorer), element("td", { class: "num" }, score.value),
-      element("td", {}, score.result), element("td", { dir: "auto" }, score.answer),
-      element("td", { dir: "auto" }, score.explanation)));
+    const rows = scores.map(([scorer, value, result, judged, why]) => element("tr", {},
+      element("th", { scope: "row" }, scorer), element("td", { class: "num" }, value),
+      element("td", {}, result), element("td", { dir: "auto" }, judged), element("td", { dir: "auto" }, why)));
     return [element("h4", {}, "Scores"), element("table", { class: "scores" },
       element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows))];
   }
@@ -107,7 +104,7 @@
   // --- what is shown ----------------------------------------------------------------------------------
 
   function bodyOf(at) {
-    const body = (bodies[at] ??= trialBody(large.row(at)));
+    const body = (bodies[at] ??= trialBody(index.rows[at], large.row(at)));
     const name = body.querySelector("span.case");
     if (name) {
       const button = element("button", { type: "button", class: "case", "aria-expanded": "false" }, name.textContent);
@@ -126,7 +123,7 @@
   }
 
   function textOf(at) {
-    return (searched[at] ??= (large ? large.text(at) : bodies[at].textContent).toLowerCase());
+    return (searched[at] ??= (large ? `${index.rows[at][0]} ${large.text(at)}` : bodies[at].textContent).toLowerCase());
   }
 
   function chosen() {

@@ -1,0 +1,164 @@
+"""The sentences of the summary say what the intervals say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gemma_eval.records import Failure, Group, Report, Score, Summary
+from gemma_eval.report.findings import Finding, findings, headline, status
+from gemma_eval.report.groups import groups_of
+from tests.report.example import Shape, example, report_of
+
+REPORT = example(Shape(cases=3, unfinished=0), seed=3)
+OUTCOME = next(outcome for outcome in REPORT.outcomes if outcome.failure is None)
+
+Scores = dict[tuple[str, str], tuple[float, float, float]]
+"""By profile and template: the score and the ends of its interval."""
+
+
+def a_summary(profile: str, template: str, metric: str, value: tuple[float, float, float]) -> Summary:
+    """Return a summary with that value and interval."""
+    middle, low, high = value
+    return Summary(
+        group=Group(model="pocket", profile=profile, template=template),
+        metric=metric,
+        n=20,
+        missing=0,
+        mean=middle,
+        sd=0.1,
+        p50=middle,
+        p90=middle,
+        p95=middle,
+        p99=None,
+        ci_low=low,
+        ci_high=high,
+        interval="t",
+    )
+
+
+def report(scores: Scores, speeds: Scores | None = None) -> Report:
+    """Return a report with those summaries and one good outcome."""
+    summaries = [a_summary(*key, "score", value) for key, value in scores.items()]
+    summaries += [a_summary(*key, "output_tokens_per_s", value) for key, value in (speeds or {}).items()]
+    return replace(report_of([OUTCOME]), summaries=tuple(summaries))
+
+
+def said(given: Report) -> dict[str, Finding]:
+    """Return the findings by topic."""
+    return {finding.topic: finding for finding in findings(given, groups_of(given))}
+
+
+APART: Scores = {("greedy", "plain"): (0.4, 0.3, 0.5), ("greedy", "rag"): (0.9, 0.8, 0.96)}
+TOGETHER: Scores = {("greedy", "plain"): (0.8, 0.6, 0.95), ("greedy", "rag"): (0.9, 0.8, 0.96)}
+
+
+def test_a_group_beyond_all_intervals_is_best() -> None:
+    """The headline says so and the finding counts as shown."""
+    given = report(APART)
+    words = "rag scores best, 0.90 [0.80, 0.96], beyond the intervals of all others."
+    assert headline(given, groups_of(given)).startswith(words)
+    assert said(given)["Quality"].tone == "shown"
+    assert said(given)["Templates"].text == "rag is above plain beyond the intervals."
+
+
+def test_overlapping_intervals_show_no_difference() -> None:
+    """Neither the headline nor a finding claims one."""
+    given = report(TOGETHER)
+    assert "though 1 of the 1 others cannot be told from it" in headline(given, groups_of(given))
+    assert said(given)["Quality"].text.endswith("every other interval overlaps it: no difference shown.")
+    assert said(given)["Quality"].tone == "open"
+    assert said(given)["Templates"] == Finding(
+        topic="Templates",
+        text="the intervals of the scores overlap everywhere: no difference shown.",
+        tone="open",
+    )
+
+
+def test_a_difference_says_with_how_many_profiles_it_holds() -> None:
+    """Above with one profile, silent with the other."""
+    given = report(APART | {("hot", "plain"): (0.3, 0.1, 0.5), ("hot", "rag"): (0.4, 0.2, 0.6)})
+    assert said(given)["Templates"].text == "rag is above plain with 1 of 2 profiles."
+    assert said(given)["Profiles"].text == "greedy is above hot with 1 of 2 templates."
+
+
+def test_a_difference_that_turns_round_is_told_both_ways() -> None:
+    """An interaction is not averaged away."""
+    given = report(APART | {("hot", "plain"): (0.9, 0.8, 0.96), ("hot", "rag"): (0.3, 0.2, 0.4)})
+    assert (
+        said(given)["Templates"].text
+        == "plain is above rag with 1 of 2 profiles but rag is above plain with 1 of 2 profiles."
+    )
+
+
+def test_pairs_that_show_nothing_are_named_beside_those_that_do() -> None:
+    """Three templates: one apart, two together."""
+    given = report(APART | {("greedy", "rag-cited"): (0.88, 0.75, 0.95)})
+    assert said(given)["Templates"].text == (
+        "rag is above plain beyond the intervals; rag-cited is above plain beyond the intervals; "
+        "rag and rag-cited: the intervals overlap, no difference shown."
+    )
+
+
+def test_the_fastest_is_named_with_its_interval_and_its_unit_once() -> None:
+    """Speed is judged like quality."""
+    speeds: Scores = {("greedy", "plain"): (900, 880, 910), ("greedy", "rag"): (700, 690, 720)}
+    text = said(report(APART, speeds))["Speed"].text
+    assert text == "plain is fastest, 900 tokens/s [880, 910]; its interval lies above all others."
+
+
+def test_without_intervals_nothing_is_claimed() -> None:
+    """Too few values: said in so many words."""
+    given = report(APART)
+    bare = replace(
+        given, summaries=tuple(replace(each, ci_low=None, ci_high=None) for each in given.summaries)
+    )
+    assert "too few values for intervals: no difference shown" in said(bare)["Quality"].text
+    assert said(bare)["Templates"].tone == "open"
+
+
+def test_one_rival_is_named_and_more_are_counted() -> None:
+    """The reader sees what to look at."""
+    third: Scores = {("greedy", "other"): (0.85, 0.7, 0.95)}
+    assert "only the interval of other overlaps it" in said(report(APART | third))["Quality"].text
+    more: Scores = {**third, ("greedy", "fourth"): (0.84, 0.7, 0.95)}
+    assert "the intervals of 2 of the 3 others overlap it" in said(report(APART | more))["Quality"].text
+
+
+def test_failures_and_missing_trials_come_first() -> None:
+    """By kind, the most common first, and what has no record."""
+    failed = replace(OUTCOME, generation=None, measurement=None, failure=Failure(kind="timeout", message="x"))
+    given = report_of([OUTCOME, failed], unfinished=3)
+    first = findings(given, groups_of(given))[0]
+    assert first.tone == "bad"
+    assert first.text.startswith("1 × timeout, 3 without a record (interrupted).")
+    assert headline(given, groups_of(given)).endswith("Of 5 planned trials 1 failed and 3 never ran.")
+
+
+def test_a_whole_run_says_so() -> None:
+    """One group, nothing missing."""
+    given = report({("greedy", "rag"): (0.9, 0.8, 0.96)})
+    assert headline(given, groups_of(given)) == "The score is 0.90 [0.80, 0.96]. All 1 planned trials were answered."
+    assert "Incomplete" not in said(given)
+
+
+def test_no_score_is_no_zero() -> None:
+    """A run of benchmarks alone has no best score."""
+    given = report({})
+    assert headline(given, groups_of(given)).startswith("No score was measured.")
+
+
+@pytest.mark.parametrize(
+    ("demands", "expected"),
+    [((True, True), "passed"), ((True, False), "missed"), ((None, None), "open"), ((None, True), "passed"), ((), "open")],
+)
+def test_a_status_follows_from_the_demands(demands: tuple[bool | None, ...], expected: str) -> None:
+    """A check that demands nothing decides nothing."""
+    scores = tuple(Score(scorer="contains", value=1.0, passed=passed) for passed in demands)
+    assert status(replace(OUTCOME, scores=scores)) == expected
+
+
+def test_a_failure_is_an_error_whatever_was_demanded() -> None:
+    """No answer, no verdict on one."""
+    assert status(replace(OUTCOME, failure=Failure(kind="timeout", message=""))) == "error"

@@ -1,0 +1,84 @@
+"""The page as rows and words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import parse_qs
+
+from gemma_eval.records import Failure
+from gemma_eval.report.view import HEAT_STEPS, page
+from tests.report.example import Shape, example, report_of
+
+REPORT = example()
+PAGE = page(REPORT)
+
+
+def test_the_summary_has_a_row_for_each_group() -> None:
+    """Numbered from 1 in the order of the run."""
+    assert [(row.number, row.profile, row.template) for row in PAGE.summaries][:3] == [
+        (1, "greedy", "plain"),
+        (2, "greedy", "rag"),
+        (3, "greedy", "rag-cited"),
+    ]
+    assert all(row.interval.startswith("[") for row in PAGE.summaries)
+
+
+def test_the_matrix_marks_one_best_and_what_cannot_be_told_from_it() -> None:
+    """Plain prompts lie below; the shade follows the score."""
+    (matrix,) = PAGE.matrices
+    cells = {(row.profile, name): cell for row in matrix.rows for name, cell in zip(matrix.templates, row.cells, strict=True)}
+    standings = [cell.standing for cell in cells.values() if cell is not None]
+    assert standings.count("best") == 1
+    low, high = cells["hot", "plain"], cells["greedy", "rag"]
+    assert low is not None
+    assert high is not None
+    assert low.standing == "below"
+    assert 0 <= low.shade < high.shade <= HEAT_STEPS
+
+
+def test_a_pair_that_did_not_run_is_an_empty_cell() -> None:
+    """Neither zero nor missing from the grid."""
+    outcomes = [
+        outcome
+        for outcome in REPORT.outcomes
+        if (outcome.trial.cell.profile.name, outcome.trial.cell.template.name) != ("hot", "plain")
+    ]
+    (matrix,) = page(report_of(outcomes)).matrices
+    assert matrix.rows[2].cells[0] is None
+
+
+def test_a_group_links_to_its_cases() -> None:
+    """The model is in the link only when there are two."""
+    assert parse_qs(PAGE.summaries[1].link[1:]) == {"profile": ["greedy"], "template": ["rag"]}
+    two = page(example(Shape(models=("a b", "c&d"), cases=1)))
+    assert parse_qs(two.summaries[-1].link[1:])["model"] == ["c&d"]
+
+
+def test_failures_are_grouped_by_kind_the_most_common_first() -> None:
+    """With the first message and some of the cases."""
+    timeout, overflow = Failure(kind="timeout", message="slow"), Failure(kind="context_overflow", message="long")
+    outcomes = [
+        replace(outcome, generation=None, failure=timeout if index == 0 else overflow)
+        for index, outcome in enumerate(example(Shape(cases=8)).outcomes)
+    ]
+    first, second = page(report_of(outcomes)).failures
+    assert (first.kind, first.n, first.message) == ("context_overflow", "71", "long")
+    assert first.cases.endswith(" and 3 more")
+    assert second.cases == "where-finn-000"
+
+
+def test_provenance_names_run_host_and_each_model() -> None:
+    """What one needs to run it again."""
+    run, host, model = PAGE.provenance
+    assert [facts.title for facts in PAGE.provenance] == ["Run", "Host", "Model pocket"]
+    assert "pytest --gemma-suite standard" in [fact.value for fact in run.facts]
+    assert "numpy" in [fact.name for fact in host.facts]
+    assert len({fact.name: fact.value for fact in model.facts}["weights sha256"]) == 64
+
+
+def test_a_run_without_outcomes_is_still_a_page() -> None:
+    """Interrupted before the first trial."""
+    empty = page(report_of([], unfinished=4))
+    assert empty.headline == "No score was measured. Of 4 planned trials 4 never ran."
+    assert empty.matrices == ()
+    assert empty.scatter is None
