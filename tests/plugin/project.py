@@ -85,6 +85,19 @@ def head(
     return HEAD.format(models=_quoted(models), profiles=_quoted(profiles), templates=_quoted(templates))
 
 
+def a_case(
+    name: str, *, prompt: str = "?", text: str = "Oslo", pass_at: float | None = None, keys: str = ""
+) -> str:
+    """Return a case whose answer should contain `text`; `keys` are further lines of TOML."""
+    demand = "" if pass_at is None else f", pass_at = {pass_at}"
+    check = f'{{ scorer = "contains", text = "{text}"{demand} }}'
+    return f'[[case]]\nid = "{name}"\nprompt = "{prompt}"\nchecks = [{check}]\n{keys}\n'
+
+
+NEVER = a_case("never", text="Bern", pass_at=1)
+"""A case that no scripted model answers as demanded."""
+
+
 def write_project(folder: Path, suite: str | None = None, *, name: str = "cities.gemma.toml") -> Path:
     """Write models.toml and a suite, and return the suite's path."""
     folder.mkdir(exist_ok=True)

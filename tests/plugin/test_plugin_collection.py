@@ -1,10 +1,10 @@
-"""Suites are collected as pytest collects tests: by name, with ids that every option of pytest understands."""
+"""Suites are collected as tests are: by name, with ids that every option of pytest understands."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.plugin.project import CITIES, head, write_project
+from tests.plugin.project import CITIES, NEVER, head, write_project
 
 ALL = [
     "cities.gemma.toml::home[echo/greedy/plain]",
@@ -82,7 +82,7 @@ def test_a_suite_outside_of_the_project_has_a_virtual_id(pytester: pytest.Pytest
 def test_the_id_of_an_item_can_be_given_back(pytester: pytest.Pytester) -> None:
     """`--gemma-suite` understands `@suite::case[…]` as pytest prints it, and `suite::case` for all of a case.
 
-    With an equals sign: of a word that begins with @, argparse reads more arguments from the file of that name.
+    With an equals sign: a word that begins with @ is for argparse the name of a file of arguments.
     """
     ids = collected(pytester, "--gemma-suite", "smoke")
     assert collected(pytester, f"--gemma-suite={ids[0]}") == ids[:1]
@@ -148,17 +148,15 @@ def test_the_items_of_a_model_stand_together(pytester: pytest.Pytester) -> None:
 
 def test_only_the_failed_cells_run_again(pytester: pytest.Pytester) -> None:
     """`--lf` finds an item whose name has brackets, with a path and with a virtual id."""
-    demand = '[[case]]\nid = "never"\nprompt = "?"\nchecks = [{ scorer = "contains", text = "Bern", pass_at = 1 }]\n'
-    write_project(pytester.path, head() + CITIES + demand)
+    write_project(pytester.path, head() + CITIES + NEVER)
     pytester.runpytest_inprocess().assert_outcomes(passed=3, failed=1)
     assert collected(pytester, "--lf") == ["cities.gemma.toml::never[echo/greedy/plain]"]
 
 
 def test_only_the_failed_cells_of_a_suite_from_elsewhere_run_again(pytester: pytest.Pytester) -> None:
     """`--lf` works with virtual ids, too."""
-    demand = '[[case]]\nid = "never"\nprompt = "?"\nchecks = [{ scorer = "contains", text = "Bern", pass_at = 1 }]\n'
     elsewhere = pytester.path / "elsewhere"
-    path = write_project(elsewhere, head() + CITIES + demand)
+    path = write_project(elsewhere, head() + CITIES + NEVER)
     inner = pytester.mkdir("inner")
     (inner / "pytest.ini").write_text("[pytest]\n")
     fixed = ["--rootdir", str(inner), "-c", str(inner / "pytest.ini"), "--gemma-suite", str(path)]

@@ -6,16 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from tests.plugin.project import CITIES, head, latest, results, write_project
-
-DEMAND = (
-    '[[case]]\nid = "never"\nprompt = "?"\nchecks = [{ scorer = "contains", text = "Bern", pass_at = 1 }]\n'
-)
+from tests.plugin.project import CITIES, NEVER, a_case, head, latest, results, write_project
 
 
 def test_a_wrong_answer_is_a_datum(pytester: pytest.Pytester) -> None:
@@ -29,7 +25,7 @@ def test_a_wrong_answer_is_a_datum(pytester: pytest.Pytester) -> None:
 
 def test_a_missed_demand_fails_the_item_in_plain_words(pytester: pytest.Pytester) -> None:
     """With `pass_at` the item fails, showing the demand, the prompt, the answer and no traceback."""
-    write_project(pytester.path, head(models=("other",)) + DEMAND)
+    write_project(pytester.path, head(models=("other",)) + NEVER)
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(failed=1)
     assert result.ret == 1
@@ -42,10 +38,9 @@ def test_a_missed_demand_fails_the_item_in_plain_words(pytester: pytest.Pytester
 
 def test_repeats_are_judged_by_their_mean(pytester: pytest.Pytester) -> None:
     """Two answers in Oslo or Rome meet a demand of one half or less, when one of them is right."""
-    case = '[[case]]\nid = "half"\nprompt = "?"\nrepeats = {n}\nchecks = [{{ scorer = "contains", text = "Oslo", pass_at = {at} }}]\n'
-    write_project(pytester.path, head() + case.format(n=40, at=0.01))
+    write_project(pytester.path, head() + a_case("half", pass_at=0.01, keys="repeats = 40"))
     pytester.runpytest_inprocess().assert_outcomes(passed=1)
-    write_project(pytester.path, head() + case.format(n=40, at=0.99))
+    write_project(pytester.path, head() + a_case("half", pass_at=0.99, keys="repeats = 40"))
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["contains: 0.?? (mean of 40) is below pass_at = 0.99"])
@@ -66,7 +61,8 @@ def test_the_run_ends_with_a_table_and_the_paths(pytester: pytest.Pytester) -> N
     result = pytester.runpytest_inprocess()
     result.stdout.fnmatch_lines(
         ["*gemma_eval: run *", "model echo", "profile*score*TTFT p50/p95*n", "greedy *plain *40.0*ms*",
-         "model other", "hot *", "16 of 16 trials recorded", "database *reports/gemma_eval.db", "report *reports/*"]
+         "model other", "hot *", "16 of 16 trials recorded",
+         "database *reports/gemma_eval.db", "report *reports/*"]
     )  # fmt: skip
     start = next(
         place for place, line in enumerate(result.outlines) if "gemma_eval: run 2" in line and "==" in line
@@ -103,7 +99,7 @@ def test_database_and_reports_go_where_they_are_told(pytester: pytest.Pytester) 
 
 def test_junit_has_the_cells_and_their_failures(pytester: pytest.Pytester) -> None:
     """Every cell is a test case, and a missed demand is a failure, also in JUnit XML."""
-    write_project(pytester.path, head() + CITIES + DEMAND)
+    write_project(pytester.path, head() + CITIES + NEVER)
     pytester.runpytest_inprocess("--junitxml", "junit.xml")
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot()[0]  # noqa: S314 - our own file
     assert suite.attrib["tests"] == "4"
@@ -113,7 +109,7 @@ def test_junit_has_the_cells_and_their_failures(pytester: pytest.Pytester) -> No
 
 def test_x_leaves_a_partial_report_that_says_so(pytester: pytest.Pytester) -> None:
     """After `-x` the run is interrupted, what was recorded is reported, and the way to go on is shown."""
-    write_project(pytester.path, head(models=("other",)) + DEMAND + CITIES)
+    write_project(pytester.path, head(models=("other",)) + NEVER + CITIES)
     result = pytester.runpytest_inprocess("-x")
     result.stdout.fnmatch_lines(
         ["1 of 5 trials recorded", "interrupted: 4 trials are missing*", "go on with it: *"]
@@ -140,14 +136,14 @@ def test_collecting_opens_no_database(pytester: pytest.Pytester) -> None:
 
 def test_an_answer_cannot_drive_the_terminal(pytester: pytest.Pytester) -> None:
     """Control and direction characters of an answer are shown, not sent."""
-    write_project(pytester.path, head(models=("hostile",)) + DEMAND)
+    write_project(pytester.path, head(models=("hostile",)) + NEVER)
     shown = str(pytester.runpytest_inprocess().stdout)
     assert "egniht" in shown
     assert not set(shown) & {"\x1b", "\x07", "\u202e"}
 
 
 def test_a_model_that_does_not_load_fails_its_items_with_one_message(pytester: pytest.Pytester) -> None:
-    """The other model is measured; the items of the broken one fail in one line each, as data that is missing."""
+    """The other model is measured; the items of the broken one fail in one line each, as missing data."""
     write_project(pytester.path, head(models=("echo", "broken")) + CITIES)
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=3, failed=3)
@@ -190,8 +186,7 @@ def test_a_plugin_in_a_conftest_is_used(pytester: pytest.Pytester) -> None:
 
 def test_an_interrupt_ends_the_run_in_order(tmp_path: Path) -> None:
     """After Ctrl-C the state is interrupted, and database and report hold what was recorded."""
-    case = '[[case]]\nid = "case-{n}"\nprompt = "?"\nchecks = [{{ scorer = "contains", text = "Oslo" }}]\n'
-    write_project(tmp_path, head(models=("slow",)) + "".join(case.format(n=n) for n in range(200)))
+    write_project(tmp_path, head(models=("slow",)) + "".join(a_case(f"case-{n}") for n in range(200)))
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=_env()) as process:
         assert process.stdout is not None
@@ -210,8 +205,7 @@ def test_an_interrupt_ends_the_run_in_order(tmp_path: Path) -> None:
 
 def test_acknowledged_is_recorded(tmp_path: Path) -> None:
     """Whatever pytest has shown as passed when it is killed is in the database."""
-    case = '[[case]]\nid = "case-{n}"\nprompt = "?"\nchecks = [{{ scorer = "contains", text = "Oslo" }}]\n'
-    write_project(tmp_path, head(models=("slow",)) + "".join(case.format(n=n) for n in range(200)))
+    write_project(tmp_path, head(models=("slow",)) + "".join(a_case(f"case-{n}") for n in range(200)))
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=_env()) as process:
         assert process.stdout is not None

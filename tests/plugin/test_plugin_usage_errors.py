@@ -1,4 +1,4 @@
-"""What a person got wrong is said in one line each, with the exit code of a usage error and nothing written."""
+"""What a person got wrong is said in a line each, with the exit code of a usage error; nothing is written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from tests.plugin.project import CITIES, head, write_project
+from tests.plugin.project import CITIES, a_case, head, write_project
 
 
 def refused(pytester: pytest.Pytester, *arguments: str) -> list[str]:
@@ -117,8 +117,8 @@ def test_a_suite_whose_only_model_does_not_load_is_refused(pytester: pytest.Pyte
 
 def test_a_prompt_that_is_too_long_ends_as_a_usage_error(pytester: pytest.Pytester) -> None:
     """The case fails in one line, the rest is measured, and the exit code says that input needs mending."""
-    long = '[[case]]\nid = "long"\nprompt = "a b c d e f g h i j k"\nmax_tokens = 2\nchecks = [{ scorer = "contains", text = "x" }]\n'
-    short = '[[case]]\nid = "short"\nprompt = "?"\nmax_tokens = 2\nchecks = [{ scorer = "contains", text = "x" }]\n'
+    long = a_case("long", prompt="a b c d e f g h i j k", keys="max_tokens = 2")
+    short = a_case("short", keys="max_tokens = 2")
     write_project(pytester.path, head(models=("small",)) + long + short)
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=1, failed=1)

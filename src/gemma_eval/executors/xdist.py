@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 _SPREADING = ("load", "loadscope", "loadgroup")
 
@@ -46,3 +48,17 @@ class _ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdi
         if scope is not None:
             return scope
         return nodeid if self._apart else str(super()._split_scope(nodeid))
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Take back the work of a worker that is gone, and return the item that it died on.
+
+        That item counts as done: xdist would give it to the next worker, and the next.
+        """
+        units = self.assigned_work[node].values()
+        running = next(((unit, item) for unit in units for item, done in unit.items() if not done), None)
+        if running is None:
+            return cast("str | None", super().remove_node(node))
+        unit, item = running
+        unit[item] = True
+        super().remove_node(node)
+        return cast(str, item)

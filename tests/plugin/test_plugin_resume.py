@@ -1,0 +1,168 @@
+"""A run that was interrupted goes on: nothing is lost, nothing done twice, and the result is the same."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gemma_eval.records import Outcome
+from tests.plugin.killing import running
+from tests.plugin.project import NEVER, a_case, head, latest, results, write_project
+
+SUITE = ("--gemma-suite", "cities.gemma.toml")
+
+
+def twice(n: int) -> str:
+    """Return the n-th case, which is asked twice."""
+    return a_case(f"case-{n}", keys="repeats = 2")
+
+
+def determined(outcomes: Sequence[Outcome]) -> list[tuple[object, ...]]:
+    """Return what two runs of one suite must have in common: all but the times."""
+    return [
+        (
+            outcome.trial.key,
+            outcome.prompt,
+            outcome.generation and (outcome.generation.text, outcome.generation.output_tokens),
+            outcome.scores,
+            outcome.failure,
+        )
+        for outcome in outcomes
+    ]
+
+
+def keep(folder: Path, n: int) -> str:
+    """Forget all but the first `n` outcomes of the newest run, as if it had ended there; return its id."""
+    with results(folder) as reader:
+        run = reader.run("latest")
+        gone = [outcome.trial.key for outcome in reader.outcomes(run.id)[n:]]
+    with closing(sqlite3.connect(folder / "reports" / "gemma_eval.db")) as connection, connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        marks = ", ".join("?" * len(gone))
+        ids = f"SELECT id FROM outcome WHERE trial_key IN ({marks})"  # noqa: S608 - question marks
+        for table in ("score", "transcript"):
+            connection.execute(f"DELETE FROM {table} WHERE outcome_id IN ({ids})", gone)  # noqa: S608 - constants
+        connection.execute(f"DELETE FROM outcome WHERE trial_key IN ({marks})", gone)  # noqa: S608 - question marks
+        connection.execute("UPDATE run SET state = 'interrupted'")
+    return run.id
+
+
+def test_what_is_recorded_is_not_run_again(pytester: pytest.Pytester) -> None:
+    """Recorded cells are shown as such, a half-recorded one is completed, and it is the same run."""
+    write_project(pytester.path, head() + "".join(twice(n) for n in range(3)))
+    pytester.runpytest_inprocess(*SUITE)
+    whole = determined(latest(pytester.path))
+    run_id = keep(pytester.path, 3)
+    result = pytester.runpytest_inprocess(*SUITE, "-v", "--gemma-resume", "latest")
+    result.stdout.fnmatch_lines(
+        [
+            "*goes on with run " + run_id + "*",
+            "*case-0*RECORDED*",
+            "*case-1*PASSED*",
+            "*case-2*PASSED*",
+            "*6 of 6 trials*",
+        ]
+    )
+    assert result.ret == 0
+    assert determined(latest(pytester.path)) == whole
+    with results(pytester.path) as reader:
+        assert [(run.id, run.state) for run in reader.runs()] == [(run_id, "done")]
+
+
+def test_a_recorded_failure_stays_a_failure(pytester: pytest.Pytester) -> None:
+    """An item that missed its demand is not run again and fails again."""
+    write_project(pytester.path, head(models=("other",)) + NEVER + twice(1))
+    pytester.runpytest_inprocess(*SUITE).assert_outcomes(failed=1, passed=1)
+    keep(pytester.path, 1)
+    result = pytester.runpytest_inprocess(*SUITE, "--gemma-resume", "latest")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["contains: 0.00 is below pass_at = 1.0"])
+
+
+def test_workers_skip_what_is_recorded(pytester: pytest.Pytester) -> None:
+    """The same with pytest-xdist."""
+    write_project(pytester.path, head(models=("echo", "other")) + "".join(twice(n) for n in range(3)))
+    pytester.runpytest_inprocess(*SUITE)
+    whole = determined(latest(pytester.path))
+    keep(pytester.path, 7)
+    result = pytester.runpytest_subprocess(
+        *SUITE, "-n", "2", "-p", "no:benchmark", "--gemma-resume", "latest"
+    )
+    result.stdout.fnmatch_lines(["12 of 12 trials recorded", "*3 passed, 3 recorded*"])
+    assert determined(latest(pytester.path)) == whole
+
+
+def test_a_suite_that_was_changed_is_not_gone_on_with(pytester: pytest.Pytester) -> None:
+    """The plan of the run must be the plan of now."""
+    path = write_project(pytester.path, head() + twice(1))
+    pytester.runpytest_inprocess(*SUITE)
+    keep(pytester.path, 1)
+    path.write_text(path.read_text().replace('prompt = "?"', 'prompt = "another"'))
+    result = pytester.runpytest_inprocess(*SUITE, "--gemma-resume", "latest")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert len(latest(pytester.path)) == 1
+
+
+def kill_until_done(folder: Path, *, kills: int, seed: int) -> int:
+    """Kill runs at random points and go on each time; return how many were killed before one came to its end.
+
+    Raises AssertionError when an outcome that was shown is not in the database.
+    """
+    chance = random.Random(seed)  # noqa: S311 - a reproducible choice
+    killed = 0
+    begun = False
+    for _ in range(10 * kills + 1):
+        resuming = ["--gemma-resume", "latest"] if begun else []
+        before = len(latest(folder)) if begun else 0
+        with running(folder, [*SUITE, "-v", *resuming]) as run:
+            timer = threading.Timer(chance.uniform(0.0, 0.6), run.process.kill)
+            if killed < kills:
+                timer.start()
+            shown = sum("PASSED" in line for line in run.printed)
+            timer.cancel()
+            run.process.join()
+            died = run.process.exitcode == -9
+        begun = (folder / "reports" / "gemma_eval.db").exists() and has_run(folder)
+        if begun:
+            assert len(latest(folder)) >= before + shown
+        killed += died
+        if not died:
+            return killed
+    raise AssertionError("the run never came to its end")
+
+
+def has_run(folder: Path) -> bool:
+    """Whether a run was begun before the kill."""
+    with results(folder) as reader:
+        return bool(reader.runs())
+
+
+def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
+    """`kill -9` at twenty random points: nothing shown is lost, and the result is that of one whole run."""
+    suite = head(models=("slow",)) + "".join(twice(n) for n in range(60))
+    killed_often, whole = tmp_path / "killed", tmp_path / "whole"
+    write_project(killed_often, suite)
+    write_project(whole, suite)
+    assert kill_until_done(killed_often, kills=20, seed=20261120) >= 20
+    assert kill_until_done(whole, kills=0, seed=0) == 0
+    assert determined(latest(killed_often)) == determined(latest(whole))
+    with results(killed_often) as reader:
+        assert [run.state for run in reader.runs()] == ["done"]
+    with closing(sqlite3.connect(killed_often / "reports" / "gemma_eval.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_lost_outcome_would_be_seen(tmp_path: Path) -> None:
+    """The comparison above can fail: an outcome that is missing or differs is a difference."""
+    write_project(tmp_path, head() + twice(1))
+    with running(tmp_path, SUITE) as run:
+        run.printed.read()
+    outcomes = latest(tmp_path)
+    assert determined(outcomes[:1]) != determined(outcomes)
+    assert determined(outcomes[::-1]) != determined(outcomes)
