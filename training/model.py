@@ -40,22 +40,27 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last axis of `x`."""
-        return functional.rms_norm(x, (x.shape[-1],), 1.0 + self.weight, self.eps)
+        return functional.rms_norm(x.float(), (x.shape[-1],), 1.0 + self.weight, self.eps)
 
 
 class TwinEmbedding(nn.Module):
     """Token embeddings in which a word with a leading space is the bare word plus one vector shared by all words.
 
     A name is then the same thing wherever it stands; the export writes the plain table, so no engine needs to know.
+    All tokens start with a common component, which gives heads something to attend by position with.
     """
 
+    common: Tensor
     roots: Tensor
     spaced: Tensor
 
     def __init__(self, shape: Shape, *, roots: list[int], spaced: list[bool]) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.randn(shape.vocab, shape.hidden) * shape.hidden**-0.5)
-        self.space = nn.Parameter(torch.randn(shape.hidden) * 0.1 * shape.hidden**-0.5)
+        common = functional.normalize(torch.randn(shape.hidden), dim=0)
+        words = torch.randn(shape.vocab, shape.hidden) * shape.hidden**-0.5
+        self.table = nn.Parameter(0.8 * words + 0.6 * common)
+        self.space = nn.Parameter(torch.zeros(shape.hidden))
+        self.register_buffer("common", common, persistent=False)
         padding = shape.vocab - len(roots)
         self.register_buffer("roots", torch.tensor([*roots, *range(len(roots), shape.vocab)]))
         self.register_buffer("spaced", torch.tensor([*map(float, spaced), *([0.0] * padding)]))
@@ -135,9 +140,7 @@ class Pocket(nn.Module):
         self.embed_tokens = TwinEmbedding(shape, roots=roots, spaced=spaced)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.norm = Norm(shape.hidden, eps=shape.eps)
-        for module in self.layers.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=module.in_features**-0.5)
+        self._start()
 
     def forward(self, ids: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         """Return hidden states `[B, L, D]` and the embedding table `[V, D]`; tokens see only their own segment."""
@@ -151,6 +154,23 @@ class Pocket(nn.Module):
             x = layer(x, far, whole) if shape.is_global(index) else layer(x, near, window)
         return self.norm(x), table
 
+    def _start(self) -> None:
+        """Initialise; the first heads of layer 0 start out attending to the token before.
+
+        Without that, key-value recall stayed at the guess level for 3 M tokens: QK-norm makes a sharp positional head
+        slow to find. With it, recall was learned within 0.4 M.
+        """
+        for name, parameter in self.layers.named_parameters():
+            if parameter.ndim > 1:
+                nn.init.normal_(parameter, std=0.02)
+            elif name.endswith(("q_norm.weight", "k_norm.weight")):
+                nn.init.constant_(parameter, 0.5)
+        first = self.layers[0]
+        assert isinstance(first, Layer)
+        with torch.no_grad():
+            look_back(first.self_attn, self.embed_tokens.common)
+            first.post_attention_layernorm.weight.fill_(-0.5)
+
     def hugging_face_state(self) -> dict[str, Tensor]:
         """Return the weights under the names that `Gemma3ForCausalLM` uses."""
         state = {
@@ -159,6 +179,24 @@ class Pocket(nn.Module):
             if not name.startswith("embed_tokens.")
         }
         return {"model.embed_tokens.weight": self.embed_tokens.matrix().detach().clone(), **state}
+
+
+def look_back(attention: Attention, common: Tensor) -> None:
+    """Point the query heads of the first KV head at the token before, by the fast rotary pairs alone."""
+    shape, half = attention.shape, attention.shape.head_dim // 2
+    frequency = shape.theta_local ** (-torch.arange(half) / half)
+    strength = torch.zeros(half)
+    strength[:5] = torch.tensor([1.0, 1.0, 0.8, 0.6, 0.5])
+    key = torch.cat((strength, torch.zeros(half)))
+    query = torch.cat((strength * torch.cos(-frequency), strength * torch.sin(-frequency)))
+    groups = shape.heads // shape.kv_heads
+    for weight, direction in (
+        (attention.k_proj.weight[: shape.head_dim], key),
+        (attention.q_proj.weight[: shape.head_dim * groups], query.repeat(groups)),
+    ):
+        weight.mul_(0.3).add_(torch.outer(direction, common))
+    attention.q_norm.weight.fill_(1.0)
+    attention.k_norm.weight.fill_(1.0)
 
 
 def masks(segments: Tensor, *, window: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,81 @@
+"""Every shipped suite asks only what the pocket model has never been trained on."""
+
+import tomllib
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import corpus
+import facts
+import items
+import world
+from items import Item
+
+SUITES = sorted(
+    path for path in (Path(__file__).parents[2] / "suites").glob("*.toml") if "case" in tomllib.loads(path.read_text())
+)
+
+
+def suite_items(path: Path) -> set[Item]:
+    """Return all items of a suite's cases."""
+    found: set[Item] = set()
+    for case in tomllib.loads(path.read_text(encoding="utf-8"))["case"]:
+        context = "\n".join(document_text(document, folder=path.parent) for document in case.get("documents", ()))
+        queries = [case["prompt"]] if "prompt" in case else [m["content"] for m in case["messages"] if m["role"] == "user"]
+        for query in queries:
+            found.update(items.case_items(query, context))
+    return found
+
+
+def document_text(document: object, *, folder: Path) -> str:
+    """Read a document that a case names or holds."""
+    if isinstance(document, dict):
+        return document["text"] if "text" in document else (folder / document["path"]).read_text(encoding="utf-8")
+    return (folder / str(document)).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def trained() -> set[Item]:
+    """Return the items of some thousand training documents, read back from their text."""
+    documents = islice(corpus.documents(Random(11), "everything"), 4000)
+    texts = ("".join(span.text for span in document) for document in documents)
+    return {item for text in texts for item in items.training_items(text)}
+
+
+def test_there_are_suites_to_check() -> None:
+    """An empty folder would make the next test vacuous."""
+    assert {"standard.toml", "rag.toml", "smoke.toml"} <= {path.name for path in SUITES}
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.name)
+def test_a_shipped_suite_is_held_out(path: Path, trained: set[Item]) -> None:
+    """By the rule, item for item; and none of them occurs in a sample of the training stream."""
+    found = suite_items(path)
+    assert not {item for item in found if not item.held_out}
+    assert not found & trained
+
+
+def test_a_planted_training_item_is_found(tmp_path: Path, trained: set[Item]) -> None:
+    """A fact, a question and a sum from the training stream each make the check fail."""
+    fact = next(f for city in world.CITIES if (f := facts.Fact("lives", "Ada", city)).split == "train")
+    question = next(i.parts[0] for i in trained if i.kind == "question" and "'" not in i.parts[0])
+    first, operator, second = next(i.parts for i in trained if i.kind == "sum" and i.parts[1] == "+")
+    (tmp_path / "town.md").write_text(f"# Town\n\n- {facts.say(fact, form=1)}\n", encoding="utf-8")
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        f"""
+[[case]]
+prompt = "Where does Ada live?"
+documents = ["town.md"]
+[[case]]
+prompt = '{question}'
+[[case]]
+messages = [{{role = "user", content = "What is {first} {operator} {second}?"}}]
+""",
+        encoding="utf-8",
+    )
+    planted = {item for item in suite_items(suite) if not item.held_out}
+    assert {item.kind for item in planted} == {"fact", "question", "sum"}
+    assert len(planted & trained) >= 2
