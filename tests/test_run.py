@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 import gemma_eval
 from gemma_eval.cases.expand import trials
-from gemma_eval.errors import ContextOverflow, SuiteError
+from gemma_eval.errors import ContextOverflow, SuiteError, UsageError
 from gemma_eval.plugins import Registry, load
 from gemma_eval.protocols import RegisterScorer, Scorer
 from gemma_eval.records import (
@@ -230,3 +231,16 @@ def test_a_report_holds_a_summary_per_group_and_metric() -> None:
     report = make_report(a_run(planned=0), ())
     assert report.summaries == ()
     assert a_case().query == "Where does Finn live?"
+
+
+def test_an_order_with_an_unknown_transform_is_refused_before_anything_runs(
+    registry: Registry, suite_file: Callable[[str], Path]
+) -> None:
+    """The profile is named, and what was meant."""
+    path = suite_file('scorer = "equals", text = "Oslo"')
+    profiles = {"version": 1, "profiles": {"greedy": {"temperature": 0, "order": ["top_q", "temperature"]}}}
+    (path.parent / "profiles.json").write_text(json.dumps(profiles))
+    with pytest.raises(
+        UsageError, match=r'profile "greedy": order: no transform named "top_q"; did you mean "top_[pk]"'
+    ):
+        load_suite(path, registry)

@@ -112,7 +112,7 @@ class ModelNotFound(BackendError):
 
 
 class ContextOverflow(BackendError):
-    """A prompt and its answer need more tokens than the model's context holds."""
+    """A prompt and the longest answer to it need more tokens than the model's context holds."""
 
     kind = "context_overflow"
 
@@ -121,8 +121,8 @@ class ContextOverflow(BackendError):
         self.needed_tokens = needed_tokens
         self.limit_tokens = limit_tokens
         super().__init__(
-            f"the prompt has {needed_tokens} tokens, the context of the model holds {limit_tokens}; "
-            "shorten the prompt, lower budget_tokens, or choose a model with a longer context"
+            f"prompt and answer need {needed_tokens} tokens, the context of the model holds {limit_tokens}; "
+            "shorten the prompt, lower budget_tokens or max_tokens, or choose a model with a longer context"
         )
 
 

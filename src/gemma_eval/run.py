@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from gemma_eval.cases.load import Names
 from gemma_eval.cases.load import load as load_cases
 from gemma_eval.config.catalog import load as load_catalog
 from gemma_eval.config.shipped import suites_directory
-from gemma_eval.errors import BackendError, TemplateError, UsageError
+from gemma_eval.errors import BackendError, TemplateError, UnknownName, UsageError
 from gemma_eval.measure.latency import measure
 from gemma_eval.measure.resources import watch
 from gemma_eval.plugins import Registry
@@ -48,6 +48,7 @@ def load_suite(path: Path, registry: Registry) -> tuple[Suite, tuple[Cell, ...]]
     )
     suite = load_cases(path, names=names, check_problem=lambda check: _problem(check, registry))
     cells = expand(suite, models=catalog.models, profiles=catalog.profiles, templates=catalog.templates)
+    _refuse_unknown_transforms({cell.profile.name: cell.profile.order for cell in cells}, registry)
     return suite, cells
 
 
@@ -109,6 +110,16 @@ def warm_up(cell: Cell, stage: Stages) -> None:
 def make_report(run: Run, outcomes: Sequence[Outcome]) -> Report:
     """Summarise the outcomes of a run for the reporters."""
     return Report(run=run, outcomes=tuple(outcomes), summaries=summarise(outcomes))
+
+
+def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:
+    """A plugin may bring transforms, so only here, where plugins are known, can an order be checked."""
+    for profile, order in orders.items():
+        try:
+            for name in order:
+                registry.transforms.find(name)
+        except UnknownName as error:
+            raise UsageError(f'profile "{profile}": order: {error}') from error
 
 
 def _problem(check: Check, registry: Registry) -> str | None:

@@ -122,7 +122,7 @@ def test_a_prompt_that_is_too_long_ends_as_a_usage_error(pytester: pytest.Pytest
     write_project(pytester.path, head(models=("small",)) + long + short)
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["the prompt has 13 tokens, the context of the model holds 8; *"])
+    result.stdout.fnmatch_lines(["prompt and answer need 13 tokens, the context of the model holds 8; *"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
