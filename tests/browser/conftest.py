@@ -62,9 +62,14 @@ class Visitor:
         seen.page.set_default_timeout(10_000)
         seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
         seen.page.on("console", lambda said: seen.errors.append(said.text) if said.type == "error" else None)
-        seen.page.on("request", lambda asked: seen.requests.append(asked.url) if asked.url[:5] != "file:" else None)
+        seen.page.on("request", lambda asked: _note(asked.url, seen.requests))
         seen.page.goto(f"file://{path}{place}")
         return seen
+
+
+def _note(url: str, requests: list[str]) -> None:
+    if not url.startswith("file:"):
+        requests.append(url)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -70,7 +70,7 @@ def test_planted_fragments_do_nothing(visitor: Visitor, rows: int) -> None:
 
 @pytest.mark.parametrize("name", ACTING)
 def test_the_same_fragment_acts_where_it_is_not_escaped(visitor: Visitor, name: str) -> None:
-    """The positive control: each fragment runs or asks for something on a page without escaping and policy."""
+    """The positive control: without escaping and policy each fragment runs or asks for something."""
     fragment = FRAGMENTS[name]
     seen = visitor.visit(
         f'<!doctype html><html><body><input value="{fragment}"><div>{fragment}</div>'

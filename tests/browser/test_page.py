@@ -24,7 +24,8 @@ CONTRAST = """
     const [r, g, b] = parts.map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const behind = (node) => node ? [...behind(node.parentElement), getComputedStyle(node).backgroundColor] : [];
+  const own = (node) => getComputedStyle(node).backgroundColor;
+  const behind = (node) => node ? [...behind(node.parentElement), own(node)] : [];
   return selectors.map((selector) => {
     const node = document.querySelector(selector);
     const style = getComputedStyle(node);
@@ -36,9 +37,10 @@ CONTRAST = """
 }
 """
 WRITTEN = (
-    "h1", ".eyebrow", ".findings dd", ".summary td", ".summary .faint", "thead th", ".lead", ".chart .ticks text",
-    ".chart .label", ".h10 .interval", ".h1 .interval, .h2 .interval, .h3 .interval", ".note", ".row .said", ".missed .result", ".notes", "footer",
-)  # fmt: skip
+    *("h1", ".eyebrow", ".findings dd", ".summary td", ".summary .faint", "thead th", ".lead"),
+    *(".chart .ticks text", ".chart .label", ".h10 .interval", ".h2 .interval, .h3 .interval"),
+    *(".note", ".row .said", ".missed .result", ".notes", "footer"),
+)
 
 
 @cache
@@ -71,7 +73,9 @@ def sort_by(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "shape", [Shape(), Shape(models=("small", "large"), cases=6), Shape(cases=112)], ids=["one", "two", "large"]
+    "shape",
+    [Shape(), Shape(models=("small", "large"), cases=6), Shape(cases=112)],
+    ids=["one", "two", "large"],
 )
 def test_a_page_is_quiet(visitor: Visitor, shape: Shape, scheme: Scheme) -> None:
     """No error, no request, nothing refused; no sideways scrolling of the page."""
@@ -187,7 +191,9 @@ def test_pages_turn(visitor: Visitor) -> None:
 @pytest.mark.parametrize("rows", [1000, 0], ids=["static", "from data"])
 def test_a_row_opens_by_pointer_and_by_keyboard(visitor: Visitor, rows: int) -> None:
     """Prompt, context, answer, scores and timings; closed again by the same key."""
-    page = visitor.visit(Html(most_static_rows=rows).render(report()), place="#q=where-finn&template=rag").page
+    page = visitor.visit(
+        Html(most_static_rows=rows).render(report()), place="#q=where-finn&template=rag"
+    ).page
     page.locator("tr.row td.said").first.click()
     first = page.locator("tbody.trial").first
     expect(first.locator("pre").first).to_be_visible()
@@ -198,7 +204,9 @@ def test_a_row_opens_by_pointer_and_by_keyboard(visitor: Visitor, rows: int) -> 
         second.focus()
         page.keyboard.press("Enter")
         expect(second).to_have_attribute("aria-expanded", expanded)
-        expect(page.locator("tbody.trial").nth(1).locator(".detail")).to_be_visible(visible=expanded == "true")
+        expect(page.locator("tbody.trial").nth(1).locator(".detail")).to_be_visible(
+            visible=expanded == "true"
+        )
 
 
 def test_rows_from_data_are_the_rows_that_stand_in_the_page(visitor: Visitor) -> None:

@@ -1,4 +1,4 @@
-"""A synthetic run with realistic spreads, failures and gaps, for the tests of the reports and for looking at them."""
+"""A synthetic run with realistic spreads, failures and gaps, to test the reports on and to look at."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import pairwise
 from random import Random
 
 from gemma_eval.records import (
@@ -67,9 +68,9 @@ class Shape:
     unfinished: int = 2
 
 
-def example(shape: Shape = Shape(), *, seed: int = 7) -> Report:  # noqa: B008 - a frozen value
+def example(shape: Shape = Shape(), *, seed: int = 7) -> Report:
     """Return a run of `shape` with a few failures, unscored answers and values that were not measured."""
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311 - a synthetic run, no secret
     outcomes = tuple(
         _outcome(_cell(model, profile, template, number, shape.repeats), repeat, random, shape.tokens)
         for model in shape.models
@@ -106,7 +107,7 @@ def report_of(outcomes: Sequence[Outcome], *, unfinished: int = 0) -> Report:
 
 
 def with_text(report: Report, *texts: str) -> Report:
-    """Return the report with the texts wherever outside text can reach: all in the run, one in each outcome."""
+    """Return the report with the texts wherever outside text can reach: all in the run, one per outcome."""
     outcomes = tuple(
         _tainted(outcome, texts[index % len(texts)]) for index, outcome in enumerate(report.outcomes)
     )
@@ -253,11 +254,12 @@ def _measurement(generation: Generation, random: Random) -> Measurement:
         e2e_s=(stamps[-1] - generation.requested_ns) / 1e9,
         output_tokens_per_s=1 / tpot,
         prompt_tokens_per_s=None,
-        max_stall_s=max(after - before for before, after in zip(stamps, stamps[1:], strict=False)) / 1e9,
+        max_stall_s=max(after - before for before, after in pairwise(stamps)) / 1e9,
         output_tokens=len(stamps),
         peak_memory_bytes=None if unknown_memory else int(184e6 + random.random() * 4e6),
         mean_memory_bytes=None if unknown_memory else 180_000_000,
-        missing={"prompt_tokens_per_s": "not_reported"} | ({"peak_memory_bytes": "no_reading"} if unknown_memory else {}),
+        missing={"prompt_tokens_per_s": "not_reported"}
+        | ({"peak_memory_bytes": "no_reading"} if unknown_memory else {}),
     )
 
 
@@ -272,12 +274,15 @@ def _scores(case: Case, text: str, place: str, random: Random) -> tuple[Score, .
         explanation=f'"{place}" is {"" if hit else "not "}in the answer',
     )
     if random.random() < 0.01:
-        return (contains, Score(scorer="token_f1", value=None, passed=None, unscored="the reference is empty"))
+        return (
+            contains,
+            Score(scorer="token_f1", value=None, passed=None, unscored="the reference is empty"),
+        )
     return (contains, Score(scorer="token_f1", value=hit, passed=None, answer=text[:40]))
 
 
 def _tainted(outcome: Outcome, text: str) -> Outcome:
-    """Put `text` into the case, the prompt, the passages, the answer, the scores or the error of an outcome."""
+    """Put `text` into the names, the case, the prompt, the answer, the scores or the error of an outcome."""
     case = replace(
         outcome.trial.cell.case,
         id=f"case {text}",

@@ -93,7 +93,8 @@ def test_log_ticks_name_the_range_that_they_refuse() -> None:
 def curve_is_true(curve: Callable[[Sequence[float]], tuple[Point, ...]], data: Sequence[float]) -> bool:
     """Tell whether each step of a curve is the share of the data at or below it, counted one by one."""
     return all(
-        share == pytest.approx(sum(value <= place for value in data) / len(data)) for place, share in curve(data)
+        share == pytest.approx(sum(value <= place for value in data) / len(data))
+        for place, share in curve(data)
     )
 
 

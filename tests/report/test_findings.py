@@ -132,14 +132,16 @@ def test_failures_and_missing_trials_come_first() -> None:
     given = report_of([OUTCOME, failed], unfinished=3)
     first = findings(given, groups_of(given))[0]
     assert first.tone == "bad"
-    assert first.text.startswith("1 × timeout, 3 without a record (interrupted).")
+    assert first.text.startswith("1 failed: timeout, 3 without a record (interrupted).")
     assert headline(given, groups_of(given)).endswith("Of 5 planned trials 1 failed and 3 never ran.")
 
 
 def test_a_whole_run_says_so() -> None:
     """One group, nothing missing."""
     given = report({("greedy", "rag"): (0.9, 0.8, 0.96)})
-    assert headline(given, groups_of(given)) == "The score is 0.90 [0.80, 0.96]. All 1 planned trials were answered."
+    assert headline(given, groups_of(given)) == (
+        "The score is 0.90 [0.80, 0.96]. All 1 planned trials were answered."
+    )
     assert "Incomplete" not in said(given)
 
 
@@ -151,7 +153,13 @@ def test_no_score_is_no_zero() -> None:
 
 @pytest.mark.parametrize(
     ("demands", "expected"),
-    [((True, True), "passed"), ((True, False), "missed"), ((None, None), "open"), ((None, True), "passed"), ((), "open")],
+    [
+        ((True, True), "passed"),
+        ((True, False), "missed"),
+        ((None, None), "open"),
+        ((None, True), "passed"),
+        ((), "open"),
+    ],
 )
 def test_a_status_follows_from_the_demands(demands: tuple[bool | None, ...], expected: str) -> None:
     """A check that demands nothing decides nothing."""

@@ -168,7 +168,12 @@ def test_the_index_has_what_is_sorted_and_filtered() -> None:
 
 @pytest.mark.parametrize(
     "report",
-    [report_of([]), report_of([], unfinished=3), report_of(REPORT.outcomes[:1]), example(Shape(models=("a", "b"), cases=2))],
+    [
+        report_of([]),
+        report_of([], unfinished=3),
+        report_of(REPORT.outcomes[:1]),
+        example(Shape(models=("a", "b"), cases=2)),
+    ],
     ids=["nothing", "nothing yet", "one trial", "two models"],
 )
 def test_a_run_of_any_size_is_a_page(report: Report) -> None:

@@ -26,7 +26,11 @@ def test_the_summary_has_a_row_for_each_group() -> None:
 def test_the_matrix_marks_one_best_and_what_cannot_be_told_from_it() -> None:
     """Plain prompts lie below; the shade follows the score."""
     (matrix,) = PAGE.matrices
-    cells = {(row.profile, name): cell for row in matrix.rows for name, cell in zip(matrix.templates, row.cells, strict=True)}
+    cells = {
+        (row.profile, name): cell
+        for row in matrix.rows
+        for name, cell in zip(matrix.templates, row.cells, strict=True)
+    }
     standings = [cell.standing for cell in cells.values() if cell is not None]
     assert standings.count("best") == 1
     low, high = cells["hot", "plain"], cells["greedy", "rag"]
@@ -56,7 +60,8 @@ def test_a_group_links_to_its_cases() -> None:
 
 def test_failures_are_grouped_by_kind_the_most_common_first() -> None:
     """With the first message and some of the cases."""
-    timeout, overflow = Failure(kind="timeout", message="slow"), Failure(kind="context_overflow", message="long")
+    timeout = Failure(kind="timeout", message="slow")
+    overflow = Failure(kind="context_overflow", message="long")
     outcomes = [
         replace(outcome, generation=None, failure=timeout if index == 0 else overflow)
         for index, outcome in enumerate(example(Shape(cases=8)).outcomes)

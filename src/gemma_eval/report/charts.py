@@ -59,9 +59,9 @@ class Box:
 
 
 def nice_ticks(low: float, high: float, *, about: int = 5) -> tuple[float, ...]:
-    """Return round numbers (1, 2 or 5 times a power of ten apart) from at or below `low` to at or above `high`.
+    """Return round numbers, 1, 2 or 5 times a power of ten apart, that span `low..high`: near `about`.
 
-    The number of ticks is near `about`. Source: Heckbert, "Nice numbers for graph labels", Graphics Gems, 1990.
+    Source: Heckbert, "Nice numbers for graph labels", Graphics Gems, 1990.
     """
     if high <= low:
         low, high = low - 0.5 * (abs(low) or 1.0), low + 0.5 * (abs(low) or 1.0)
@@ -100,7 +100,7 @@ def ecdf(values: Sequence[float], *, most: int = 200) -> tuple[Point, ...]:
 
 
 def step_path(points: Sequence[Point], *, x: Scale, y: Scale) -> str:
-    """Return the SVG path of a curve that rises from 0 at its first point and jumps up at each further one."""
+    """Return the SVG path of a curve that rises from 0 at its first point and jumps up at each."""
     if not points:
         return ""
     start = f"M{paper(x(points[0][0]))} {paper(y(0))}"
@@ -114,7 +114,12 @@ def rug_path(places: Sequence[float], *, height: float) -> str:
 
 
 def place_labels(
-    points: Sequence[Point], widths: Sequence[float], *, height: float, frame: Box, obstacles: Sequence[Box] = ()
+    points: Sequence[Point],
+    widths: Sequence[float],
+    *,
+    height: float,
+    frame: Box,
+    obstacles: Sequence[Box] = (),
 ) -> tuple[Box, ...]:
     """Return a box for the label of each point, as near as may be without covering what is drawn.
 
@@ -125,11 +130,12 @@ def place_labels(
     taken = [Box(left=x - 7, top=y - 7, width=14, height=14) for x, y in points] + list(obstacles)
     boxes: list[Box] = []
     for point, width in zip(points, widths, strict=True):
+        places = _places_around(point, width, height)
         costs = [
-            (sum(map(box.overlap, taken)) + 4 * box.outside(frame) + _ambiguity(box, point, points), order, box)
-            for order, box in enumerate(_places_around(point, width, height))
+            sum(map(box.overlap, taken)) + 4 * box.outside(frame) + _ambiguity(box, point, points)
+            for box in places
         ]
-        best = min(costs, key=lambda cost: cost[:2])[2]
+        best = places[costs.index(min(costs))]
         taken.append(best)
         boxes.append(best)
     return tuple(boxes)

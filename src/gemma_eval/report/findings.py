@@ -82,7 +82,7 @@ def _trouble(report: Report) -> Finding | None:
     missing = report.run.planned - len(report.outcomes)
     if not kinds and missing <= 0:
         return None
-    parts = [f"{numbers.count(n)} × {kind}" for kind, n in kinds.most_common()]
+    parts = [f"{numbers.count(n)} failed: {kind}" for kind, n in kinds.most_common()]
     parts += [f"{numbers.count(missing)} without a record ({report.run.state})"] if missing > 0 else []
     text = f"{', '.join(parts)}. Failed trials are in no score and no timing below."
     return Finding(topic="Incomplete", text=text, tone="bad")
@@ -96,15 +96,15 @@ def _leader(
         return None
     best, *others = measured
     rivals = [each for each in others if overlap(best.interval, each.interval)]
-    unknown = best.interval is None or all(other.interval is None for other in others)
-    compared = "too few values for intervals: no difference shown" if unknown else _rivals(rivals, others, groups)
-    text = f"{groups.label(best.group)} {verb}, {_value(best, write)}; {compared}."
+    text = f"{groups.label(best.group)} {verb}, {_value(best, write)}; {_rivals(rivals, others, groups)}."
     return Finding(topic=topic, text=text, tone="open" if rivals else "shown")
 
 
 def _rivals(rivals: list[Measured], others: list[Measured], groups: Groups) -> str:
     if not rivals:
         return "its interval lies above all others"
+    if all(rival.interval is None for rival in rivals):
+        return "too few values for intervals: no difference shown"
     if len(rivals) == len(others):
         return "every other interval overlaps it: no difference shown"
     if len(rivals) == 1:
@@ -143,7 +143,8 @@ def _compare(
     if len(names) < 2:
         return None
     word = f"model and {place_word}" if len(groups.models) > 1 else place_word
-    shown, silent = [], []
+    shown: list[str] = []
+    silent: list[str] = []
     for one, other in combinations(names, 2):
         pairs = [
             (interval_of(groups.summary(group(place, one), "score")),

@@ -39,7 +39,7 @@ class Groups:
         return self._summaries.get((group, metric))
 
     def label(self, group: Group) -> str:
-        """Name a group by what tells it from the others: `greedy · rag`, with the model when there are more."""
+        """Name a group by what tells it from the others: `greedy · rag`, and the model when there are two."""
         parts = (
             group.model if len(self.models) > 1 else "",
             group.profile if len(self.profiles) > 1 else "",
@@ -75,7 +75,7 @@ def group_of(outcome: Outcome) -> Group:
 
 
 def timed(report: Report) -> dict[Group, tuple[Outcome, ...]]:
-    """Return, by group, the outcomes that its timings are summarised over: the benchmark trials if it has any."""
+    """Return, by group, what its timings are summarised over: its benchmark trials if it has any."""
     members: dict[Group, list[Outcome]] = {}
     for outcome in report.outcomes:
         members.setdefault(group_of(outcome), []).append(outcome)

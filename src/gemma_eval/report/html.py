@@ -20,7 +20,13 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 MOST_STATIC_ROWS = 1_000
 MOST_STATIC_CHARACTERS = 600_000
-"""Up to these sizes every trial stands in the page as HTML; beyond, as data that the page's script lays out."""
+"""Up to these sizes the trials stand in the page as HTML; beyond, as data that its script lays out."""
+
+INDEXED = (
+    *("case", "model", "profile", "template", "repeat", "status"),
+    *("score", "ttft_s", "output_tokens_per_s", "e2e_s", "output_tokens"),
+)
+"""The fields of a trial's row that the page's script sorts and filters by."""
 
 SHARED_FROM = 12
 """Texts longer than this are stored once, however many trials share them."""
@@ -38,16 +44,16 @@ class Html:
         content = page(report)
         characters = sum(map(_characters, content.trials))
         static = len(content.trials) <= self.most_static_rows and characters <= MOST_STATIC_CHARACTERS
-        style, first_script, script = (Markup(_source(name)) for name in ("report.css", "theme.js", "report.js"))  # noqa: S704 - files of this package
+        style, theme_script, script = map(_source, ("report.css", "theme.js", "report.js"))
         return _environment().get_template("report.html.j2").render(
             page=content,
             words=WORDS,
             static=static,
             index=_index(content),
             details=None if static else _details(content.trials),
-            policy=_policy(styles=(style,), scripts=(first_script, script)),
+            policy=_policy(styles=(style,), scripts=(theme_script, script)),
             style=style,
-            theme_script=first_script,
+            theme_script=theme_script,
             script=script,
         )  # fmt: skip
 
@@ -71,9 +77,10 @@ def _shown(value: object) -> object:
 
 
 @cache
-def _source(name: str) -> str:
-    loader = PackageLoader("gemma_eval.report")
-    return loader.get_source(Environment(autoescape=True), name)[0]
+def _source(name: str) -> Markup:
+    """Return a style or script of this package as it is written."""
+    text, _, _ = PackageLoader("gemma_eval.report").get_source(_environment(), name)
+    return Markup(text)  # noqa: S704 - ours, and nobody else's words are in it
 
 
 def _policy(*, styles: Sequence[str], scripts: Sequence[str]) -> str:
@@ -97,14 +104,12 @@ def _characters(row: TrialRow) -> int:
 
 def _index(content: Page) -> Json:
     """Return what the script sorts and filters by, a list for each trial."""
-    columns = ("case", "model", "profile", "template", "repeat", "status", "score")
-    columns += ("ttft_s", "output_tokens_per_s", "e2e_s", "output_tokens")
-    rows = [[getattr(row, column) for column in columns] for row in content.trials]
-    return {"columns": columns, "rows": rows, "models": len(content.models)}
+    rows = [[getattr(row, column) for column in INDEXED] for row in content.trials]
+    return {"columns": INDEXED, "rows": rows, "models": len(content.models)}
 
 
 def _details(trials: Sequence[TrialRow]) -> Json:
-    """Return what the index lacks of each trial, fields in the order of their records, long texts apart and once."""
+    """Return what the index lacks of each trial: fields in their records' order, long texts once."""
     texts: dict[str, int] = {}
     rows = [(row.query, row.excerpt, row.result, row.cells, astuple(row.detail)) for row in trials]
     return {"rows": [_shared(row, texts) for row in rows], "texts": list(texts)}

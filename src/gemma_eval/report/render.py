@@ -25,16 +25,20 @@ def write(report: Report, *, reporters: Sequence[Reporter], folder: Path) -> tup
     texts = {_file_name(reporter): reporter.render(report) for reporter in reporters}
     target = folder / name
     try:
-        if (folder / LATEST).is_dir() and not (folder / LATEST).is_symlink():
-            raise UsageError(f"{folder / LATEST}: a folder stands where the link to the latest report goes; move it away")
+        _keep_clear(folder / LATEST)
         target.mkdir(parents=True, exist_ok=True)
         for file_name, text in texts.items():
             _replace(target / file_name, text)
         _point(folder, name)
     except OSError as error:
-        place = error.filename or target
-        raise UsageError(f"{place}: cannot write the report: {error.strerror}; choose a folder that can be written") from error
+        what = f"cannot write the report: {error.strerror}; choose a folder that can be written"
+        raise UsageError(f"{error.filename or target}: {what}") from error
     return tuple(target / file_name for file_name in texts)
+
+
+def _keep_clear(link: Path) -> None:
+    if link.is_dir() and not link.is_symlink():
+        raise UsageError(f"{link}: a folder stands where the link to the latest report goes; move it away")
 
 
 def _run_folder(report: Report) -> str:
@@ -46,13 +50,14 @@ def _run_folder(report: Report) -> str:
 
 def _file_name(reporter: Reporter) -> str:
     if not _is_plain(reporter.file_name):
-        raise PluginError(f'{type(reporter).__name__}: the file name "{reporter.file_name}" is not a plain name')
+        name = type(reporter).__name__
+        raise PluginError(f'{name}: file_name "{reporter.file_name}" is a path; a plain name would be right')
     return reporter.file_name
 
 
 def _is_plain(name: str) -> bool:
     """Tell whether a name stays in its folder on every system."""
-    return name not in {"", ".", ".."} and not set(name) & set('/\\:\0') and name.isprintable()
+    return name not in {"", ".", ".."} and not set(name) & set("/\\:\0") and name.isprintable()
 
 
 def _replace(path: Path, text: str) -> None:

@@ -172,7 +172,9 @@ def _prompt_text(prompt: Prompt) -> str:
 
 
 def _prompt_note(prompt: Prompt) -> str:
-    how = "as the model read it" if prompt.text is not None else "as messages; the server applied its own markup"
+    how = "as the model read it"
+    if prompt.text is None:
+        how = "as messages; the server applied its own markup"
     return how if prompt.n_tokens is None else f"{numbers.count(prompt.n_tokens)} tokens, {how}"
 
 

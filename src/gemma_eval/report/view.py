@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
 
-from gemma_eval.records import EngineInfo, Group, Report, Run, Summary
+from gemma_eval.records import EngineInfo, Failure, Group, Report, Run, Summary
 from gemma_eval.report import charts, numbers
-from gemma_eval.report.figures import Distribution, Scatter, distributions, scatter
+from gemma_eval.report.distributions import Distribution, distributions
 from gemma_eval.report.findings import Finding, findings, headline
 from gemma_eval.report.groups import Groups, centre, groups_of, interval_of, overlap
+from gemma_eval.report.scatter import Scatter, scatter
 from gemma_eval.report.trials import Fact, TrialRow, options, trial_rows
 from gemma_eval.report.visible import visible
 
@@ -54,7 +54,7 @@ class SummaryRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatrixCell:
-    """The score of a group: its words, its shade (0..10), and how its interval stands to the best of the matrix."""
+    """The score of a group, its shade (0..10), and how its interval stands to the best of the matrix."""
 
     score: str
     interval: str
@@ -74,7 +74,7 @@ class MatrixRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matrix:
-    """The profiles × templates of one model."""
+    """The scores of one model, profiles down and templates across."""
 
     model: str
     templates: tuple[str, ...]
@@ -126,7 +126,7 @@ def page(report: Report) -> Page:
         headline=headline(report, groups),
         findings=findings(report, groups),
         failures=_failures(report),
-        summaries=tuple(_summary_row(groups, group, number) for number, group in enumerate(groups.order, start=1)),
+        summaries=tuple(_summary_row(groups, group) for group in groups.order),
         matrices=tuple(_matrix(groups, model) for model in groups.models),
         distributions=distributions(report, groups),
         scatter=scatter(groups),
@@ -138,11 +138,11 @@ def page(report: Report) -> Page:
     )
 
 
-def _summary_row(groups: Groups, group: Group, number: int) -> SummaryRow:
+def _summary_row(groups: Groups, group: Group) -> SummaryRow:
     score, ttft = groups.summary(group, "score"), groups.summary(group, "ttft_s")
     rate = centre(groups.summary(group, "output_tokens_per_s"))
     return SummaryRow(
-        number=number,
+        number=groups.order.index(group) + 1,
         model=group.model,
         profile=group.profile,
         template=group.template,
@@ -219,12 +219,17 @@ def _link(groups: Groups, group: Group) -> str:
 
 
 def _failures(report: Report) -> tuple[FailureRow, ...]:
-    kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    kinds: dict[str, list[tuple[Failure, str]]] = defaultdict(list)
     for outcome in report.outcomes:
         if outcome.failure is not None:
-            kinds[outcome.failure.kind].append((outcome.failure.message, outcome.trial.cell.case.id))
+            kinds[outcome.failure.kind].append((outcome.failure, outcome.trial.cell.case.id))
     return tuple(
-        FailureRow(kind=kind, n=numbers.count(len(found)), message=found[0][0], cases=_some({case for _, case in found}))
+        FailureRow(
+            kind=kind,
+            n=numbers.count(len(found)),
+            message=found[0][0].message,
+            cases=_some({case for _, case in found}),
+        )
         for kind, found in sorted(kinds.items(), key=lambda item: -len(item[1]))
     )
 
@@ -259,15 +264,14 @@ def _provenance(run: Run) -> tuple[Facts, ...]:
 
 
 def _engine(info: EngineInfo) -> list[tuple[str, str]]:
-    facts: Mapping[str, str] = {
-        "engine": f"{info.engine} {info.version}",
-        "weights sha256": info.model_sha256 or numbers.MISSING,
-        "parameters": numbers.count(info.parameters),
-        "context": numbers.MISSING if info.context_tokens is None else f"{numbers.count(info.context_tokens)} tokens",
-        "threads": numbers.count(info.threads),
-        "details": options(info.details) or numbers.MISSING,
-    }
-    return list(facts.items())
+    return [
+        ("engine", f"{info.engine} {info.version}"),
+        ("weights sha256", info.model_sha256 or numbers.MISSING),
+        ("parameters", numbers.count(info.parameters)),
+        ("context, tokens", numbers.count(info.context_tokens)),
+        ("threads", numbers.count(info.threads)),
+        ("details", options(info.details) or numbers.MISSING),
+    ]
 
 
 def _facts(title: str, pairs: list[tuple[str, str]]) -> Facts:

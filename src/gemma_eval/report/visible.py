@@ -14,7 +14,7 @@ _HIDDEN = re.compile(
 
 
 def visible(text: str) -> str:
-    r"""Return `text` with control characters as their pictures (`␛`) and others that act unseen as `\u202e`."""
+    r"""Return `text` with controls as their pictures (`␛`) and others that act unseen as `\u202e`."""
     return _HIDDEN.sub(_show, text)
 
 

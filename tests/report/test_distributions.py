@@ -1,16 +1,17 @@
-"""The figures: gaps between tokens, curves of latency, quality against speed."""
+"""How latency is distributed: gaps between tokens, curves, axes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.records import Delta, Generation
-from gemma_eval.report.figures import MOST_NAMED_POINTS, distributions, scatter, token_gaps_s
+from gemma_eval.report.distributions import distributions, token_gaps_s
 from gemma_eval.report.groups import groups_of
 from tests.examples import a_generation
 from tests.report.example import Shape, example, report_of
@@ -58,7 +59,7 @@ def test_gaps_per_delta_would_be_found() -> None:
 
     def wrong(generation: Generation) -> tuple[float, ...]:
         stamps = [delta.at_ns for delta in generation.deltas]
-        return tuple((after - before) / 1e9 for before, after in zip(stamps, stamps[1:], strict=False))
+        return tuple((after - before) / 1e9 for before, after in pairwise(stamps))
 
     assert not gaps_make_up_the_time(wrong, PUBLISHED)
 
@@ -86,7 +87,9 @@ def test_a_curve_counts_the_values_that_it_is_of() -> None:
     """As many first tokens as the summaries of its template are over."""
     first, _ = distributions(REPORT, GROUPS)
     for curve in first.curves:
-        summaries = [GROUPS.summary(group, "ttft_s") for group in GROUPS.order if group.template == curve.name]
+        summaries = [
+            GROUPS.summary(group, "ttft_s") for group in GROUPS.order if group.template == curve.name
+        ]
         assert curve.n == sum(summary.n for summary in summaries if summary is not None)
 
 
@@ -122,30 +125,7 @@ def test_gaps_that_are_all_zero_still_have_an_axis() -> None:
 
 
 def test_nothing_measured_makes_no_figure() -> None:
-    """Failures alone have neither curve nor point."""
+    """Failures alone have no curve."""
     outcomes = [replace(outcome, generation=None, measurement=None) for outcome in REPORT.outcomes]
     given = report_of(outcomes)
     assert distributions(given, groups_of(given)) == ()
-    assert scatter(groups_of(given)) is None
-
-
-def test_every_group_is_a_named_point_on_the_plane() -> None:
-    """Higher is better, so upwards is a smaller y."""
-    figure = scatter(GROUPS)
-    assert figure is not None
-    assert [mark.label for mark in figure.marks] == [GROUPS.label(group) for group in GROUPS.order]
-    scores = {each.group: each.value for each in GROUPS.measured("score")}
-    best = max(GROUPS.order, key=lambda group: scores[group])
-    assert figure.marks[GROUPS.order.index(best)].y == min(mark.y for mark in figure.marks)
-    assert all(mark.x_low <= mark.x <= mark.x_high for mark in figure.marks)
-    assert all(mark.y_low >= mark.y >= mark.y_high for mark in figure.marks)
-
-
-def test_many_points_are_numbered_as_the_rows_of_the_summary() -> None:
-    """Names would not fit."""
-    groups = groups_of(example(Shape(models=("a", "b", "c"), cases=4)))
-    figure = scatter(groups)
-    assert figure is not None
-    assert len(figure.marks) > MOST_NAMED_POINTS
-    scored = [each.group for each in groups.measured("score")]
-    assert [mark.label for mark in figure.marks] == [str(groups.order.index(group) + 1) for group in scored]

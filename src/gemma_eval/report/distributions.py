@@ -1,0 +1,136 @@
+"""How latency is distributed: the time to first token by template, the time per later token by profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gemma_eval.records import Generation, Group, Outcome, Report
+from gemma_eval.report import charts, numbers
+from gemma_eval.report.axes import Tick, across, share_ticks, upwards
+from gemma_eval.report.groups import Groups, timed
+from gemma_eval.stats.percentiles import Percent, percentile
+
+COLOURS = 8
+"""How many colours of curves the page has."""
+PERCENTS: tuple[Percent, ...] = (50, 90, 95, 99)
+PANEL = charts.Box(left=56, top=12, width=434, height=188)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """One distribution: its name, its colour, its path, and its figures as words."""
+
+    name: str
+    colour: int
+    path: str
+    n: int
+    percentiles: tuple[str, ...]
+    largest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Distribution:
+    """Cumulative curves over one axis of time."""
+
+    id: str
+    title: str
+    unit: str
+    kind: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    curves: tuple[Curve, ...]
+    width: float = 500
+    height: float = 250
+    frame: charts.Box = PANEL
+
+
+def distributions(report: Report, groups: Groups) -> tuple[Distribution, ...]:
+    """Return, for each model, the times to first token by template and the times per token by profile."""
+    members = timed(report)
+    drawn: list[Distribution | None] = []
+    for index, model in enumerate(groups.models):
+        suffix = f", {model}" if len(groups.models) > 1 else ""
+        by_template = _pooled(members, model, groups.templates, lambda group: group.template, _ttfts_s)
+        by_profile = _pooled(members, model, groups.profiles, lambda group: group.profile, _gaps_s)
+        drawn.append(_distribution(f"ttft-{index}", f"Time to first token by template{suffix}", by_template))
+        drawn.append(_distribution(f"gaps-{index}", f"Time per later token by profile{suffix}", by_profile))
+    return tuple(figure for figure in drawn if figure is not None)
+
+
+def token_gaps_s(generation: Generation) -> tuple[float, ...]:
+    """Return the time of each token after the first delta, in seconds.
+
+    A delta of k tokens is k equal gaps; one that does not know its tokens counts as one.
+    """
+    gaps: list[float] = []
+    for before, after in pairwise(generation.deltas):
+        tokens = 1 if after.n_tokens is None else after.n_tokens
+        gaps += [(after.at_ns - before.at_ns) / 1e9 / tokens] * tokens if tokens else []
+    return tuple(gaps)
+
+
+def _pooled(
+    members: Mapping[Group, Sequence[Outcome]],
+    model: str,
+    names: Sequence[str],
+    name_of: Callable[[Group], str],
+    read: Callable[[Outcome], Sequence[float]],
+) -> dict[str, list[float]]:
+    """Pool what `read` finds in the outcomes of one model under the name of each outcome's group."""
+    pooled: dict[str, list[float]] = {name: [] for name in names}
+    for group, outcomes in members.items():
+        if group.model == model and name_of(group) in pooled:
+            pooled[name_of(group)] += [value for outcome in outcomes for value in read(outcome)]
+    return pooled
+
+
+def _ttfts_s(outcome: Outcome) -> tuple[float, ...]:
+    measurement = outcome.measurement
+    return () if measurement is None or measurement.ttft_s is None else (measurement.ttft_s,)
+
+
+def _gaps_s(outcome: Outcome) -> tuple[float, ...]:
+    return () if outcome.generation is None else token_gaps_s(outcome.generation)
+
+
+def _distribution(figure_id: str, title: str, pooled: Mapping[str, Sequence[float]]) -> Distribution | None:
+    values = [value for values in pooled.values() for value in values]
+    if not values:
+        return None
+    unit, per_s = ("s", 1.0) if max(values) >= 2 else ("ms", 1e3)
+    is_log = 0 < 8 * min(filter(None, values), default=0.0) < max(values)
+    ticks = _time_ticks([value * per_s for value in values if value > 0 or not is_log], is_log=is_log)
+    x = across(PANEL, [tick / per_s for tick in ticks], is_log=is_log)
+    y = upwards(PANEL)
+    return Distribution(
+        id=figure_id,
+        title=title,
+        unit=unit,
+        kind="log" if is_log else "linear",
+        x_ticks=tuple(Tick(at=x(tick / per_s), label=f"{tick:g}") for tick in ticks),
+        y_ticks=share_ticks(y),
+        curves=tuple(
+            _curve(name, index, values_s, charts.step_path(charts.ecdf(values_s), x=x, y=y))
+            for index, (name, values_s) in enumerate(pooled.items())
+            if values_s
+        ),
+    )
+
+
+def _time_ticks(values: Sequence[float], *, is_log: bool) -> tuple[float, ...]:
+    if is_log:
+        return charts.log_ticks(min(values), max(values))
+    return charts.nice_ticks(min(values), max(values), about=6)
+
+
+def _curve(name: str, index: int, values_s: Sequence[float], path: str) -> Curve:
+    return Curve(
+        name=name,
+        colour=index % COLOURS,
+        path=path,
+        n=len(values_s),
+        percentiles=tuple(numbers.seconds(percentile(values_s, percent)) for percent in PERCENTS),
+        largest=numbers.seconds(max(values_s)),
+    )

@@ -1,0 +1,151 @@
+"""Quality against speed: every group as a point with its intervals, and a label that covers nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gemma_eval.records import Group
+from gemma_eval.report import charts, numbers
+from gemma_eval.report.axes import Tick, across, share_ticks, upwards
+from gemma_eval.report.groups import Groups, Measured
+
+SHAPES = 6
+"""How many marker shapes the templates of the page can draw."""
+COLOURS = 8
+MOST_NAMED_POINTS = 16
+PLANE = charts.Box(left=56, top=20, width=926, height=346)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A group with its speed and its score."""
+
+    speed: Measured
+    score: Measured
+
+    @property
+    def group(self) -> Group:
+        """The group that both are of."""
+        return self.score.group
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """A group as a point with its intervals as a cross, and where its label stands."""
+
+    label: str
+    x: float
+    y: float
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+    colour: int
+    shape: int
+    label_x: float
+    label_y: float
+    leader: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """An entry of a legend: what a colour or a shape stands for."""
+
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scatter:
+    """Quality against speed."""
+
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    marks: tuple[Mark, ...]
+    colours: tuple[Key, ...]
+    shapes: tuple[Key, ...]
+    numbered: bool
+    width: float = 1000
+    height: float = 420
+    frame: charts.Box = PLANE
+
+
+def scatter(groups: Groups) -> Scatter | None:
+    """Return score against output tokens per second, `None` when fewer than two groups have both."""
+    speeds = {each.group: each for each in groups.measured("output_tokens_per_s")}
+    points = [
+        Point(speed=speeds[score.group], score=score)
+        for score in groups.measured("score")
+        if score.group in speeds
+    ]
+    if len(points) < 2:
+        return None
+    numbered = len(points) > MOST_NAMED_POINTS
+    ticks = _speed_ticks(points)
+    x, y = across(PLANE, ticks), upwards(PLANE)
+    names = [
+        str(groups.order.index(point.group) + 1) if numbered else groups.label(point.group)
+        for point in points
+    ]
+    boxes = charts.place_labels(
+        [(x(point.speed.value), y(point.score.value)) for point in points],
+        [6.4 * len(name) for name in names],
+        height=14,
+        frame=PLANE,
+        obstacles=[box for point in points for box in _cross(point, x, y)],
+    )
+    marks = tuple(
+        _mark(groups, point, name, box, x, y) for point, name, box in zip(points, names, boxes, strict=True)
+    )
+    return Scatter(
+        x_ticks=tuple(Tick(at=x(tick), label=f"{tick:g}") for tick in ticks),
+        y_ticks=share_ticks(y),
+        marks=marks,
+        colours=tuple(Key(name=name, index=index % COLOURS) for index, name in enumerate(groups.profiles)),
+        shapes=tuple(Key(name=name, index=index % SHAPES) for index, name in enumerate(groups.templates)),
+        numbered=numbered,
+    )
+
+
+def _speed_ticks(points: Sequence[Point]) -> tuple[float, ...]:
+    ends = [end for point in points for end in point.speed.ends]
+    room = 0.04 * (max(ends) - min(ends))
+    return charts.nice_ticks(max(min(ends) - room, 0.0), max(ends) + room, about=8)
+
+
+def _cross(point: Point, x: charts.Scale, y: charts.Scale) -> tuple[charts.Box, charts.Box]:
+    """Return the two strokes of a point's intervals as thin boxes."""
+    left, right = map(x, point.speed.ends)
+    bottom, top = map(y, point.score.ends)
+    across = charts.Box(left=left, top=y(point.score.value) - 1, width=right - left, height=2)
+    upwards = charts.Box(left=x(point.speed.value) - 1, top=top, width=2, height=bottom - top)
+    return across, upwards
+
+
+def _mark(
+    groups: Groups,
+    point: Point,
+    name: str,
+    box: charts.Box,
+    x: charts.Scale,
+    y: charts.Scale,
+) -> Mark:
+    group = point.group
+    speed, score = numbers.number(point.speed.value), numbers.score(point.score.value)
+    return Mark(
+        label=name,
+        x=x(point.speed.value),
+        y=y(point.score.value),
+        x_low=x(point.speed.ends[0]),
+        x_high=x(point.speed.ends[1]),
+        y_low=y(point.score.ends[0]),
+        y_high=y(point.score.ends[1]),
+        colour=groups.profiles.index(group.profile) % COLOURS,
+        shape=groups.templates.index(group.template) % SHAPES,
+        label_x=box.left,
+        label_y=box.top + 11,
+        leader=charts.leader_path((x(point.speed.value), y(point.score.value)), box),
+        words=f"{groups.label(group)}: score {score}, {speed} tokens/s",
+    )
