@@ -69,9 +69,6 @@ def test_other_tests_are_spread_beside_the_cells(pytester: pytest.Pytester) -> N
 def test_a_worker_that_dies_loses_only_its_cell(pytester: pytest.Pytester) -> None:
     """The cell that was running fails and is missing; all others are recorded, the run is not *done*."""
     pytester.makeconftest(CRASHING)
-    case = (
-        '[[case]]\nid = "case-{n}"\nprompt = "{prompt}"\nchecks = [{{ scorer = "contains", text = "x" }}]\n'
-    )
     prompts = ["?", "?", "crash", "?", "?"]
     cases = "".join(a_case(f"case-{n}", prompt=prompt) for n, prompt in enumerate(prompts))
     write_project(pytester.path, head() + cases)

@@ -1,0 +1,182 @@
+"""Cells run one after the other with one engine at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pytest
+
+from gemma_eval.cases.expand import trials
+from gemma_eval.errors import BackendError, ModelNotFound
+from gemma_eval.executors.in_process import Engines, run_cell
+from gemma_eval.protocols import Backend
+from gemma_eval.records import (
+    Case,
+    Cell,
+    EngineInfo,
+    Generation,
+    ModelSpec,
+    Outcome,
+    Passage,
+    Prompt,
+    Score,
+    Trial,
+)
+from gemma_eval.run import Stages
+from tests.examples import a_cell, a_generation, a_run
+
+
+@dataclass
+class Engine:
+    """An engine that remembers whether it was closed."""
+
+    name: str
+    closed: int = 0
+
+    def info(self) -> EngineInfo:
+        """Return what a test run says of its engine."""
+        return a_run().engines["scripted"]
+
+    def close(self) -> None:
+        """Count the closings."""
+        self.closed += 1
+
+
+@dataclass
+class Garage:
+    """Loads engines and remembers which."""
+
+    loaded: list[Engine] = field(default_factory=list)
+    error: Exception | None = None
+
+    def load(self, spec: ModelSpec) -> Backend:
+        """Return a new engine, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        self.loaded.append(Engine(spec.name))
+        return cast(Backend, self.loaded[-1])
+
+
+@dataclass
+class Asked:
+    """Stages that answer at once and remember the seeds they were asked with."""
+
+    seeds: list[int] = field(default_factory=list)
+
+    def stages(self, backend: Backend) -> Stages:
+        """Return the stages."""
+        del backend
+        return Stages(retrieve=_nothing, build_prompt=_as_it_is, generate=self.generate, score=_no_scores)
+
+    def generate(self, prompt: Prompt, trial: Trial) -> Generation:
+        """Answer and remember."""
+        del prompt
+        self.seeds.append(trial.seed)
+        return a_generation()
+
+
+def _nothing(trial: Trial) -> tuple[Passage, ...]:
+    del trial
+    return ()
+
+
+def _as_it_is(trial: Trial, passages: tuple[Passage, ...]) -> Prompt:
+    del passages
+    return Prompt(messages=trial.cell.case.messages, text=None, n_tokens=None)
+
+
+def _no_scores(case: Case, generation: Generation) -> tuple[Score, ...]:
+    del case, generation
+    return ()
+
+
+def spec(name: str) -> ModelSpec:
+    """Return a model of that name."""
+    return ModelSpec(name=name, backend="scripted", location="@scripted")
+
+
+def a_cell_of(*, repeats: int, warmup: int = 0) -> Cell:
+    """Return a cell with so many generations."""
+    cell = a_cell()
+    return replace(cell, case=replace(cell.case, repeats=repeats, warmup=warmup))
+
+
+def test_an_engine_is_loaded_once_and_closed_for_the_next() -> None:
+    """The same model is not loaded again; another model takes its place."""
+    garage = Garage()
+    engines = Engines(load=garage.load)
+    first = engines.get(spec("one"))
+    assert engines.get(spec("one")) is first
+    engines.get(spec("two"))
+    assert [(engine.name, engine.closed) for engine in garage.loaded] == [("one", 1), ("two", 0)]
+    engines.close()
+    engines.close()
+    assert garage.loaded[1].closed == 1
+
+
+def test_a_model_that_does_not_load_is_tried_once() -> None:
+    """Every cell gets the same error."""
+    garage = Garage(error=ModelNotFound("no weights"))
+    engines = Engines(load=garage.load)
+    for _ in range(3):
+        with pytest.raises(ModelNotFound, match="no weights"):
+            engines.get(spec("one"))
+        garage.error = RuntimeError("is not asked again")
+
+
+def test_a_faulty_backend_shows_its_traceback_once() -> None:
+    """The first cell gets the fault itself, the others one line."""
+    engines = Engines(load=Garage(error=ZeroDivisionError("of a plugin")).load)
+    with pytest.raises(ZeroDivisionError):
+        engines.get(spec("one"))
+    with pytest.raises(BackendError, match='model "one" did not load: ZeroDivisionError: of a plugin'):
+        engines.get(spec("one"))
+
+
+def test_warm_ups_are_asked_and_not_returned() -> None:
+    """Three generations to warm up, two that count."""
+    asked = Asked()
+    cell = a_cell_of(repeats=2, warmup=3)
+    result = run_cell(cell, engines=Engines(load=Garage().load), join=asked.stages, recorded={})
+    assert len(asked.seeds) == 5
+    assert [outcome.trial for outcome in result.outcomes] == list(trials(cell))
+    assert result.fresh == result.outcomes
+    assert result.engine is not None
+
+
+def test_what_is_recorded_is_not_asked_again() -> None:
+    """Only the missing repeat is generated, and the outcomes keep their order."""
+    asked = Asked()
+    cell = a_cell_of(repeats=2)
+    second = recorded(trials(cell)[1])
+    known = {second.trial.key: second}
+    result = run_cell(cell, engines=Engines(load=Garage().load), join=asked.stages, recorded=known)
+    assert asked.seeds == [trials(cell)[0].seed]
+    assert result.outcomes[1] is second
+    assert len(result.fresh) == 1
+
+
+def test_a_cell_that_is_recorded_needs_no_engine() -> None:
+    """Nothing is loaded for it."""
+    cell = a_cell_of(repeats=2)
+    known = {trial.key: recorded(trial) for trial in trials(cell)}
+    engines = Engines(load=Garage(error=ModelNotFound("gone")).load)
+    result = run_cell(cell, engines=engines, join=Asked().stages, recorded=known)
+    assert (result.fresh, result.engine) == ((), None)
+    assert len(result.outcomes) == 2
+
+
+def test_the_trials_of_a_model_that_does_not_load_fail() -> None:
+    """Each is an outcome with the reason, so that nothing is silently missing."""
+    engines = Engines(load=Garage(error=ModelNotFound("no weights")).load)
+    result = run_cell(a_cell_of(repeats=2), engines=engines, join=Asked().stages, recorded={})
+    failures = [outcome.failure for outcome in result.fresh]
+    assert [(failure.kind, failure.message) for failure in failures if failure] == [
+        ("model_not_found", "no weights")
+    ] * 2
+
+
+def recorded(trial: Trial) -> Outcome:
+    """Return an outcome of the trial from an earlier session."""
+    return Outcome(trial=trial, prompt=None, generation=a_generation("earlier"), measurement=None)
