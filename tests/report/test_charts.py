@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.report.charts import (
@@ -52,6 +52,7 @@ def test_a_scale_without_length_puts_everything_in_the_middle() -> None:
 
 
 @given(values, values)
+@settings(deadline=None)
 def test_nice_ticks_span_the_data_at_round_and_even_steps(one: float, other: float) -> None:
     """The first is at or below the data, the last at or above, the step is 1, 2 or 5 times a power of ten."""
     low, high = min(one, other), max(one, other)
@@ -75,6 +76,7 @@ def test_nice_ticks_of_one_value_surround_it() -> None:
 
 
 @given(times, times)
+@settings(deadline=None)
 def test_log_ticks_span_the_data(one: float, other: float) -> None:
     """The first tick is at or below the data, the last at or above, and they are few."""
     low, high = min(one, other), max(one, other)
@@ -99,6 +101,7 @@ def curve_is_true(curve: Callable[[Sequence[float]], tuple[Point, ...]], data: S
 
 
 @given(st.lists(times, min_size=1, max_size=60))
+@settings(deadline=None)
 def test_the_curve_is_the_share_at_or_below(data: list[float]) -> None:
     """The definition of the empirical distribution, counted by hand; it ends at 1 and never falls."""
     steps = ecdf(data)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.records import Delta, Generation
@@ -45,6 +45,7 @@ def test_gaps_are_per_token_not_per_delta() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 5)), min_size=2, max_size=20))
+@settings(deadline=None)
 def test_gaps_add_up_to_the_time_from_first_to_last(steps: list[tuple[int, int]]) -> None:
     """Whatever the deltas carry."""
     at, arrivals = 0, []
@@ -81,6 +82,13 @@ def test_there_is_a_figure_of_first_and_of_later_tokens_for_each_model() -> None
         "Time to first token by template, large",
         "Time per later token by profile, large",
     ]
+
+
+def test_models_are_drawn_on_one_axis() -> None:
+    """So that a curve further left is a faster model."""
+    two = example(Shape(models=("small", "large"), cases=2))
+    small, _, large, _ = distributions(two, groups_of(two))
+    assert small.x_ticks == large.x_ticks
 
 
 def test_a_curve_counts_the_values_that_it_is_of() -> None:

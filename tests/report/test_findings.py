@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gemma_eval.records import Failure, Group, Report, Score, Summary
-from gemma_eval.report.findings import Finding, findings, headline, status
+from gemma_eval.report.findings import Finding, best, findings, headline, status, wholeness
 from gemma_eval.report.groups import groups_of
 from tests.report.example import Shape, example, report_of
 
@@ -58,7 +58,7 @@ def test_a_group_beyond_all_intervals_is_best() -> None:
     """The headline says so and the finding counts as shown."""
     given = report(APART)
     words = "rag scores best, 0.90 [0.80, 0.96], beyond the intervals of all others."
-    assert headline(given, groups_of(given)).startswith(words)
+    assert best(groups_of(given)).startswith(words)
     assert said(given)["Quality"].tone == "shown"
     assert said(given)["Templates"].text == "rag is above plain beyond the intervals."
 
@@ -66,7 +66,7 @@ def test_a_group_beyond_all_intervals_is_best() -> None:
 def test_overlapping_intervals_show_no_difference() -> None:
     """Neither the headline nor a finding claims one."""
     given = report(TOGETHER)
-    assert "though 1 of the 1 others cannot be told from it" in headline(given, groups_of(given))
+    assert "though 1 of the 1 others cannot be told from it" in best(groups_of(given))
     assert said(given)["Quality"].text.endswith("every other interval overlaps it: no difference shown.")
     assert said(given)["Quality"].tone == "open"
     assert said(given)["Templates"] == Finding(
@@ -81,6 +81,14 @@ def test_a_difference_says_with_how_many_profiles_it_holds() -> None:
     given = report(APART | {("hot", "plain"): (0.3, 0.1, 0.5), ("hot", "rag"): (0.4, 0.2, 0.6)})
     assert said(given)["Templates"].text == "rag is above plain with 1 of 2 profiles."
     assert said(given)["Profiles"].text == "greedy is above hot with 1 of 2 templates."
+
+
+def test_with_two_models_the_places_are_pairs() -> None:
+    """Each model and profile is one place to compare templates in."""
+    given = report(APART)
+    other = [replace(each, group=replace(each.group, model="large")) for each in report(TOGETHER).summaries]
+    both = replace(given, summaries=(*given.summaries, *other))
+    assert said(both)["Templates"].text == "rag is above plain with 1 of 2 pairs of model and profile."
 
 
 def test_a_difference_that_turns_round_is_told_both_ways() -> None:
@@ -133,22 +141,22 @@ def test_failures_and_missing_trials_come_first() -> None:
     first = findings(given, groups_of(given))[0]
     assert first.tone == "bad"
     assert first.text.startswith("1 failed: timeout, 3 without a record (interrupted).")
-    assert headline(given, groups_of(given)).endswith("Of 5 planned trials 1 failed and 3 never ran.")
+    assert wholeness(given) == "Of 5 planned trials 1 failed and 3 never ran."
 
 
 def test_a_whole_run_says_so() -> None:
     """One group, nothing missing."""
     given = report({("greedy", "rag"): (0.9, 0.8, 0.96)})
-    assert headline(given, groups_of(given)) == (
-        "The score is 0.90 [0.80, 0.96]. All 1 planned trials were answered."
-    )
+    assert best(groups_of(given)) == "The score is 0.90 [0.80, 0.96]."
+    assert wholeness(given) == "All 1 planned trials were answered."
+    assert headline(given, groups_of(given)) == f"{best(groups_of(given))} {wholeness(given)}"
     assert "Incomplete" not in said(given)
 
 
 def test_no_score_is_no_zero() -> None:
     """A run of benchmarks alone has no best score."""
     given = report({})
-    assert headline(given, groups_of(given)).startswith("No score was measured.")
+    assert best(groups_of(given)).startswith("No score was measured.")
 
 
 @pytest.mark.parametrize(

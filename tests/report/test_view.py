@@ -84,6 +84,7 @@ def test_provenance_names_run_host_and_each_model() -> None:
 def test_a_run_without_outcomes_is_still_a_page() -> None:
     """Interrupted before the first trial."""
     empty = page(report_of([], unfinished=4))
-    assert empty.headline == "No score was measured. Of 4 planned trials 4 never ran."
+    assert empty.headline == "No score was measured."
+    assert empty.wholeness == "Of 4 planned trials 4 never ran."
     assert empty.matrices == ()
     assert empty.scatter is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.report.visible import visible
@@ -31,6 +31,7 @@ def test_what_acts_unseen_is_shown(text: str, shown: str) -> None:
 
 
 @given(st.text(st.characters()))
+@settings(deadline=None)
 def test_nothing_that_acts_is_left(text: str) -> None:
     """What comes out can be written as UTF-8, holds no control but newline and tab, and stays as it is."""
     shown = visible(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from gemma_eval.records import Generation, Group, Outcome, Report
 from gemma_eval.report import charts, numbers
@@ -37,7 +38,7 @@ class Distribution:
     id: str
     title: str
     unit: str
-    kind: str
+    kind: Literal["linear", "log"]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     curves: tuple[Curve, ...]
@@ -47,16 +48,24 @@ class Distribution:
 
 
 def distributions(report: Report, groups: Groups) -> tuple[Distribution, ...]:
-    """Return, for each model, the times to first token by template and the times per token by profile."""
+    """Return, for each model, the times to first token by template and the times per later token by profile.
+
+    The figures of one kind share their axis, so that models can be compared.
+    """
     members = timed(report)
-    drawn: list[Distribution | None] = []
+    first = [_pooled(members, model, groups.templates, _template, _ttfts_s) for model in groups.models]
+    later = [_pooled(members, model, groups.profiles, _profile, _gaps_s) for model in groups.models]
+    first_axis, later_axis = _time_axis(first), _time_axis(later)
+    drawn: list[Distribution] = []
     for index, model in enumerate(groups.models):
         suffix = f", {model}" if len(groups.models) > 1 else ""
-        by_template = _pooled(members, model, groups.templates, lambda group: group.template, _ttfts_s)
-        by_profile = _pooled(members, model, groups.profiles, lambda group: group.profile, _gaps_s)
-        drawn.append(_distribution(f"ttft-{index}", f"Time to first token by template{suffix}", by_template))
-        drawn.append(_distribution(f"gaps-{index}", f"Time per later token by profile{suffix}", by_profile))
-    return tuple(figure for figure in drawn if figure is not None)
+        if first_axis and any(first[index].values()):
+            title = f"Time to first token by template{suffix}"
+            drawn.append(_distribution(f"ttft-{index}", title, first[index], first_axis))
+        if later_axis and any(later[index].values()):
+            title = f"Time per later token by profile{suffix}"
+            drawn.append(_distribution(f"gaps-{index}", title, later[index], later_axis))
+    return tuple(drawn)
 
 
 def token_gaps_s(generation: Generation) -> tuple[float, ...]:
@@ -86,6 +95,14 @@ def _pooled(
     return pooled
 
 
+def _template(group: Group) -> str:
+    return group.template
+
+
+def _profile(group: Group) -> str:
+    return group.profile
+
+
 def _ttfts_s(outcome: Outcome) -> tuple[float, ...]:
     measurement = outcome.measurement
     return () if measurement is None or measurement.ttft_s is None else (measurement.ttft_s,)
@@ -95,34 +112,50 @@ def _gaps_s(outcome: Outcome) -> tuple[float, ...]:
     return () if outcome.generation is None else token_gaps_s(outcome.generation)
 
 
-def _distribution(figure_id: str, title: str, pooled: Mapping[str, Sequence[float]]) -> Distribution | None:
-    values = [value for values in pooled.values() for value in values]
-    if not values:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimeAxis:
+    """An axis of time, its scale in seconds and its ticks labelled in a unit."""
+
+    scale: charts.Scale
+    unit: str
+    ticks: tuple[Tick, ...]
+
+
+def _time_axis(pools: Sequence[Mapping[str, Sequence[float]]]) -> TimeAxis | None:
+    """Return an axis for all the times, logarithmic when they differ much; `None` when there are none."""
+    times_s = [time_s for pool in pools for values_s in pool.values() for time_s in values_s]
+    if not times_s:
         return None
-    unit, per_s = ("s", 1.0) if max(values) >= 2 else ("ms", 1e3)
-    is_log = 0 < 8 * min(filter(None, values), default=0.0) < max(values)
-    ticks = _time_ticks([value * per_s for value in values if value > 0 or not is_log], is_log=is_log)
-    x = across(PANEL, [tick / per_s for tick in ticks], is_log=is_log)
+    unit, per_s = ("s", 1.0) if max(times_s) >= 2 else ("ms", 1e3)
+    positive = [time_s * per_s for time_s in times_s if time_s > 0]
+    is_log = bool(positive) and max(positive) > 8 * min(positive)
+    if is_log:
+        ticks = charts.log_ticks(min(positive), max(positive))
+    else:
+        ticks = charts.nice_ticks(min(times_s) * per_s, max(times_s) * per_s, about=6)
+    scale = across(PANEL, [tick / per_s for tick in ticks], is_log=is_log)
+    return TimeAxis(
+        scale=scale, unit=unit, ticks=tuple(Tick(at=scale(tick / per_s), label=f"{tick:g}") for tick in ticks)
+    )
+
+
+def _distribution(
+    figure_id: str, title: str, pooled: Mapping[str, Sequence[float]], axis: TimeAxis
+) -> Distribution:
     y = upwards(PANEL)
     return Distribution(
         id=figure_id,
         title=title,
-        unit=unit,
-        kind="log" if is_log else "linear",
-        x_ticks=tuple(Tick(at=x(tick / per_s), label=f"{tick:g}") for tick in ticks),
+        unit=axis.unit,
+        kind=axis.scale.kind,
+        x_ticks=axis.ticks,
         y_ticks=share_ticks(y),
         curves=tuple(
-            _curve(name, index, values_s, charts.step_path(charts.ecdf(values_s), x=x, y=y))
+            _curve(name, index, values_s, charts.step_path(charts.ecdf(values_s), x=axis.scale, y=y))
             for index, (name, values_s) in enumerate(pooled.items())
             if values_s
         ),
     )
-
-
-def _time_ticks(values: Sequence[float], *, is_log: bool) -> tuple[float, ...]:
-    if is_log:
-        return charts.log_ticks(min(values), max(values))
-    return charts.nice_ticks(min(values), max(values), about=6)
 
 
 def _curve(name: str, index: int, values_s: Sequence[float], path: str) -> Curve:

@@ -26,8 +26,34 @@ class Finding:
 
 
 def headline(report: Report, groups: Groups) -> str:
-    """Say in a sentence or two which group is best and whether the run is whole."""
-    return f"{_best(groups)} {_wholeness(report)}"
+    """Say in two sentences which group is best and whether the run is whole."""
+    return f"{best(groups)} {wholeness(report)}"
+
+
+def best(groups: Groups) -> str:
+    """Say in one sentence which group scores best, and whether it can be told from the others."""
+    scores = sorted(groups.measured("score"), key=lambda each: -each.value)
+    if not scores:
+        return "No score was measured."
+    first, *others = scores
+    if not others:
+        return f"The score is {_value(first, numbers.score)}."
+    rivals = sum(overlap(first.interval, other.interval) for other in others)
+    words = f"{groups.label(first.group)} scores best, {_value(first, numbers.score)}"
+    if not rivals:
+        return f"{words}, beyond the intervals of all others."
+    return f"{words}, though {rivals} of the {len(others)} others cannot be told from it."
+
+
+def wholeness(report: Report) -> str:
+    """Say in one sentence how many of the planned trials were answered."""
+    failed = sum(outcome.failure is not None for outcome in report.outcomes)
+    missing = report.run.planned - len(report.outcomes)
+    if not failed and missing <= 0:
+        return f"All {numbers.count(report.run.planned)} planned trials were answered."
+    parts = [f"{numbers.count(failed)} failed"] if failed else []
+    parts += [f"{numbers.count(missing)} never ran"] if missing > 0 else []
+    return f"Of {numbers.count(report.run.planned)} planned trials {' and '.join(parts)}."
 
 
 def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
@@ -53,30 +79,6 @@ def status(outcome: Outcome) -> Status:
     return "passed" if all(demands) else "missed"
 
 
-def _best(groups: Groups) -> str:
-    scores = sorted(groups.measured("score"), key=lambda each: -each.value)
-    if not scores:
-        return "No score was measured."
-    best = scores[0]
-    if len(scores) == 1:
-        return f"The score is {_value(best, numbers.score)}."
-    rivals = sum(overlap(best.interval, other.interval) for other in scores[1:])
-    words = f"{groups.label(best.group)} scores best, {_value(best, numbers.score)}"
-    if not rivals:
-        return f"{words}, beyond the intervals of all others."
-    return f"{words}, though {rivals} of the {len(scores) - 1} others cannot be told from it."
-
-
-def _wholeness(report: Report) -> str:
-    failed = sum(outcome.failure is not None for outcome in report.outcomes)
-    missing = report.run.planned - len(report.outcomes)
-    if not failed and missing <= 0:
-        return f"All {numbers.count(report.run.planned)} planned trials were answered."
-    parts = [f"{numbers.count(failed)} failed"] if failed else []
-    parts += [f"{numbers.count(missing)} never ran"] if missing > 0 else []
-    return f"Of {numbers.count(report.run.planned)} planned trials {' and '.join(parts)}."
-
-
 def _trouble(report: Report) -> Finding | None:
     kinds = Counter(outcome.failure.kind for outcome in report.outcomes if outcome.failure is not None)
     missing = report.run.planned - len(report.outcomes)
@@ -94,9 +96,9 @@ def _leader(
     measured = sorted(groups.measured(metric), key=lambda each: -each.value)
     if len(measured) < 2:
         return None
-    best, *others = measured
-    rivals = [each for each in others if overlap(best.interval, each.interval)]
-    text = f"{groups.label(best.group)} {verb}, {_value(best, write)}; {_rivals(rivals, others, groups)}."
+    first, *others = measured
+    rivals = [each for each in others if overlap(first.interval, each.interval)]
+    text = f"{groups.label(first.group)} {verb}, {_value(first, write)}; {_rivals(rivals, others, groups)}."
     return Finding(topic=topic, text=text, tone="open" if rivals else "shown")
 
 
@@ -176,7 +178,9 @@ def _pair(one: str, other: str, pairs: list[tuple[Interval | None, Interval | No
 def _share(n: int, total: int, word: str) -> str:
     if total == 1:
         return "beyond the intervals"
-    return f"with every {word}" if n == total else f"with {n} of {total} {word}s"
+    if n == total:
+        return f"with every {word}"
+    return f"with {n} of {total} " + (f"pairs of {word}" if " " in word else f"{word}s")
 
 
 def _demands(report: Report) -> Finding | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from gemma_eval.records import EngineInfo, Failure, Group, Report, Run, Summary
 from gemma_eval.report import charts, numbers
 from gemma_eval.report.distributions import Distribution, distributions
-from gemma_eval.report.findings import Finding, findings, headline
+from gemma_eval.report.findings import Finding, best, findings, wholeness
 from gemma_eval.report.groups import Groups, centre, groups_of, interval_of, overlap
 from gemma_eval.report.scatter import Scatter, scatter
 from gemma_eval.report.trials import Fact, TrialRow, options, trial_rows
@@ -105,6 +105,7 @@ class Page:
 
     run: Run
     headline: str
+    wholeness: str
     findings: tuple[Finding, ...]
     failures: tuple[FailureRow, ...]
     summaries: tuple[SummaryRow, ...]
@@ -123,7 +124,8 @@ def page(report: Report) -> Page:
     groups = groups_of(report)
     return Page(
         run=report.run,
-        headline=headline(report, groups),
+        headline=best(groups),
+        wholeness=wholeness(report),
         findings=findings(report, groups),
         failures=_failures(report),
         summaries=tuple(_summary_row(groups, group) for group in groups.order),
@@ -182,33 +184,33 @@ def _bar(score: Summary | None) -> Bar | None:
 
 def _matrix(groups: Groups, model: str) -> Matrix:
     known = [each for each in groups.measured("score") if each.group.model == model]
-    best = max(known, key=lambda each: each.value).group if known else None
+    top = max(known, key=lambda each: each.value).group if known else None
     rows = []
     for profile in groups.profiles:
         members = (Group(model=model, profile=profile, template=template) for template in groups.templates)
-        rows.append(MatrixRow(profile=profile, cells=tuple(_cell(groups, group, best) for group in members)))
+        rows.append(MatrixRow(profile=profile, cells=tuple(_cell(groups, group, top) for group in members)))
     return Matrix(model=model, templates=groups.templates, rows=tuple(rows))
 
 
-def _cell(groups: Groups, group: Group, best: Group | None) -> MatrixCell | None:
+def _cell(groups: Groups, group: Group, top: Group | None) -> MatrixCell | None:
     score = groups.summary(group, "score")
     value = centre(score)
-    if value is None or best is None:
+    if value is None or top is None:
         return None
     return MatrixCell(
         score=numbers.score(value),
         interval="" if interval_of(score) is None else numbers.interval(*_ends(score)),
         bar=_bar(score),
         shade=round(min(max(value, 0.0), 1.0) * HEAT_STEPS),
-        standing=_standing(groups, group, best),
+        standing=_standing(groups, group, top),
         link=_link(groups, group),
     )
 
 
-def _standing(groups: Groups, group: Group, best: Group) -> Standing:
-    if group == best:
+def _standing(groups: Groups, group: Group, top: Group) -> Standing:
+    if group == top:
         return "best" if len(groups.order) > 1 else "alone"
-    mine, theirs = interval_of(groups.summary(group, "score")), interval_of(groups.summary(best, "score"))
+    mine, theirs = interval_of(groups.summary(group, "score")), interval_of(groups.summary(top, "score"))
     return "overlaps" if overlap(mine, theirs) else "below"
 
 

@@ -60,7 +60,7 @@
 
   function promptOf(prompt, note) {
     if (!prompt) return [];
-    return [element("h4", {}, "Prompt"), element("p", { class: "note" }, note),
+    return [element("h3", {}, "Prompt"), element("p", { class: "note" }, note),
       element("pre", { dir: "auto", tabindex: 0 }, prompt)];
   }
 
@@ -71,12 +71,12 @@
       return element("li", used ? {} : { class: "dropped" },
         element("span", { class: "note" }, note), element("span", { dir: "auto" }, text));
     });
-    return [element("h4", {}, "Context"), element("ol", { class: "passages" }, ...items)];
+    return [element("h3", {}, "Context"), element("ol", { class: "passages" }, ...items)];
   }
 
   function answerOf(answer) {
     if (!answer) return [];
-    return [element("h4", {}, "Answer"), element("pre", { class: "answer", dir: "auto", tabindex: 0 }, answer)];
+    return [element("h3", {}, "Answer"), element("pre", { class: "answer", dir: "auto", tabindex: 0 }, answer)];
   }
 
   function timelineOf(timeline) {
@@ -97,7 +97,7 @@
     const rows = scores.map(([scorer, value, result, judged, why]) => element("tr", {},
       element("th", { scope: "row" }, scorer), element("td", { class: "num" }, value),
       element("td", {}, result), element("td", { dir: "auto" }, judged), element("td", { dir: "auto" }, why)));
-    return [element("h4", {}, "Scores"), element("table", { class: "scores" },
+    return [element("h3", {}, "Scores"), element("table", { class: "scores" },
       element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows))];
   }
 
