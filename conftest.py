@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -30,13 +30,18 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 class Page(pytest.File):
     """A page; its blocks run in order and share a scratch folder and a namespace."""
 
+    folder: TemporaryDirectory[str]
+
     def collect(self) -> Iterator[pytest.Item]:
         """Find the blocks. Only now is anything imported for it: a run without pages pays nothing."""
         from tests.docs.blocks import find
 
-        self.folder = TemporaryDirectory(prefix="gemma_eval_page_")
-        for line, block in find(self.path, folder=Path(self.folder.name)):
+        for line, block in find(self.path):
             yield BlockItem.from_parent(self, name=f"{line}-{block.language}", line=line, block=block)
+
+    def setup(self) -> None:
+        """Make the folder that the blocks run in."""
+        self.folder = TemporaryDirectory(prefix="gemma_eval_page_")
 
     def teardown(self) -> None:
         """Remove what the blocks have left."""
@@ -55,11 +60,13 @@ class BlockItem(pytest.Item):
         """Run the block."""
         from tests.docs.blocks import check
 
-        check(self.block)
+        check(self.block, folder=Path(cast(Page, self.parent).folder.name))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         """Show the block and what went wrong in it."""
-        wrong = "".join(traceback.format_exception_only(excinfo.value))
+        is_told = isinstance(excinfo.value, AssertionError) and bool(excinfo.value.args)
+        show = traceback.format_exception_only if is_told else traceback.format_exception
+        wrong = "".join(show(excinfo.value))
         return f"{self.path}:{self.line}\n{textwrap.indent(self.block.source, '    ')}\n{wrong}"
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -38,46 +38,45 @@ DATABASE = Path("reports/gemma_eval.db")
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One fenced block: its text, the folder of its page, and what the info string asks for."""
+    """One fenced block: its text, what the info string asks for, and the folder it is run in."""
 
     language: str
     source: str
-    folder: Path
     namespace: Namespace
+    folder: Path = Path()
     file_name: str | None = None
     exit_code: int = 0
 
 
-def find(path: Path, *, folder: Path) -> Iterator[tuple[int, Block]]:
+def find(path: Path) -> Iterator[tuple[int, Block]]:
     """Yield every fenced block of a page, whatever its language, with the line on which it begins."""
     document = Document(path.read_text(encoding="utf-8"), str(path))
     namespace: Namespace = {"__name__": path.stem}
     for region in RawFencedCodeBlockLexer(INFO)(document):
         line = document.text.count("\n", 0, region.start) + 1
-        yield line, _block(**region.lexemes, folder=folder, namespace=namespace)
+        yield line, _block(**region.lexemes, namespace=namespace)
 
 
-def check(block: Block) -> None:
-    """Save the block under its file name, if it has one, and run it in the folder of its page."""
+def check(block: Block, *, folder: Path) -> None:
+    """Save the block under its file name, if it has one, and run it in `folder`."""
     if block.language not in EVALUATORS:
         known = ", ".join(sorted(EVALUATORS))
         raise AssertionError(f"a block of language {block.language!r} cannot be checked; known: {known}")
     if block.file_name is not None:
-        path = block.folder / block.file_name
+        path = folder / block.file_name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.source, encoding="utf-8")
-    with contextlib.chdir(block.folder):
-        EVALUATORS[block.language](block)
+    with contextlib.chdir(folder):
+        EVALUATORS[block.language](replace(block, folder=folder))
 
 
-def _block(*, language: str, arguments: str, source: str, folder: Path, namespace: Namespace) -> Block:
+def _block(*, language: str, arguments: str, source: str, namespace: Namespace) -> Block:
     words = arguments.split()
     names = [word for word in words if "=" not in word]
     codes = [int(word.removeprefix("exit=")) for word in words if word.startswith("exit=")]
     return Block(
         language=language,
         source=source,
-        folder=folder,
         namespace=namespace,
         file_name=names[0] if names else None,
         exit_code=codes[0] if codes else 0,

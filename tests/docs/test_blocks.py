@@ -34,16 +34,16 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def block(language: str, source: str, folder: Path) -> Block:
+def block(language: str, source: str) -> Block:
     """Return a block without a file name."""
-    return Block(language=language, source=source, folder=folder, namespace={})
+    return Block(language=language, source=source, namespace={})
 
 
 @pytest.mark.parametrize("language", sorted(WRONG))
 def test_a_wrong_block_is_found(language: str, folder: Path) -> None:
     """Each language's evaluator fails on a planted error."""
     with pytest.raises((AssertionError, GemmaEvalError, sqlite3.Error)):
-        check(block(language, WRONG[language], folder))
+        check(block(language, WRONG[language]), folder=folder)
 
 
 def test_every_language_but_text_has_a_planted_error() -> None:
@@ -55,14 +55,14 @@ def test_every_language_but_text_has_a_planted_error() -> None:
 def test_a_language_that_nothing_checks_is_refused(language: str, folder: Path) -> None:
     """No block passes because its language is unknown or left out."""
     with pytest.raises(AssertionError, match="cannot be checked"):
-        check(block(language, "1 + 1", folder))
+        check(block(language, "1 + 1"), folder=folder)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_fence_of_a_page_is_found(page: Path, folder: Path) -> None:
+def test_every_fence_of_a_page_is_found(page: Path) -> None:
     """As many blocks are tests as a plain count of fences gives."""
     fences = re.findall(r"^ *```", page.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(list(find(page, folder=folder))) * 2 == len(fences)
+    assert len(list(find(page))) * 2 == len(fences)
 
 
 def test_a_refused_file_must_be_wrong(folder: Path) -> None:
@@ -70,12 +70,11 @@ def test_a_refused_file_must_be_wrong(folder: Path) -> None:
     good = Block(
         language="toml",
         source='version = 1\n[model.a]\nbackend = "scripted"\nlocation = "@none"\n',
-        folder=folder,
         namespace={},
         exit_code=4,
     )
     with pytest.raises(pytest.fail.Exception):
-        check(good)
+        check(good, folder=folder)
 
 
 @pytest.mark.parametrize(
@@ -96,5 +95,5 @@ def test_an_option_that_does_not_exist_is_refused(folder: Path) -> None:
 def test_shown_output_that_a_command_does_not_print_is_found(folder: Path) -> None:
     """What stands below a command is compared."""
     with pytest.raises(AssertionError, match="the page shows"):
-        check(block("console", "$ gemma-eval --version\nsomething else\n", folder))
-    check(block("console", "$ gemma-eval --version\ngemma-eval ...\n", folder))
+        check(block("console", "$ gemma-eval --version\nsomething else\n"), folder=folder)
+    check(block("console", "$ gemma-eval --version\ngemma-eval ...\n"), folder=folder)
