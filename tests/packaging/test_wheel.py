@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Install the wheel, and nothing of the checkout, in a clean environment; yield its `bin`."""
+def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel, and nothing of the checkout, in a clean environment; return its `bin`."""
     folder = tmp_path_factory.mktemp("clean")
     call(sys.executable, "-m", "venv", str(folder), where=folder)
     call(str(folder / "bin/python"), "-m", "pip", "install", "--quiet", str(wheel), where=folder)
-    yield folder / "bin"
+    return folder / "bin"
 
 
 def call(*command: str, where: Path) -> str:
