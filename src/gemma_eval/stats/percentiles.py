@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections.abc import Sequence
 from typing import Literal
 
@@ -26,13 +26,13 @@ def percentile(values: Sequence[float], percent: Percent) -> float | None:
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """Return the mean, summed without rounding on the way; `None` of nothing."""
-    return math.fsum(values) / len(values) if values else None
+    """Return the mean, rounded once; `None` of nothing.
+
+    Of equal values it is that value: rounding on the way would let 53 scores of 0.05 have another mean.
+    """
+    return float(statistics.mean(values)) if values else None
 
 
 def standard_deviation(values: Sequence[float]) -> float | None:
     """Return the sample standard deviation (divisor n - 1), `None` of fewer than two values."""
-    center = mean(values)
-    if center is None or len(values) < 2:
-        return None
-    return math.sqrt(math.fsum((value - center) ** 2 for value in values) / (len(values) - 1))
+    return float(statistics.stdev(values)) if len(values) > 1 else None
