@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from gemma_eval.records import Failure, Group, Report, Score, Summary
+from gemma_eval.records import Failure, Group, Outcome, Report, Score, Summary
 from gemma_eval.report.findings import Finding, best, findings, headline, status, wholeness
-from gemma_eval.report.groups import groups_of
+from gemma_eval.report.groups import groups_of, interval_of, overlap
 from tests.report.example import Shape, example, report_of
 
 REPORT = example(Shape(cases=3, unfinished=0), seed=3)
@@ -39,10 +40,27 @@ def a_summary(profile: str, template: str, metric: str, value: tuple[float, floa
 
 
 def report(scores: Scores, speeds: Scores | None = None) -> Report:
-    """Return a report with those summaries and one good outcome."""
+    """Return a report with those summaries, every group with an outcome of the same case."""
     summaries = [a_summary(*key, "score", value) for key, value in scores.items()]
     summaries += [a_summary(*key, "output_tokens_per_s", value) for key, value in (speeds or {}).items()]
-    return replace(report_of([OUTCOME]), summaries=tuple(summaries))
+    return reported(summaries)
+
+
+def reported(summaries: Sequence[Summary]) -> Report:
+    """Return a report with those summaries, every group with an outcome of the same case."""
+    groups = dict.fromkeys(summary.group for summary in summaries)
+    return replace(report_of([an_outcome_of(group) for group in groups]), summaries=tuple(summaries))
+
+
+def an_outcome_of(group: Group) -> Outcome:
+    """Return the good outcome as one of that group."""
+    cell = replace(
+        OUTCOME.trial.cell,
+        model=replace(OUTCOME.trial.cell.model, name=group.model),
+        profile=replace(OUTCOME.trial.cell.profile, name=group.profile),
+        template=replace(OUTCOME.trial.cell.template, name=group.template),
+    )
+    return replace(OUTCOME, trial=replace(OUTCOME.trial, cell=cell))
 
 
 def said(given: Report) -> dict[str, Finding]:
@@ -66,7 +84,7 @@ def test_a_group_beyond_all_intervals_is_best() -> None:
 def test_overlapping_intervals_show_no_difference() -> None:
     """Neither the headline nor a finding claims one."""
     given = report(TOGETHER)
-    assert "though 1 of the 1 others cannot be told from it" in best(groups_of(given))
+    assert best(groups_of(given)).startswith("No difference in score is shown: rag has 0.90 [0.80, 0.96]")
     assert said(given)["Quality"].text.endswith("every other interval overlaps it: no difference shown.")
     assert said(given)["Quality"].tone == "open"
     assert said(given)["Templates"] == Finding(
@@ -87,7 +105,7 @@ def test_with_two_models_the_places_are_pairs() -> None:
     """Each model and profile is one place to compare templates in."""
     given = report(APART)
     other = [replace(each, group=replace(each.group, model="large")) for each in report(TOGETHER).summaries]
-    both = replace(given, summaries=(*given.summaries, *other))
+    both = reported((*given.summaries, *other))
     assert said(both)["Templates"].text == "rag is above plain with 1 of 2 pairs of model and profile."
 
 
@@ -132,6 +150,33 @@ def test_one_rival_is_named_and_more_are_counted() -> None:
     assert "only the interval of other overlaps it" in said(report(APART | third))["Quality"].text
     more: Scores = {**third, ("greedy", "fourth"): (0.84, 0.7, 0.95)}
     assert "the intervals of 2 of the 3 others overlap it" in said(report(APART | more))["Quality"].text
+
+
+def test_the_headline_names_one_rival_and_counts_more() -> None:
+    """So that nobody takes the first for the only one."""
+    third: Scores = {("greedy", "other"): (0.85, 0.7, 0.95)}
+    assert best(groups_of(report(APART | third))).endswith("though other cannot be told from it.")
+    more: Scores = {**third, ("greedy", "fourth"): (0.84, 0.7, 0.95)}
+    assert best(groups_of(report(APART | more))).endswith("though 2 of the 3 others cannot be told from it.")
+
+
+def test_groups_with_other_cases_are_compared_over_those_they_share() -> None:
+    """Plain is asked half of the cases, the easy ones: its higher score is no better."""
+    outcomes = [
+        replace(outcome, scores=(Score(scorer="equals", value=value, passed=None),))
+        for outcome in example(Shape(cases=40, unfinished=0)).outcomes
+        if outcome.failure is None and outcome.trial.cell.profile.name == "greedy"
+        for number in [int(outcome.trial.cell.case.id[-3:])]
+        for value in [1.0 if number < 20 else 0.0]
+        if outcome.trial.cell.template.name == "rag" or number < 20
+    ]
+    given = report_of([outcome for outcome in outcomes if outcome.trial.cell.template.name != "rag-cited"])
+    assert not groups_of(given).same_cases
+    assert best(groups_of(given)).startswith("plain has the highest score, 1.00")
+    assert "not every group has the same cases" in said(given)["Quality"].text
+    assert said(given)["Templates"].text.endswith("no difference shown.")
+    scores = {each.group.template: each for each in given.summaries if each.metric == "score"}
+    assert not overlap(interval_of(scores["plain"]), interval_of(scores["rag"]))
 
 
 def test_failures_and_missing_trials_come_first() -> None:

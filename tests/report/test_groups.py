@@ -60,6 +60,25 @@ def test_the_centre_is_what_the_interval_is_of() -> None:
     assert groups.summary(Group(model="no", profile="such", template="group"), "score") is None
 
 
+def test_scores_compare_over_the_cases_that_both_groups_have() -> None:
+    """The summaries' intervals when the cases are the same, none at all when they have nothing in common."""
+    groups = groups_of(REPORT)
+    one, other = groups.order[:2]
+    assert groups.same_cases
+    assert groups.score_intervals(one, other) == (
+        interval_of(groups.summary(one, "score")),
+        interval_of(groups.summary(other, "score")),
+    )
+    halves = [
+        outcome
+        for outcome in REPORT.outcomes
+        if (group_of(outcome) == one) == outcome.trial.cell.case.id.startswith("where-finn")
+    ]
+    split = groups_of(report_of(halves))
+    assert not split.same_cases
+    assert split.score_intervals(one, other) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "shared"),
     [((0, 1), (1, 2), True), ((0, 1), (1.1, 2), False), ((3, 4), (0, 1), False), (None, (0, 1), True)],

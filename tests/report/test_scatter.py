@@ -31,6 +31,15 @@ def test_every_group_is_a_named_point_on_the_plane() -> None:
     assert all(mark.y_low >= mark.y >= mark.y_high for mark in figure.marks)
 
 
+def test_small_differences_of_speed_look_small() -> None:
+    """The axis spans a fifth of the speed at least."""
+    near = [replace(each, p50=1000.0, ci_low=999.0, ci_high=1001.0) for each in REPORT.summaries]
+    figure = scatter(groups_of(replace(REPORT, summaries=tuple(near))))
+    assert figure is not None
+    labels = [float(tick.label) for tick in figure.x_ticks]
+    assert labels[-1] - labels[0] >= 200
+
+
 def test_many_points_are_numbered_as_the_rows_of_the_summary() -> None:
     """Names would not fit."""
     groups = groups_of(example(Shape(models=("a", "b", "c"), cases=4)))

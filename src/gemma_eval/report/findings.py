@@ -10,7 +10,7 @@ from typing import Literal
 
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
-from gemma_eval.report.groups import Groups, Interval, Measured, interval_of, overlap
+from gemma_eval.report.groups import Groups, Interval, Measured, overlap
 
 Tone = Literal["shown", "open", "bad"]
 Status = Literal["passed", "missed", "open", "error"]
@@ -36,13 +36,21 @@ def best(groups: Groups) -> str:
     if not scores:
         return "No score was measured."
     first, *others = scores
+    value = _value(first, numbers.score)
     if not others:
-        return f"The score is {_value(first, numbers.score)}."
-    rivals = sum(overlap(first.interval, other.interval) for other in others)
-    words = f"{groups.label(first.group)} scores best, {_value(first, numbers.score)}"
+        return f"The score is {value}."
+    name = groups.label(first.group)
+    if not groups.same_cases:
+        return f"{name} has the highest score, {value}; not every group has the same cases."
+    rivals = [other for other in others if overlap(first.interval, other.interval)]
     if not rivals:
-        return f"{words}, beyond the intervals of all others."
-    return f"{words}, though {rivals} of the {len(others)} others cannot be told from it."
+        return f"{name} scores best, {value}, beyond the intervals of all others."
+    if len(rivals) == len(others):
+        return f"No difference in score is shown: {name} has {value}, and every other interval overlaps."
+    untold = (
+        groups.label(rivals[0].group) if len(rivals) == 1 else f"{len(rivals)} of the {len(others)} others"
+    )
+    return f"{name} scores best, {value}, though {untold} cannot be told from it."
 
 
 def wholeness(report: Report) -> str:
@@ -60,7 +68,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
     """Say what the run shows about quality, speed, templates, profiles and demands, bad news first."""
     found = (
         _trouble(report),
-        _leader(groups, "score", topic="Quality", verb="scores best", write=numbers.score),
+        _quality(groups),
         _leader(groups, "output_tokens_per_s", topic="Speed", verb="is fastest", write=_tokens_per_s),
         _templates(groups),
         _profiles(groups),
@@ -88,6 +96,14 @@ def _trouble(report: Report) -> Finding | None:
     parts += [f"{numbers.count(missing)} without a record ({report.run.state})"] if missing > 0 else []
     text = f"{', '.join(parts)}. Failed trials are in no score and no timing below."
     return Finding(topic="Incomplete", text=text, tone="bad")
+
+
+def _quality(groups: Groups) -> Finding | None:
+    if groups.same_cases:
+        return _leader(groups, "score", topic="Quality", verb="scores best", write=numbers.score)
+    text = "not every group has the same cases, so the scores of groups do not compare as they stand; "
+    text += "below, each pair is compared over the cases that both have."
+    return Finding(topic="Quality", text=text, tone="open")
 
 
 def _leader(
@@ -148,11 +164,7 @@ def _compare(
     shown: list[str] = []
     silent: list[str] = []
     for one, other in combinations(names, 2):
-        pairs = [
-            (interval_of(groups.summary(group(place, one), "score")),
-             interval_of(groups.summary(group(place, other), "score")))
-            for place in places
-        ]  # fmt: skip
+        pairs = [groups.score_intervals(group(place, one), group(place, other)) for place in places]
         sentence = _pair(one, other, pairs, word)
         (shown if sentence else silent).append(sentence or f"{one} and {other}")
     if not shown:

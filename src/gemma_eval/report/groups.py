@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemma_eval.records import Group, Outcome, Report, Summary
+from gemma_eval.stats.intervals import of_scores
+from gemma_eval.stats.percentiles import mean
 
 Interval = tuple[float, float]
+CaseScores = Mapping[tuple[str, str], float | None]
+"""The score of each case, by suite and id."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +36,28 @@ class Groups:
     profiles: tuple[str, ...]
     templates: tuple[str, ...]
     order: tuple[Group, ...]
-    _summaries: dict[tuple[Group, str], Summary] = field(repr=False)
+    _summaries: Mapping[tuple[Group, str], Summary] = field(repr=False)
+    _cases: Mapping[Group, CaseScores] = field(repr=False)
+
+    @property
+    def same_cases(self) -> bool:
+        """Whether every group was asked the same scored cases, so that their scores compare as they stand."""
+        return len({frozenset(self._cases_of(group)) for group in self.order}) <= 1
+
+    def score_intervals(self, one: Group, other: Group) -> tuple[Interval | None, Interval | None]:
+        """Return the intervals of two scores over the same cases.
+
+        Where both groups have the same cases these are the intervals of their summaries, otherwise those of
+        the cases that both have; `None` for both when there is no such case.
+        """
+        mine, theirs = self._cases_of(one), self._cases_of(other)
+        if set(mine) == set(theirs):
+            return interval_of(self.summary(one, "score")), interval_of(self.summary(other, "score"))
+        shared = [case for case in mine if mine[case] is not None and theirs.get(case) is not None]
+        return _interval([mine[case] for case in shared]), _interval([theirs[case] for case in shared])
+
+    def _cases_of(self, group: Group) -> CaseScores:
+        return self._cases.get(group, {})
 
     def summary(self, group: Group, metric: str) -> Summary | None:
         """Return the summary of one metric over one group, `None` where there is none."""
@@ -65,6 +90,7 @@ def groups_of(report: Report) -> Groups:
         templates=tuple(dict.fromkeys(group.template for group in order)),
         order=order,
         _summaries={(summary.group, summary.metric): summary for summary in report.summaries},
+        _cases=_case_scores(report),
     )
 
 
@@ -101,6 +127,27 @@ def overlap(one: Interval | None, other: Interval | None) -> bool:
     if one is None or other is None:
         return True
     return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _case_scores(report: Report) -> dict[Group, dict[tuple[str, str], float | None]]:
+    """Return, by group, the mean score of each case that has checks, `None` when a trial has none."""
+    trials: dict[Group, dict[tuple[str, str], list[float | None]]] = {}
+    for outcome in report.outcomes:
+        cell = outcome.trial.cell
+        if cell.case.checks:
+            scores = trials.setdefault(group_of(outcome), {}).setdefault((cell.suite, cell.case.id), [])
+            scores.append(None if outcome.failure else outcome.score)
+    return {group: {case: _mean(scores) for case, scores in cases.items()} for group, cases in trials.items()}
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return mean(known) if len(known) == len(scores) else None
+
+
+def _interval(scores: Sequence[float | None]) -> Interval | None:
+    interval = of_scores([score for score in scores if score is not None])
+    return None if interval.low is None or interval.high is None else (interval.low, interval.high)
 
 
 def _benchmarks(outcomes: list[Outcome]) -> tuple[Outcome, ...]:

@@ -110,8 +110,10 @@ def scatter(groups: Groups) -> Scatter | None:
 
 
 def _speed_ticks(points: Sequence[Point]) -> tuple[float, ...]:
+    """Return ticks that span a fifth of the speed at least, lest noise look like much."""
     ends = [end for point in points for end in point.speed.ends]
-    room = 0.04 * (max(ends) - min(ends))
+    span = max(ends) - min(ends)
+    room = max(0.04 * span, (0.2 * max(ends) - span) / 2)
     return charts.nice_ticks(max(min(ends) - room, 0.0), max(ends) + room, about=8)
 
 

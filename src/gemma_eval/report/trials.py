@@ -214,7 +214,8 @@ def _facts(outcome: Outcome) -> list[Fact]:
     if outcome.measurement is not None:
         facts += _measurement_facts(outcome.measurement)
     if outcome.generation is not None and outcome.generation.effective:
-        facts.append(("sampling", options(outcome.generation.effective)))
+        effective = sorted(outcome.generation.effective.items())
+        facts.append(("sampling", ", ".join(f"{name} = {option(value)}" for name, value in effective)))
     if case.tags:
         facts.append(("tags", ", ".join(case.tags)))
     facts.append(("declared at", f"{case.source.path}:{case.source.line}"))
@@ -247,12 +248,8 @@ def _with_reason(value: str, reason: str | None) -> str:
     return value if reason is None else f"{value} ({reason})"
 
 
-def options(values: Mapping[str, Option]) -> str:
-    """Write options as `name = value`, in the order of their names."""
-    return ", ".join(f"{name} = {_option(value)}" for name, value in sorted(values.items()))
-
-
-def _option(value: Option) -> str:
+def option(value: Option) -> str:
+    """Write the value of an option; several are parted by spaces."""
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -13,7 +13,7 @@ from gemma_eval.report.distributions import Distribution, distributions
 from gemma_eval.report.findings import Finding, best, findings, wholeness
 from gemma_eval.report.groups import Groups, centre, groups_of, interval_of, overlap
 from gemma_eval.report.scatter import Scatter, scatter
-from gemma_eval.report.trials import Fact, TrialRow, options, trial_rows
+from gemma_eval.report.trials import Fact, TrialRow, option, trial_rows
 from gemma_eval.report.visible import visible
 
 BAR_WIDTH = 96
@@ -210,8 +210,7 @@ def _cell(groups: Groups, group: Group, top: Group | None) -> MatrixCell | None:
 def _standing(groups: Groups, group: Group, top: Group) -> Standing:
     if group == top:
         return "best" if len(groups.order) > 1 else "alone"
-    mine, theirs = interval_of(groups.summary(group, "score")), interval_of(groups.summary(top, "score"))
-    return "overlaps" if overlap(mine, theirs) else "below"
+    return "overlaps" if overlap(*groups.score_intervals(group, top)) else "below"
 
 
 def _link(groups: Groups, group: Group) -> str:
@@ -272,7 +271,7 @@ def _engine(info: EngineInfo) -> list[tuple[str, str]]:
         ("parameters", numbers.count(info.parameters)),
         ("context, tokens", numbers.count(info.context_tokens)),
         ("threads", numbers.count(info.threads)),
-        ("details", options(info.details) or numbers.MISSING),
+        *((name, option(value)) for name, value in sorted(info.details.items())),
     ]
 
 
