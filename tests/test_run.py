@@ -6,14 +6,16 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 
 import gemma_eval
 from gemma_eval.cases.expand import trials
-from gemma_eval.errors import ContextOverflow, SuiteError, UsageError
+from gemma_eval.errors import ContextOverflow, PluginError, SuiteError, UsageError
 from gemma_eval.plugins import Registry, load
-from gemma_eval.protocols import RegisterScorer, Scorer
+from gemma_eval.protocols import RegisterScorer, Scorer, ScorerFactory
 from gemma_eval.records import (
     Case,
     Cell,
@@ -28,6 +30,7 @@ from gemma_eval.records import (
     Template,
 )
 from gemma_eval.run import load_suite, make_report, run_trial, stages, warm_up
+from gemma_eval.wire import dump_outcome
 from tests.examples import a_case, a_cell, a_generation, a_run
 
 
@@ -162,9 +165,61 @@ def test_a_scorer_with_a_fault_does_not_cost_the_generation() -> None:
     outcome = run_trial(trials(cell)[0], stages(load([Broken()]), Engine(a_generation("Oslo"))))
     assert outcome.generation is not None
     assert outcome.scores[0].unscored == "ZeroDivisionError: oh"
-    assert outcome.scores[0].passed is None
+    assert outcome.scores[0].passed is False
     assert outcome.scores[1].value == 1.0
     assert outcome.score is None
+    assert not outcome.passed
+
+
+def scoring(value: object) -> ScorerFactory:
+    """Return the factory of a scorer that gives `value`, or nothing at all for `None`."""
+
+    def build(options: Options) -> Scorer:
+        def score(case: Case, generation: Generation) -> Score:
+            return cast(Score, value and Score(scorer="odd", value=cast(float, value), passed=None))
+
+        return score
+
+    return build
+
+
+class Odd:
+    """A plugin whose scorer gives what no score may be."""
+
+    def __init__(self, value: object) -> None:
+        """Keep what it gives."""
+        self.value = value
+
+    @gemma_eval.hookimpl
+    def register_scorers(self, register: RegisterScorer) -> None:
+        """Register it."""
+        register("odd", scoring(self.value))
+
+
+@pytest.mark.parametrize("value", [None, 5.0, -0.1, float("nan"), float("inf"), "x"])
+def test_what_is_no_score_leaves_the_check_unscored(value: object) -> None:
+    """It would be printed as a mean of 5, or end the run when it is stored."""
+    cell = checked(a_cell(), Check(scorer="odd"))
+    outcome = run_trial(trials(cell)[0], stages(load([Odd(value)]), Engine(a_generation())))
+    assert outcome.scores[0].value is None
+    assert outcome.scores[0].unscored
+    assert dump_outcome(outcome)
+
+
+def test_a_score_of_numpy_is_a_plain_number() -> None:
+    """NumPy scalars cannot be sent by a worker."""
+    cell = checked(a_cell(), Check(scorer="odd", pass_at=0.5))
+    outcome = run_trial(trials(cell)[0], stages(load([Odd(np.float32(0.5))]), Engine(a_generation())))
+    assert type(outcome.scores[0].value) is float
+    assert outcome.scores[0].passed is True
+
+
+def test_a_plugin_that_breaks_the_contract_fails_its_trial_and_not_the_cell(registry: Registry) -> None:
+    """As a transform that leaves no token; the repeats before and after it are kept."""
+    engine = Engine(PluginError("the transform left no token"))
+    outcome = run_trial(trials(a_cell())[0], stages(registry, engine))
+    assert outcome.failure is not None
+    assert outcome.failure.kind == "plugin"
 
 
 def test_warming_up_makes_as_many_generations_as_the_case_asks(registry: Registry) -> None:

@@ -11,7 +11,7 @@ from gemma_eval.cases.load import Names
 from gemma_eval.cases.load import load as load_cases
 from gemma_eval.config.catalog import load as load_catalog
 from gemma_eval.config.shipped import suites_directory
-from gemma_eval.errors import BackendError, TemplateError, UnknownName, UsageError
+from gemma_eval.errors import BackendError, PluginError, TemplateError, UnknownName, UsageError
 from gemma_eval.measure.latency import measure
 from gemma_eval.measure.resources import watch
 from gemma_eval.plugins import Registry
@@ -85,14 +85,14 @@ def stages(registry: Registry, backend: Backend) -> Stages:
 
 
 def run_trial(trial: Trial, stage: Stages) -> Outcome:
-    """Make one generation, measure and score it; an error of engine or template becomes the failure."""
+    """Make one generation, measure and score it; an error of engine, template or plugin is its failure."""
     prompt = None
     try:
         passages = stage.retrieve(trial)
         prompt = stage.build_prompt(trial, passages)
         with watch() as memory:
             generation = stage.generate(prompt, trial)
-    except (BackendError, TemplateError) as error:
+    except (BackendError, TemplateError, PluginError) as error:
         failure = Failure(kind=error.kind, message=str(error))
         return Outcome(trial=trial, prompt=prompt, generation=None, measurement=None, failure=failure)
     measurement = measure(generation, memory=memory.reading())
@@ -140,12 +140,25 @@ def _retrieve(trial: Trial, registry: Registry) -> tuple[Passage, ...]:
 
 
 def _score(check: Check, case: Case, generation: Generation, registry: Registry) -> Score:
+    """Score one answer; a demand on an answer that could not be scored is missed."""
     scorer = registry.scorers.find(check.scorer)(check.options)
     try:
-        score = scorer(case, generation)
+        score = _checked(scorer(case, generation))
     except Exception as error:  # noqa: BLE001 - a plugin's fault must not cost the generation that was made
         reason = f"{type(error).__name__}: {error}"
-        return Score(scorer=check.scorer, value=None, passed=None, unscored=reason)
-    if check.pass_at is None or score.value is None:
+        score = Score(scorer=check.scorer, value=None, passed=None, unscored=reason)
+    if check.pass_at is None:
+        return replace(score, passed=None)
+    return replace(score, passed=score.value is not None and score.value >= check.pass_at)
+
+
+def _checked(score: Score) -> Score:
+    """Return what a scorer gave, its value as a plain float. Raises PluginError when it is no score."""
+    if not isinstance(score, Score):
+        raise PluginError(f"the scorer returned {score!r}; it should return a Score")
+    if score.value is None:
         return score
-    return replace(score, passed=score.value >= check.pass_at)
+    value = float(score.value)
+    if not 0 <= value <= 1:
+        raise PluginError(f"the scorer returned the value {score.value!r}; it should lie in 0..1")
+    return replace(score, value=value)
