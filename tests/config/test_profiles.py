@@ -102,6 +102,9 @@ def test_mirostat_beside_what_it_replaces_is_refused(tmp_path: Path, key: str) -
         ({"mirostat": 0, "mirostat_eta": 0.2}, "mirostat_eta has no effect without mirostat"),
         ({"dynatemp_exponent": 2}, "dynatemp_exponent has no effect without a dynatemp_range above 0"),
         ({"dynatemp_range": 0.5, "temperature": 0}, "dynatemp_range has no effect at temperature 0"),
+        ({"order": ["top_k"], "min_p": 0.1}, "min_p has no effect, because order does not name min_p; add"),
+        ({"order": ["top_k"], "temperature": 0.5}, "because order does not name temperature"),
+        ({"order": ["top_k"], "penalty_last_n": 8}, "because order does not name penalties"),
         ({"stop": [""]}, "stop has an empty text"),
         ({"order": ["top_k", "top_k"]}, 'order names "top_k" more than once'),
         ({"temprature": 1}, 'unknown key "temprature"; did you mean "temperature"?'),
@@ -112,6 +115,21 @@ def test_a_contradiction_is_refused(tmp_path: Path, profile: dict[str, object], 
     problems = one(tmp_path, profile)
     assert len(problems) == 1
     assert what in problems[0]
+
+
+@pytest.mark.parametrize(
+    "profile", [{"order": ["top_k"], "temperature": 0}, {"order": ["my_step"], "min_p": 0.1}]
+)
+def test_what_may_have_an_effect_without_its_step_is_accepted(
+    tmp_path: Path, profile: dict[str, object]
+) -> None:
+    """Greedy needs no step, and a plugin's step may read any key."""
+    assert "p" in read(tmp_path, json.dumps({"version": 1, "profiles": {"p": profile}}))
+
+
+def test_mirostat_beside_penalties_is_refused(tmp_path: Path) -> None:
+    """llama.cpp leaves only the temperature before mirostat."""
+    assert "replaces repeat_penalty" in one(tmp_path, {"mirostat": 2, "repeat_penalty": 1.3})[0]
 
 
 def test_all_problems_of_a_file_are_said(tmp_path: Path) -> None:

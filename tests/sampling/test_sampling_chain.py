@@ -246,6 +246,8 @@ def test_a_transform_of_candidates_that_leaves_none_is_named() -> None:
                 "dynatemp_exponent": 1.0,
             },
         ),
+        ({"order": ("top_k",), "temperature": 0.5}, {"temperature": 1.0, "order": ("top_k",)}),
+        ({"order": ("top_k",), "temperature": 0.0}, {"temperature": 0.0, "order": ("top_k",)}),
         (
             {"order": ("penalties",), "repeat_penalty": 1.1, "penalty_last_n": 0},
             {"temperature": 1.0, "order": ("penalties",)},

@@ -14,7 +14,22 @@ from gemma_eval.records import SamplingProfile
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
-REPLACED_BY_MIROSTAT = ("top_k", "top_p", "min_p", "typical_p", "dynatemp_range", "order")
+STEPS = {
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "typical_p": "typical_p",
+    "repeat_penalty": "penalties",
+    "presence_penalty": "penalties",
+    "frequency_penalty": "penalties",
+    "penalty_last_n": "penalties",
+    "dynatemp_range": "temperature",
+    "dynatemp_exponent": "temperature",
+    "temperature": "temperature",
+}
+"""The step of `order` that each key sets."""
+
+REPLACED_BY_MIROSTAT = (*(key for key in STEPS if key not in ("temperature", "dynatemp_exponent")), "order")
 """What has no effect beside `"mirostat": 2`, which chooses the candidates by itself."""
 
 
@@ -107,7 +122,21 @@ def _contradictions(row: ProfileRow) -> list[tuple[str, str]]:
         )
     if row.dynatemp_range and row.temperature == 0:
         found.append(("dynatemp_range", "dynatemp_range has no effect at temperature 0, which is greedy"))
-    return found
+    return found + [
+        (key, f"{key} has no effect, because order does not name {STEPS[key]}; add that or remove {key}")
+        for key in _left_out(row, given)
+    ]
+
+
+def _left_out(row: ProfileRow, given: set[str]) -> list[str]:
+    """Return the keys whose step is not in the order.
+
+    A step that a plugin brought may read any key. Temperature 0 is greedy without a step.
+    """
+    if row.order is None or not set(row.order) <= set(STEPS.values()):
+        return []
+    idle = [key for key, step in STEPS.items() if key in given and step not in row.order]
+    return [key for key in idle if not (key == "temperature" and row.temperature == 0)]
 
 
 def _record(name: str, row: ProfileRow) -> SamplingProfile:

@@ -93,8 +93,12 @@ def is_greedy(profile: SamplingProfile) -> bool:
 
 
 def effective(profile: SamplingProfile) -> Options:
-    """Return the parameters that decide a draw under `profile`; what is off or overruled is left out."""
-    used: dict[str, Option] = {"temperature": profile.temperature}
+    """Return the parameters that decide a draw under `profile`; what is off or overruled is left out.
+
+    The temperature is 1 where it is no step of the order, unless it is 0, which is greedy without a step.
+    """
+    applied = profile.mirostat or is_greedy(profile) or "temperature" in profile.order
+    used: dict[str, Option] = {"temperature": profile.temperature if applied else _NEUTRAL.temperature}
     if profile.mirostat:
         return used | {name: _value(profile, name) for name in _MIROSTAT}
     used["order"] = profile.order
