@@ -57,6 +57,12 @@ def test_a_selection_is_planned_as_it_would_run(pytester: pytest.Pytester) -> No
     result.stdout.fnmatch_lines(["1 cells, 5 generations to be recorded, 3 to warm up"])
 
 
+def test_a_plan_needs_no_terminal_plugin(pytester: pytest.Pytester) -> None:
+    """`-p no:terminal` leaves the plan."""
+    write_project(pytester.path)
+    pytester.runpytest_subprocess("--gemma-plan", "-p", "no:terminal").stdout.fnmatch_lines(["suite cities"])
+
+
 def test_an_estimate_is_the_sum_over_generations() -> None:
     """Mean of the group 2 s, three generations measured and one to warm up: 8 s."""
     cell = with_repeats(a_cell(), repeats=3, warmup=1)

@@ -145,11 +145,22 @@ def has_run(folder: Path) -> bool:
 
 def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
     """`kill -9` at twenty random points: nothing shown is lost, and the result is that of one whole run."""
-    suite = head(models=("slow",)) + "".join(twice(n) for n in range(60))
+    kills_lose_nothing(tmp_path, kills=20, cases=60)
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_lose_nothing(tmp_path: Path) -> None:
+    """The same ten times as often."""
+    kills_lose_nothing(tmp_path, kills=200, cases=600)
+
+
+def kills_lose_nothing(tmp_path: Path, *, kills: int, cases: int) -> None:
+    """Compare a run that was killed so often with one that was not."""
+    suite = head(models=("slow",)) + "".join(twice(n) for n in range(cases))
     killed_often, whole = tmp_path / "killed", tmp_path / "whole"
     write_project(killed_often, suite)
     write_project(whole, suite)
-    assert kill_until_done(killed_often, kills=20, seed=20261120) >= 20
+    assert kill_until_done(killed_often, kills=kills, seed=20261120) >= kills
     assert kill_until_done(whole, kills=0, seed=0) == 0
     assert determined(latest(killed_often)) == determined(latest(whole))
     with results(killed_often) as reader:

@@ -99,6 +99,14 @@ def test_two_suites_with_one_id_are_refused(pytester: pytest.Pytester) -> None:
     assert "both called @cities" in line
 
 
+def test_two_suites_of_one_name_are_refused(pytester: pytest.Pytester) -> None:
+    """Their cases would be taken for each other in the results."""
+    write_project(pytester.path / "one")
+    write_project(pytester.path / "two")
+    (line,) = refused(pytester)
+    assert line.endswith('are both named "cities"; rename one of them')
+
+
 def test_an_unknown_backend_is_refused(pytester: pytest.Pytester) -> None:
     """A model whose backend nothing registers is a mistake in models.toml."""
     write_project(pytester.path)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.plugin.project import CITIES, a_case, head, latest, results, write_project
@@ -80,6 +85,21 @@ def test_a_worker_that_dies_loses_only_its_cell(pytester: pytest.Pytester) -> No
     assert result.ret == 1
     with results(pytester.path) as reader:
         assert reader.run("latest").state == "interrupted"
+
+
+def test_workers_end_with_the_run_that_was_killed(tmp_path: Path) -> None:
+    """`kill -9` of the process that records leaves no worker behind to disturb the next run."""
+    write_project(tmp_path, head(models=("slow",)) + a_case("long", keys="repeats = 1000"))
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "no:cacheprovider", "cities.gemma.toml"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        database = tmp_path / "reports" / "gemma_eval.db"
+        while not database.exists() and process.poll() is None:
+            time.sleep(0.05)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    gone, alive = psutil.wait_procs(workers, timeout=5)
+    assert gone
+    assert not alive
 
 
 def test_a_bad_suite_is_refused_before_workers_start(pytester: pytest.Pytester) -> None:

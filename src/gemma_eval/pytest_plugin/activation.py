@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.executors.worker import end_with_parent
 from gemma_eval.pytest_plugin import options
 from gemma_eval.pytest_plugin.evaluation import EVALUATION, Evaluation
 from gemma_eval.pytest_plugin.every_process import EveryProcess
@@ -40,6 +41,8 @@ def start(config: pytest.Config) -> Evaluation:
     config.pluginmanager.register(EveryProcess(evaluation), "gemma_eval_process")
     if told is None:
         _register_for_one_process(config, evaluation)
+    else:
+        end_with_parent()
     return evaluation
 
 

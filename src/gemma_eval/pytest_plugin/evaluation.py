@@ -43,16 +43,17 @@ class Evaluation:
         self.asked = suites.find(self.settings.suites, here=self.here, folders=self.settings.suite_folders)
         self.engines = Engines(load=self._load_backend)
         self.suites: dict[Path, LoadedSuite] = {}
-        self._plugins: tuple[ModuleType, ...] = ()
+        self._seen: set[object] = set()
+        self._modules: tuple[ModuleType, ...] = ()
         self._registry: Registry | None = None
 
     @property
     def registry(self) -> Registry:
         """What is registered; a conftest.py that was loaded meanwhile is heard. Raises PluginError."""
-        present = _modules_with_hooks(self.config.pluginmanager)
-        if self._registry is None or present != self._plugins:
-            self._registry = plugins.load(present)
-            self._plugins = present
+        present = self.config.pluginmanager.get_plugins()
+        if self._registry is None or present != self._seen:
+            self._seen = present
+            self._registry = self._load_plugins(_modules_with_hooks(self.config.pluginmanager))
         return self._registry
 
     def check(self, given: Sequence[Path]) -> None:
@@ -140,6 +141,13 @@ class Evaluation:
         with closing(open_reader(self.settings.database)) as reader:
             outcomes = reader.outcomes(self.resumed)
         return {outcome.trial.key: outcome for outcome in outcomes}
+
+    def _load_plugins(self, modules: tuple[ModuleType, ...]) -> Registry:
+        """Return a new registry when other modules have hooks now, so that what was loaded is kept."""
+        if self._registry is None or modules != self._modules:
+            self._modules = modules
+            return plugins.load(modules)
+        return self._registry
 
     def _load_backend(self, spec: ModelSpec) -> Backend:
         return load_backend(spec, self.registry, clock=time.perf_counter_ns)

@@ -34,7 +34,16 @@ def narrow(cells: Iterable[Cell], settings: Settings) -> tuple[Cell, ...]:
 
 
 def check(suites: Sequence[LoadedSuite], settings: Settings) -> None:
-    """Refuse a glob that fits nothing, and a choice that leaves no cell. Raises pytest.UsageError."""
+    """Refuse a glob that fits nothing, a choice that leaves no cell, and two suites of one name.
+
+    Raises pytest.UsageError.
+    """
+    paths: dict[str, Path] = {}
+    for loaded in suites:
+        other = paths.setdefault(loaded.suite.name, loaded.path)
+        if other != loaded.path:
+            name = loaded.suite.name
+            raise pytest.UsageError(f'{other} and {loaded.path} are both named "{name}"; rename one of them')
     cells = [cell for loaded in suites for cell in loaded.everything]
     for noun, globs, name_of in _axes(settings):
         names = {name_of(cell) for cell in cells}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -38,10 +39,7 @@ class Plan:
         evaluation = self._evaluation
         check(tuple(evaluation.suites.values()), evaluation.settings)
         cells = [item.cell for item in session.items if isinstance(item, CaseItem)]
-        terminal = session.config.get_terminal_writer()
-        terminal.line()
-        for line in lines(cells, self._earlier(cells)):
-            terminal.line(line)
+        sys.stdout.write("\n".join(["", *lines(cells, self._earlier(cells)), ""]))
         return True
 
     def _earlier(self, cells: Sequence[Cell]) -> Earlier | None:
