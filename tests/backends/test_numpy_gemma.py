@@ -211,10 +211,11 @@ def test_an_unknown_option_is_answered_with_the_known(folder: Path) -> None:
         load(folder, options={"thread": 1})
 
 
-def test_a_folder_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("location", ["nowhere", "~nobody-is-called-so/nowhere", f"{'a' * 5000}/nowhere"])
+def test_a_folder_that_does_not_exist_is_one_line(location: str) -> None:
     """The message names the location and the model that ships."""
     with pytest.raises(ModelNotFound, match=r"nowhere: no such folder; .* or @pocket"):
-        load(tmp_path / "nowhere")
+        load(Path(location))
 
 
 def test_a_tokenizer_of_another_model_is_found_at_load(folder: Path) -> None:

@@ -74,6 +74,8 @@ def test_a_suite_is_found_by_name_or_by_path(tmp_path: Path) -> None:
         ("models", 'no suite named "models"'),
         ("min.toml", 'no suite named "min.toml"; did you mean "mine.toml"?'),
         ("../standard", 'no suite named "../standard"'),
+        ("~nobody-is-called-so/mine.toml", 'no suite named "~nobody-is-called-so/mine.toml"'),
+        (f"./{'a' * 5000}", 'no suite named "./aaa'),
     ],
 )
 def test_an_unknown_suite_is_a_usage_error_with_a_suggestion(tmp_path: Path, name: str, message: str) -> None:

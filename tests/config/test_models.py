@@ -43,6 +43,12 @@ def test_a_location_that_is_not_relative_is_kept(tmp_path: Path, location: str) 
     assert read(tmp_path, text)["m"].location == location
 
 
+def test_a_home_that_nobody_has_is_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    """The backend says so when it looks; reading the file does not fail."""
+    text = 'version = 1\n[model.m]\nbackend = "b"\nlocation = "~nobody-is-called-so/m"\n'
+    assert read(tmp_path, text)["m"].location.endswith("/~nobody-is-called-so/m")
+
+
 def test_all_problems_of_a_file_are_said(tmp_path: Path) -> None:
     """Each with its line and its model."""
     text = (

@@ -94,6 +94,13 @@ def test_the_chat_template_is_found_where_folders_keep_it(tmp_path: Path) -> Non
     assert Tokenizer(tmp_path).chat_template is None
 
 
+def test_a_damaged_chat_template_is_a_model_error(tmp_path: Path) -> None:
+    """One line that names the file, no traceback."""
+    (write_model(tmp_path) / "chat_template.jinja").write_bytes(b"\xff\xfe{{ messages }}")
+    with pytest.raises(ModelNotFound, match=r"chat_template\.jinja: cannot be read as UTF-8"):
+        Tokenizer(tmp_path)
+
+
 @pytest.mark.parametrize(("content", "complaint"), [(None, "no such file"), ("{}", "not a tokenizer file")])
 def test_a_missing_or_damaged_tokenizer_is_one_line(
     tmp_path: Path, content: str | None, complaint: str

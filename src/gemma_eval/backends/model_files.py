@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from gemma_eval.errors import ModelNotFound
+from gemma_eval.files import read
 
 POCKET = "@pocket"
 """The location of the model that ships with gemma_eval."""
@@ -17,8 +18,8 @@ def locate(location: str) -> Path:
     """Return the folder of a model; `@pocket` is the one that ships. Raises ModelNotFound."""
     if location == POCKET:
         return Path(str(files("gemma_eval") / "pocket"))
-    folder = Path(location).expanduser()
-    if not folder.is_dir():
+    folder = read.expanded(location)
+    if not read.exists(folder, "folder"):
         raise ModelNotFound(f"{location}: no such folder; give the folder of a model, or {POCKET}")
     return folder
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, cast
 from pydantic import Field
 
 from gemma_eval.config.files import VERSION, Problems, read_table
-from gemma_eval.files import rows
+from gemma_eval.files import read, rows
 from gemma_eval.records import ModelSpec, Options
 
 SHIPPED = "@"
@@ -72,4 +72,4 @@ def _resolved(location: str, folder: Path) -> str:
     """Resolve a relative path against the folder of models.toml; leave URLs and `@names` alone."""
     if location.startswith(SHIPPED) or "://" in location or "\0" in location:
         return location
-    return str((folder / Path(location).expanduser()).absolute()) if location else location
+    return str((folder / read.expanded(location)).absolute()) if location else location

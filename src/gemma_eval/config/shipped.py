@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gemma_eval.errors import UnknownName, UsageError
+from gemma_eval.files import read
 
 SUFFIX = ".toml"
 _NOT_SUITES = frozenset({"models.toml"})
@@ -30,8 +31,8 @@ def suite_path(name_or_path: str, *, folder: Path) -> Path:
     if "\0" in name_or_path or not name_or_path.strip():
         raise UsageError("the name of a suite is empty or has a zero byte; give a name or a path")
     if name_or_path.endswith(SUFFIX) or "/" in name_or_path:
-        path = folder / Path(name_or_path).expanduser()
-        if not path.is_file():
+        path = folder / read.expanded(name_or_path)
+        if not read.exists(path, "file"):
             given = Path(name_or_path).parent
             raise UnknownName(
                 "suite", name_or_path, (str(given / near.name) for near in _files_in(path.parent))

@@ -6,6 +6,7 @@ import codecs
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 
 LARGEST_BYTES = 1 << 20
 """No suite, profile, model or document file is larger than 1 MiB."""
@@ -55,6 +56,22 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ReadError("is not UTF-8 here; save it as UTF-8", line=line) from error
+
+
+def expanded(path: str) -> Path:
+    """Return a path that a person typed, `~` made a home; one of a user that does not exist stays as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def exists(path: Path, kind: Literal["file", "folder"]) -> bool:
+    """Whether there is such a file or folder; a name that cannot be one, as it is too long, is none."""
+    try:
+        return path.is_file() if kind == "file" else path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -96,7 +96,10 @@ def _chat_template(folder: Path) -> str | None:
     """Return the chat template: a file of its own, or in older folders a key of tokenizer_config.json."""
     path = folder / "chat_template.jinja"
     if path.exists():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeError) as error:
+            raise ModelNotFound(f"{path}: cannot be read as UTF-8 text: {error}") from error
     template = read_optional_json(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):  # several, each with a name
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, Mapping)}
