@@ -16,6 +16,7 @@ import pytest
 
 from gemma_eval.errors import StoreError, UnknownName
 from gemma_eval.records import EngineInfo, Failure, Outcome, Score, Source
+from gemma_eval.stats.summary import case_scores
 from gemma_eval.store.read import open_reader
 from gemma_eval.store.write import Store, open_store
 from tests.examples import a_case, a_run, an_outcome
@@ -337,6 +338,15 @@ def test_a_cell_is_the_mean_of_its_repeats(store: Store, path: Path) -> None:
     assert (case_id, n, passed, failed, scored, score) == ("a", 2, 2, 0, 2, 1.0)
     assert ttft_s == pytest.approx(statistics.fmean((0.010, 0.05)))
     assert tpot_s == pytest.approx(0.020)
+
+
+def test_a_cell_of_which_a_repeat_has_no_score_has_none(store: Store, path: Path) -> None:
+    """As in the summaries: not the mean of what is left, and the count says so."""
+    unscored = replace(OUTCOMES[1], scores=(Score(scorer="contains", value=None, passed=None, unscored="x"),))
+    for outcome in (OUTCOMES[0], unscored):
+        store.record(RUN.id, outcome)
+    assert query(path, "SELECT n, scored, score FROM v_cell") == [(2, 1, None)]
+    assert case_scores((OUTCOMES[0], unscored)) == (None,)
 
 
 def test_scores_and_transcripts_can_be_searched(store: Store, path: Path) -> None:

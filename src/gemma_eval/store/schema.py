@@ -4,7 +4,8 @@ The views are the public read API; they keep their columns from version to versi
 
     v_run         one row per run: when, what, its state, planned and recorded trials
     v_outcome     one row per recorded trial: names, repeat, seed, score, timings, memory, failure
-    v_cell        one row per case, model, profile and template of a run: means over its repeats
+    v_cell        one row per case, model, profile and template of a run: means over its repeats; no score,
+                  as in reports, where a repeat failed or could not be judged
     v_score       one row per check of a trial: scorer, value, passed, answer, explanation
     v_transcript  one row per recorded trial: the prompt as the model read it and the text it wrote
 
@@ -146,7 +147,8 @@ FROM plan JOIN outcome USING(run_id, trial_key)
     """
 CREATE VIEW v_cell AS
 SELECT run_id, suite, case_id, kind, model, profile, template, count(*) AS n,
-  sum(passed) AS passed, count(failure_kind) AS failed, count(score) AS scored, avg(score) AS score,
+  sum(passed) AS passed, count(failure_kind) AS failed, count(score) AS scored,
+  CASE WHEN count(score) = count(*) THEN avg(score) END AS score,
   avg(ttft_s) AS ttft_s, avg(tpot_s) AS tpot_s, avg(e2e_s) AS e2e_s,
   avg(output_tokens_per_s) AS output_tokens_per_s, max(peak_memory_bytes) AS peak_memory_bytes
 FROM v_outcome GROUP BY run_id, suite, case_id, kind, model, profile, template
