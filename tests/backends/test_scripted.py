@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gemma_eval.backends import scripted
 from gemma_eval.backends.scripted import Scripted
+from gemma_eval.config import models
 from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
 from gemma_eval.records import Message, ModelSpec, Option, Prompt, SamplingProfile
 
@@ -36,6 +38,15 @@ def test_stamps_are_exactly_what_was_asked_for() -> None:
     assert (found.requested_ns, found.ended_ns) == (1_000_000_000, 1_047_500_000)
     assert (found.text, found.finish_reason, found.output_tokens) == ("He lives in Oslo.", "stop", 4)
     assert found.prompt_tokens == 3
+
+
+def test_the_model_in_its_manual_is_one(tmp_path: Path) -> None:
+    """What a person copies from there can be loaded."""
+    example = [line for line in str(scripted.__doc__).splitlines() if line.startswith("    ")]
+    path = tmp_path / "models.toml"
+    path.write_text("\n".join(["version = 1", *(line.strip() for line in example)]))
+    spec = models.load(path)["echo"]
+    assert scripted.load(spec, clock=lambda: 0, transforms={}).replies == ("Oslo", "Rome")
 
 
 def test_the_seed_chooses_among_replies() -> None:

@@ -2,7 +2,7 @@
 
     [model.echo]
     backend = "scripted"
-    location = ""
+    location = "-"
     options = { replies = ["Oslo", "Rome"], ttft_ms = 40, tpot_ms = 5 }
 
 `reply` is the one answer, `replies` are several, of which trial seed modulo their number chooses one, so

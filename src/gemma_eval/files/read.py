@@ -59,7 +59,7 @@ def decode(data: bytes) -> str:
 
 
 def expanded(path: str) -> Path:
-    """Return a path that a person typed, `~` made a home; one of a user that does not exist stays as it is."""
+    """Return a path that a person typed, `~` made a home; that of an unknown user stays as it is."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
