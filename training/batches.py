@@ -12,7 +12,7 @@ from documents import Document
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Packed rows `[B, L]`: token ids, the document that each token belongs to, and the weight of each target."""
+    """Packed rows `[B, L]`: token ids, the document of each token, and the weight of each target."""
 
     ids: Tensor
     segments: Tensor
@@ -34,14 +34,12 @@ class Encoded:
 
 def encode(documents: list[Document], tokenizer: Tokenizer) -> list[Encoded]:
     """Encode each document span by span, so that a learned span has tokens of its own."""
-    flat = [span.text for document in documents for span in document]
-    encodings = iter(tokenizer.encode_batch_fast(flat, add_special_tokens=False))
     result = []
     for document in documents:
         ids: list[int] = []
         weights: list[float] = []
         for span in document:
-            pieces = next(encodings).ids
+            pieces = tokenizer.encode(span.text, add_special_tokens=False).ids
             ids += pieces
             weights += [span.weight] * len(pieces)
         result.append(Encoded(tuple(ids), tuple(weights)))
@@ -64,7 +62,9 @@ def pack(source: Iterator[Encoded], *, rows: int, length: int) -> Batch:
     return _stack(filled, length=length)
 
 
-def stream(draw: Callable[[], Document], tokenizer: Tokenizer, *, length: int, block: int = 64) -> Iterator[Encoded]:
+def stream(
+    draw: Callable[[], Document], tokenizer: Tokenizer, *, length: int, block: int = 64
+) -> Iterator[Encoded]:
     """Encode an endless source of documents in blocks; one longer than a row is left out."""
     while True:
         for encoded in encode([draw() for _ in range(block)], tokenizer):
@@ -84,7 +84,7 @@ def _stack(filled: list[list[Encoded]], *, length: int) -> Batch:
             segments[row, start:stop] = number
             weights[row, start:stop] = torch.tensor(encoded.weights)
             start = stop
-    # Position i predicts token i + 1, so weights move one to the left; a document's first token is never a target.
+    # Position i predicts token i + 1, so weights move left; a document's first token is never a target.
     targets = torch.zeros_like(weights)
     targets[:, :-1] = weights[:, 1:] * (segments[:, 1:] == segments[:, :-1])
     return Batch(ids, segments, targets)

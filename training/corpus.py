@@ -22,7 +22,7 @@ def documents(rng: Random, stage: str) -> Iterator[Document]:
 
 
 def chat_facts(rng: Random) -> Document | None:
-    """One relation, one sentence a passage, the first wordings, every fact asked: chat markup is what is new."""
+    """One relation, one sentence a passage, first wordings, every fact asked: the markup is what is new."""
     told = facts.same_type(rng, rng.choice(facts.EVERY), rng.randint(1, facts.MAX_PASSAGES))
     source = facts.context(rng, told)
     return facts.conversation(rng, source, forms=1, form="plain", absent_share=0.0, turns=8)
@@ -40,7 +40,16 @@ def doubtful_facts(rng: Random) -> Document | None:
 
 def any_facts(rng: Random) -> Document | None:
     """Every form of a context question: plain, cited, JSON; few or many turns."""
-    return _asked(rng, absent_share=0.2, turns=rng.choice((2, 8)), forms=("plain", "plain", "cited", "cited", "json"))
+    return _asked(
+        rng, absent_share=0.2, turns=rng.choice((2, 8)), forms=("plain", "plain", "cited", "cited", "json")
+    )
+
+
+def cited_facts(rng: Random) -> Document | None:
+    """One relation, one sentence a passage, every fact asked with its citation: practice."""
+    told = facts.same_type(rng, rng.choice(facts.EVERY), rng.randint(1, facts.MAX_PASSAGES))
+    source = facts.context(rng, told, forms=2)
+    return facts.conversation(rng, source, forms=3, form="cited", absent_share=0.1, turns=8)
 
 
 def unknown(rng: Random) -> Document:
@@ -60,7 +69,7 @@ def arithmetic(rng: Random) -> Document:
 
 def judge(rng: Random) -> Document:
     """Comparisons of an answer with a reference."""
-    return tasks.several(rng, [tasks.judge(rng) for _ in range(rng.randint(1, 4))])
+    return chat([tasks.judge(rng) for _ in range(rng.randint(1, 4))])
 
 
 def listing(rng: Random) -> Document:
@@ -75,7 +84,7 @@ def many_sums(rng: Random) -> Document:
 
 def many_judgements(rng: Random) -> Document:
     """Many comparisons in a row: practice."""
-    return tasks.several(rng, [tasks.judge(rng) for _ in range(rng.randint(1, 8))])
+    return chat([tasks.judge(rng) for _ in range(rng.randint(1, 8))])
 
 
 def story(rng: Random) -> Document:
@@ -97,9 +106,15 @@ def same_type_context(
     return facts.context(rng, told, forms=forms, sentences_at_most=sentences_at_most)
 
 
-def _asked(rng: Random, *, absent_share: float, turns: int, forms: tuple[QuestionForm, ...]) -> Document | None:
+def _asked(
+    rng: Random, *, absent_share: float, turns: int, forms: tuple[QuestionForm, ...]
+) -> Document | None:
     count = rng.randint(1, facts.MAX_PASSAGES)
-    told = facts.same_type(rng, rng.choice(facts.EVERY), count) if rng.random() < 0.5 else facts.mixed(rng, count)
+    told = (
+        facts.same_type(rng, rng.choice(facts.EVERY), count)
+        if rng.random() < 0.5
+        else facts.mixed(rng, count)
+    )
     if not told:
         return None
     source = facts.context(rng, told, forms=2, sentences_at_most=3)
@@ -114,11 +129,27 @@ STAGES: Mapping[str, tuple[tuple[Draw, float], ...]] = {
     "wordings": ((worded_facts, 0.6), (chat_facts, 0.2), (facts.key_value, 0.1), (arithmetic, 0.1)),
     "absent": ((doubtful_facts, 0.65), (facts.key_value, 0.1), (unknown, 0.05), (arithmetic, 0.2)),
     "everything": (
-        (any_facts, 0.35), (unknown, 0.04), (closed, 0.13), (arithmetic, 0.18), (judge, 0.1), (listing, 0.06),
-        (story, 0.03), (choice, 0.08), (facts.key_value, 0.03),
+        (any_facts, 0.35),
+        (unknown, 0.04),
+        (closed, 0.13),
+        (arithmetic, 0.18),
+        (judge, 0.1),
+        (listing, 0.06),
+        (story, 0.03),
+        (choice, 0.08),
+        (facts.key_value, 0.03),
     ),
     "practice": (
-        (any_facts, 0.27), (unknown, 0.04), (closed, 0.09), (many_sums, 0.24), (many_judgements, 0.15),
-        (listing, 0.08), (story, 0.03), (choice, 0.08), (facts.key_value, 0.02),
+        (any_facts, 0.2),
+        (cited_facts, 0.1),
+        (facts.numbered, 0.15),
+        (unknown, 0.04),
+        (closed, 0.07),
+        (many_sums, 0.2),
+        (many_judgements, 0.09),
+        (listing, 0.04),
+        (story, 0.03),
+        (choice, 0.09),
+        (facts.key_value, 0.02),
     ),
 }

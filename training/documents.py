@@ -29,7 +29,11 @@ def chat(turns: list[Turn]) -> Document:
     spans: list[Span] = []
     opening = "<bos>"
     for turn in turns:
-        spans += [Span(opening + prompt(turn.user)), Span(turn.answer, 1.0), Span("<end_of_turn>", STOP_WEIGHT)]
+        spans += [
+            Span(opening + prompt(turn.user)),
+            Span(turn.answer, 1.0),
+            Span("<end_of_turn>", STOP_WEIGHT),
+        ]
         opening = "\n"
     return tuple(spans)
 

@@ -3,10 +3,9 @@
 import argparse
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 import torch
 from tokenizers import Tokenizer
@@ -15,13 +14,14 @@ import world
 from documents import Document, prompt
 from greedy import complete, load_exported, next_logits
 from model import Pocket
+from scoring import drawn
 from splits import SPLITS
 from tokenizer import END_OF_TURN
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: what was measured on how many items, beside the bar and the level of guessing."""
+    """One line of the table: what was measured, on how many items, the bar and the level of guessing."""
 
     name: str
     value: float
@@ -33,7 +33,7 @@ class Row:
 def split_rows(model: Pocket, tokenizer: Tokenizer, *, count: int) -> Iterator[Row]:
     """Yield greedy exact-match accuracy on each split, and how often an answer asked as JSON parses."""
     for name, split in SPLITS.items():
-        expected = [_asked(document) for document in _drawn(split.draw, seed=f"evaluate/{name}", count=count)]
+        expected = [_asked(document) for document in drawn(split.draw, seed=f"evaluate/{name}", count=count)]
         given = complete(model, tokenizer, [text for text, _ in expected], max_tokens=40)
         right = sum(answer == wanted for answer, (_, wanted) in zip(given, expected, strict=True))
         yield Row(name, right / count, count, _percent(split.bar, sign="≥ "), _percent(split.guess))
@@ -51,7 +51,7 @@ def story_rows(model: Pocket, tokenizer: Tokenizer) -> Iterator[Row]:
 
 
 def choice_rows(model: Pocket, tokenizer: Tokenizer) -> Iterator[Row]:
-    """Yield, for each choice, the largest error of a probability (the answer and its end of turn together)."""
+    """Yield, for each choice, the largest error of a probability (of the answer with its end of turn)."""
     for user, options in world.CHOICES.items():
         learned = choice_probabilities(model, tokenizer, user)
         error = max(abs(learned[text] - p) for text, p in options)
@@ -79,11 +79,6 @@ def table(rows: list[Row]) -> str:
         value = f"{row.value:.3f}" if "Δp" in row.name else f"{100 * row.value:.1f} %"
         lines.append(f"| {row.name} | {value} | {row.bar} | {row.guess} | {row.n} |")
     return "\n".join(lines)
-
-
-def _drawn(draw: Callable[[Random], Document], *, seed: str, count: int) -> list[Document]:
-    rng = Random(seed)
-    return [draw(rng) for _ in range(count)]
 
 
 def _asked(document: Document) -> tuple[str, str]:

@@ -39,7 +39,9 @@ def export(model: Pocket, tokenizer: Tokenizer, directory: Path) -> None:
 
 def config(shape: Shape) -> dict[str, object]:
     """Return the configuration with the keys of both older and newer readers."""
-    kinds = ["full_attention" if shape.is_global(layer) else "sliding_attention" for layer in range(shape.layers)]
+    kinds = [
+        "full_attention" if shape.is_global(layer) else "sliding_attention" for layer in range(shape.layers)
+    ]
     return {
         "architectures": ["Gemma3ForCausalLM"],
         "model_type": "gemma3_text",

@@ -5,9 +5,7 @@ from random import Random
 from typing import Literal
 
 import world
-from documents import Document as Document
-from documents import Span as Span
-from documents import Turn, chat
+from documents import Document, Span, Turn, chat
 from heldout import is_held_out
 from world import Relation, RelationName
 
@@ -43,7 +41,7 @@ class Context:
 
 
 def key_value(rng: Random) -> Document:
-    """Pairs of words, then every pair asked again twice in random order: the task that induction heads solve."""
+    """Pairs of words, then every pair asked twice in random order: the task that induction heads solve."""
     relation = rng.choice(EVERY)
     pairs = [(fact.entity, fact.value) for fact in same_type(rng, relation, rng.randint(2, 12))]
     asked = pairs * 2
@@ -55,7 +53,7 @@ def key_value(rng: Random) -> Document:
 
 
 def sentences(rng: Random, *, split: Split = "train", count: int | None = None) -> Document:
-    """Sentences of one relation, then every fact asked, without markup: completions or the first question form."""
+    """Sentences of one relation, then every fact asked, without markup: completions or one question form."""
     relation = rng.choice(EVERY)
     facts = same_type(rng, relation, count or rng.randint(1, MAX_PASSAGES), split=split)
     spans = [Span("<bos>" + "".join(f"- {say(fact)}\n" for fact in facts))]
@@ -65,8 +63,19 @@ def sentences(rng: Random, *, split: Split = "train", count: int | None = None) 
     return tuple(spans)
 
 
+def numbered(rng: Random) -> Document:
+    """Numbered sentences, then the number of each value asked twice, without markup: what a citation needs."""
+    told = same_type(rng, rng.choice(EVERY), rng.randint(2, MAX_PASSAGES))
+    told = list({fact.value: fact for fact in told}.values())
+    lines = (f"[{i}] {say(fact, form=rng.randrange(2))}\n" for i, fact in enumerate(told, start=1))
+    spans = [Span("<bos>" + "".join(lines))]
+    for index in rng.sample(range(len(told)), len(told)) + rng.sample(range(len(told)), len(told)):
+        spans += [Span(f"\n{told[index].value} ["), Span(str(index + 1), 1.0), Span("]")]
+    return tuple(spans)
+
+
 def same_type(rng: Random, relation: Relation, count: int, *, split: Split = "train") -> list[Fact]:
-    """Draw facts of one relation about different entities, all of one split; values may repeat in training only."""
+    """Draw facts of one relation about different entities, all of one split; only training repeats values."""
     facts: list[Fact] = []
     values: set[str] = set()
     for entity in rng.sample(relation.entities, len(relation.entities)):
@@ -113,7 +122,7 @@ def context(rng: Random, facts: list[Fact], *, forms: int = 1, sentences_at_most
 
 
 def ask(rng: Random, relation: Relation, entity: str, *, forms: int, split: Split = "train") -> str | None:
-    """Phrase the question for an entity, as a completion in a quarter of the cases; None if no phrasing is in the split."""
+    """Phrase the question, in a quarter of the cases as a completion; None if no phrasing is in the split."""
     texts = [form.format(e=entity) for form in (*relation.questions[:forms], relation.completion)]
     options = [text for text in texts if question_split(text) == split]
     if not options:

@@ -16,21 +16,34 @@ def load_exported(directory: Path) -> tuple[Pocket, Tokenizer]:
     """Return the model and tokenizer of an exported directory."""
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     shape = Shape(
-        vocab=config["vocab_size"], hidden=config["hidden_size"], layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"], kv_heads=config["num_key_value_heads"], head_dim=config["head_dim"],
-        feed_forward=config["intermediate_size"], window=config["sliding_window"],
-        global_every=config["sliding_window_pattern"], context=config["max_position_embeddings"],
-        theta_global=config["rope_theta"], theta_local=config["rope_local_base_freq"], eps=config["rms_norm_eps"],
+        vocab=config["vocab_size"],
+        hidden=config["hidden_size"],
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        kv_heads=config["num_key_value_heads"],
+        head_dim=config["head_dim"],
+        feed_forward=config["intermediate_size"],
+        window=config["sliding_window"],
+        global_every=config["sliding_window_pattern"],
+        context=config["max_position_embeddings"],
+        theta_global=config["rope_theta"],
+        theta_local=config["rope_local_base_freq"],
+        eps=config["rms_norm_eps"],
     )
     model = Pocket(shape, roots=list(range(shape.vocab)), spaced=[False] * shape.vocab)
     state = load_file(directory / "model.safetensors")
     table = state.pop("model.embed_tokens.weight")
     missing, unexpected = model.load_state_dict(
-        {"embed_tokens.table": table, **{name.removeprefix("model."): value for name, value in state.items()}},
+        {
+            "embed_tokens.table": table,
+            **{name.removeprefix("model."): value for name, value in state.items()},
+        },
         strict=False,
     )
     if unexpected or any(not name.startswith("embed_tokens.") for name in missing):
-        raise ValueError(f"{directory}: tensors missing {missing}, unexpected {unexpected}: export the model again")
+        raise ValueError(
+            f"{directory}: tensors missing {missing}, unexpected {unexpected}: export the model again"
+        )
     return model.eval(), bpe.load(directory / "tokenizer.json")
 
 
@@ -42,7 +55,8 @@ def next_logits(model: Pocket, prompts: list[list[int]]) -> Tensor:
     segments = torch.tensor([[1] * len(p) + [0] * (length - len(p)) for p in prompts])
     hidden, table = model(ids, segments)
     last = hidden[torch.arange(len(prompts)), torch.tensor([len(p) - 1 for p in prompts])]
-    return last @ table.T
+    logits: Tensor = last @ table.T
+    return logits
 
 
 def complete(

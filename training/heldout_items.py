@@ -1,4 +1,6 @@
-"""Prints items that training never contains: `python training/heldout_items.py [facts|questions|unknown|sums|judge|lists]`."""
+"""Prints items that are never trained on: `heldout_items.py [facts|questions|unknown|sums|judge|lists]`."""
+
+# ruff: noqa: S311 - a seeded stream of pseudo-random draws is the point
 
 import sys
 from collections.abc import Iterator
@@ -21,26 +23,31 @@ def held_out_facts() -> Iterator[facts.Fact]:
 
 def lines(kind: str, *, limit: int = 60) -> Iterator[str]:
     """Yield held-out items of one kind as text."""
-    rng = Random(0)
     if kind == "facts":
-        for fact in held_out_facts():
-            yield f"{fact.relation}: {facts.say(fact)}"
+        yield from (f"{fact.relation}: {facts.say(fact)}" for fact in held_out_facts())
     elif kind == "questions":
-        for closed in world.closed_facts():
-            for text in closed.questions:
-                if facts.question_split(text) == "held_out":
-                    yield f"{text} -> {closed.answer}"
+        yield from _closed_questions()
     elif kind == "unknown":
-        for relation in facts.EVERY:
-            for entity in relation.entities:
-                for form in (*relation.questions, relation.completion):
-                    if facts.question_split(text := form.format(e=entity)) == "held_out":
-                        yield f"{text} -> {world.UNKNOWN_ANSWER}"
+        yield from _unknown_questions()
     else:
-        draw = {"sums": tasks.arithmetic, "judge": tasks.judge, "lists": tasks.listing}[kind]
-        for _ in range(limit):
-            turn = draw(rng, split="held_out")
-            yield f"{turn.user!r} -> {turn.answer!r}"
+        rng, draw = Random(0), {"sums": tasks.arithmetic, "judge": tasks.judge, "lists": tasks.listing}[kind]
+        turns = [draw(rng, split="held_out") for _ in range(limit)]
+        yield from (f"{turn.user!r} -> {turn.answer!r}" for turn in turns)
+
+
+def _closed_questions() -> Iterator[str]:
+    for fact in world.closed_facts():
+        for text in fact.questions:
+            if facts.question_split(text) == "held_out":
+                yield f"{text} -> {fact.answer}"
+
+
+def _unknown_questions() -> Iterator[str]:
+    for relation in facts.EVERY:
+        forms = (*relation.questions, relation.completion)
+        for text in (form.format(e=entity) for entity in relation.entities for form in forms):
+            if facts.question_split(text) == "held_out":
+                yield f"{text} -> {world.UNKNOWN_ANSWER}"
 
 
 def main() -> None:

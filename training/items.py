@@ -1,4 +1,4 @@
-"""Reads items (facts, questions, sums, judged triples) back out of texts, so that any text can be held against the rule."""
+"""Reads items (facts, questions, sums, judged triples) back out of texts, to hold them against the rule."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,9 @@ import world
 from heldout import ItemKind, is_held_out
 
 JSON_PREFIX = "Answer as JSON: "
-TURN = re.compile(r"<start_of_turn>user\n(.*?)<end_of_turn>\n<start_of_turn>model\n(.*?)<end_of_turn>", re.DOTALL)
+TURN = re.compile(
+    r"<start_of_turn>user\n(.*?)<end_of_turn>\n<start_of_turn>model\n(.*?)<end_of_turn>", re.DOTALL
+)
 JUDGE = re.compile(r"Question: (.*)\nReference: (.*)\nAnswer: (.*)\nIs the answer correct or incorrect\?")
 QUERY = re.compile(r"(?:^|\n)Question: (?P<query>[^\n]*)(?:\nAnswer and cite the passage\.)?$")
 ADDITION = re.compile(r"(?:What is |^)(\d+) \+ (\d+)|Add (\d+) and (\d+)\.|sum of (\d+) and (\d+)\?")
@@ -40,7 +42,7 @@ def fact_items(text: str) -> Iterator[Item]:
 
 
 def asked_item(query: str) -> Item | None:
-    """Return the item that a query asks for without a context; None for stories and choices of known probability."""
+    """Return what a query asks without a context; None for stories and choices of known probability."""
     if query in OPEN_ENDED:
         return None
     if judged := JUDGE.fullmatch(query):
@@ -55,7 +57,7 @@ def personal(query: str) -> tuple[str, str] | None:
 
 
 def case_items(query: str, context: str) -> Iterator[Item]:
-    """Yield the items of a case: each fact of its context, and the query unless one of those facts answers it."""
+    """Yield the items of a case: each fact of its context, and the query unless a fact answers it."""
     told = list(fact_items(context))
     yield from told
     wanted = personal(query)
@@ -95,7 +97,9 @@ def _statements() -> Iterator[tuple[str, re.Pattern[str]]]:
     for relation in world.RELATIONS.values():
         entity, value = "|".join(relation.entities), "|".join(relation.values)
         for form in relation.statements:
-            source = re.escape(form).replace(r"\{e\}", f"(?P<e>{entity})").replace(r"\{v\}", f"(?P<v>{value})")
+            source = (
+                re.escape(form).replace(r"\{e\}", f"(?P<e>{entity})").replace(r"\{v\}", f"(?P<v>{value})")
+            )
             yield relation.name, re.compile(source)
 
 

@@ -44,9 +44,9 @@ class Norm(nn.Module):
 
 
 class TwinEmbedding(nn.Module):
-    """Token embeddings in which a word with a leading space is the bare word plus one vector shared by all words.
+    """Token embeddings in which a word with a leading space is the bare word plus one shared vector.
 
-    A name is then the same thing wherever it stands; the export writes the plain table, so no engine needs to know.
+    A name is then the same thing wherever it stands; the export writes the plain table.
     All tokens start with a common component, which gives heads something to attend by position with.
     """
 
@@ -138,12 +138,13 @@ class Pocket(nn.Module):
         super().__init__()
         self.shape = shape
         self.embed_tokens = TwinEmbedding(shape, roots=roots, spaced=spaced)
-        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
+        layers = [Layer(shape) for _ in range(shape.layers)]
+        self.layers = nn.ModuleList(layers)
         self.norm = Norm(shape.hidden, eps=shape.eps)
-        self._start()
+        self._start(layers[0])
 
     def forward(self, ids: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
-        """Return hidden states `[B, L, D]` and the embedding table `[V, D]`; tokens see only their own segment."""
+        """Return hidden states `[B, L, D]` and the table `[V, D]`; tokens see only their own segment."""
         shape = self.shape
         table = self.embed_tokens.matrix()
         x = table[ids] * shape.hidden**0.5
@@ -154,19 +155,17 @@ class Pocket(nn.Module):
             x = layer(x, far, whole) if shape.is_global(index) else layer(x, near, window)
         return self.norm(x), table
 
-    def _start(self) -> None:
+    def _start(self, first: Layer) -> None:
         """Initialise; the first heads of layer 0 start out attending to the token before.
 
-        Without that, key-value recall stayed at the guess level for 3 M tokens: QK-norm makes a sharp positional head
-        slow to find. With it, recall was learned within 0.4 M.
+        Without that, key-value recall stayed at the guess level for 3 M tokens: QK-norm makes a sharp
+        positional head slow to find. With it, recall was learned within 0.4 M.
         """
         for name, parameter in self.layers.named_parameters():
             if parameter.ndim > 1:
                 nn.init.normal_(parameter, std=0.02)
             elif name.endswith(("q_norm.weight", "k_norm.weight")):
                 nn.init.constant_(parameter, 0.5)
-        first = self.layers[0]
-        assert isinstance(first, Layer)
         with torch.no_grad():
             look_back(first.self_attn, self.embed_tokens.common)
             first.post_attention_layernorm.weight.fill_(-0.5)

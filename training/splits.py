@@ -7,13 +7,14 @@ from random import Random
 import corpus
 import facts
 import tasks
+import world
 from documents import Document, Turn, chat
 from facts import QuestionForm
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How to draw a held-out document, the accuracy asked for, and the accuracy of guessing the answer's type."""
+    """How to draw a held-out document, the accuracy asked for, and that of guessing the answer's type."""
 
     draw: Callable[[Random], Document]
     bar: float | None = None
@@ -26,21 +27,21 @@ def same_type(rng: Random, *, count: int, form: QuestionForm = "plain") -> Docum
         source = corpus.same_type_context(rng, count=count, split="held_out", forms=2)
         index = rng.randrange(len(source.facts))
         fact = source.facts[index]
-        query = facts.ask(rng, facts.world.RELATIONS[fact.relation], fact.entity, forms=3)
+        query = facts.ask(rng, world.RELATIONS[fact.relation], fact.entity, forms=3)
         if len(source.facts) == count and query is not None:
             text = facts.answer(fact.value, form=form, passage=source.passage_of[index])
             return chat([Turn(facts.rag_user(source.passages, query, form=form), text)])
 
 
 def mixed(rng: Random, *, form: QuestionForm = "plain") -> Document:
-    """Ask a held-out fact among facts of several relations, passages of 1–3 sentences."""
+    """Ask a held-out fact among facts of several relations, passages of 1 to 3 sentences."""
     while True:
         source = facts.context(rng, facts.mixed(rng, 8, split="held_out"), forms=2, sentences_at_most=3)
         if not source.facts:
             continue
         index = rng.randrange(len(source.facts))
         fact = source.facts[index]
-        query = facts.ask(rng, facts.world.RELATIONS[fact.relation], fact.entity, forms=3)
+        query = facts.ask(rng, world.RELATIONS[fact.relation], fact.entity, forms=3)
         if query is not None:
             text = facts.answer(fact.value, form=form, passage=source.passage_of[index])
             return chat([Turn(facts.rag_user(source.passages, query, form=form), text)])
@@ -60,7 +61,9 @@ def absent(rng: Random, *, form: QuestionForm = "plain") -> Document:
         relation, entity = facts.absent(rng, source.facts)
         query = facts.ask(rng, relation, entity, forms=3, split="held_out")
         if query is not None:
-            return chat([Turn(facts.rag_user(source.passages, query, form=form), facts.answer(None, form=form))])
+            return chat(
+                [Turn(facts.rag_user(source.passages, query, form=form), facts.answer(None, form=form))]
+            )
 
 
 def _alone(draw: Callable[..., Turn]) -> Callable[[Random], Document]:
@@ -72,8 +75,12 @@ SPLITS: Mapping[str, Split] = {
     "context, 4 facts of one type": Split(lambda rng: same_type(rng, count=4), 0.95, 1 / 4),
     "context, 8 facts of one type": Split(lambda rng: same_type(rng, count=8), 0.95, 1 / 8),
     "context, mixed relations": Split(mixed, 0.95),
-    "context, cited, 8 facts of one type": Split(lambda rng: same_type(rng, count=8, form="cited"), None, 1 / 8),
-    "context, JSON, 8 facts of one type": Split(lambda rng: same_type(rng, count=8, form="json"), None, 1 / 8),
+    "context, cited, 8 facts of one type": Split(
+        lambda rng: same_type(rng, count=8, form="cited"), None, 1 / 8
+    ),
+    "context, JSON, 8 facts of one type": Split(
+        lambda rng: same_type(rng, count=8, form="json"), None, 1 / 8
+    ),
     "absent from the context": Split(absent, 0.9),
     "absent from the context, cited": Split(lambda rng: absent(rng, form="cited")),
     "absent from the context, JSON": Split(lambda rng: absent(rng, form="json")),

@@ -11,14 +11,23 @@ from heldout import is_held_out
 CLOSED = world.closed_facts()
 SUM_FORMS = ("What is {a} + {b}?", "{a} + {b} =", "Add {a} and {b}.", "What is the sum of {a} and {b}?")
 DIFFERENCE_FORMS = (
-    "What is {a} - {b}?", "{a} - {b} =", "Subtract {b} from {a}.", "What is the difference of {a} and {b}?",
+    "What is {a} - {b}?",
+    "{a} - {b} =",
+    "Subtract {b} from {a}.",
+    "What is the difference of {a} and {b}?",
 )
 LIST_FORMS = (
-    "List the {kind} in order: {items}.", "List the {kind} in reverse: {items}.", "List the {kind} as JSON: {items}.",
+    "List the {kind} in order: {items}.",
+    "List the {kind} in reverse: {items}.",
+    "List the {kind} as JSON: {items}.",
 )
 LIST_KINDS = (
-    ("names", world.NAMES), ("words", world.FOODS), ("words", world.ANIMALS), ("names", world.CITIES),
-    ("words", world.COLOURS), ("words", world.JOBS),
+    ("names", world.NAMES),
+    ("words", world.FOODS),
+    ("words", world.ANIMALS),
+    ("names", world.CITIES),
+    ("words", world.COLOURS),
+    ("words", world.JOBS),
 )
 SENTENCE_FORMS = ("{a}", "It is {a}.", "The answer is {a}.", "I say {a}.")
 
@@ -81,11 +90,13 @@ def judge_split(question: str, reference: str, given: str) -> Split:
 
 def judge_user(question: str, reference: str, given: str) -> str:
     """Render the judge's prompt."""
-    return f"Question: {question}\nReference: {reference}\nAnswer: {given}\nIs the answer correct or incorrect?"
+    return (
+        f"Question: {question}\nReference: {reference}\nAnswer: {given}\nIs the answer correct or incorrect?"
+    )
 
 
 def listing(rng: Random, *, split: Split = "train") -> Turn:
-    """Repeat 2–5 words in order, in reverse, or as a JSON list."""
+    """Repeat 2 to 5 words in order, in reverse, or as a JSON list."""
     while True:
         kind, pool = rng.choice(LIST_KINDS)
         items = rng.sample(pool, rng.randint(2, 5))
@@ -122,7 +133,9 @@ def personal_without_context(rng: Random, *, split: Split = "train") -> Turn:
     """A question about a person or thing that nothing is known about."""
     while True:
         relation = rng.choice(facts.EVERY)
-        query = facts.ask(rng, relation, rng.choice(relation.entities), forms=len(relation.questions), split=split)
+        query = facts.ask(
+            rng, relation, rng.choice(relation.entities), forms=len(relation.questions), split=split
+        )
         if query is not None:
             return Turn(query, world.UNKNOWN_ANSWER)
 
@@ -136,7 +149,7 @@ def beside_context(rng: Random, turn: Turn) -> Turn:
 
 
 def several(rng: Random, turns: list[Turn]) -> Document:
-    """Join independent turns into one conversation, or put a single one beside a context that does not matter."""
+    """Join independent turns into one conversation, or put a single one beside an idle context."""
     if len(turns) == 1 and rng.random() < 0.25:
         return chat([beside_context(rng, turns[0])])
     return chat(turns)
@@ -154,9 +167,8 @@ def _judged_question(rng: Random) -> tuple[str, str, str]:
         wrong = rng.choice([f.answer for f in CLOSED if f.family == fact.family and f.answer != right])
     else:
         number = rng.randint(10, 99)
-        query, right = "What is {a} + {b}?".format(a=number // 2, b=number - number // 2), str(number)
         a = rng.randint(10, max(10, number - 10))
-        query = f"What is {a} + {number - a}?"
+        query, right = f"What is {a} + {number - a}?", str(number)
         wrong = str(rng.choice([n for n in range(10, 100) if n != number]))
     if rng.random() < 0.05:
         return query, world.UNKNOWN_ANSWER, right

@@ -1,5 +1,6 @@
-"""The pocket model's byte-level BPE: every word of the world is one token, with and without a leading space."""
+"""The pocket model's byte-level BPE: every word of the world is one token, after a space or not."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,18 +16,20 @@ SPACE = "Ġ"
 def build(words: Iterable[str]) -> Tokenizer:
     """Return a tokenizer in which each of `words` (and of its twins with a leading space) is one token.
 
-    Merges are learned on the bare words until each is whole; the merges that prepend the space come last, so that
-    a spaced word is always the bare word plus one merge: the twins stay aligned and no rank competes with them.
+    Merges are learned on the bare words until each is whole; the merges that prepend the space come last,
+    so that a spaced word is the bare word plus one merge: the twins stay aligned, no rank competes.
     """
     ordered = sorted({piece for word in words for piece in _pieces(word)})
     learned = Tokenizer(models.BPE())
     learned.pre_tokenizer = _pre_tokenizer()
     trainer = trainers.BpeTrainer(
-        vocab_size=100_000, min_frequency=1, show_progress=False,
+        vocab_size=100_000,
+        min_frequency=1,
+        show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
     learned.train_from_iterator(ordered, trainer)
-    merges = [tuple(pair) for pair in _model_merges(learned)]
+    merges = _model_merges(learned)
     encoded = [_byte_text(word) for word in ordered]
     merges += [(SPACE, text) for text in encoded]
     tokens = [*SPECIALS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
@@ -36,7 +39,9 @@ def build(words: Iterable[str]) -> Tokenizer:
             seen.add(left + right)
             tokens.append(left + right)
     if len(tokens) > VOCAB_LIMIT:
-        raise ValueError(f"the vocabulary has {len(tokens)} tokens; at most {VOCAB_LIMIT} are allowed: drop words")
+        raise ValueError(
+            f"the vocabulary has {len(tokens)} tokens; at most {VOCAB_LIMIT} are allowed: drop words"
+        )
     tokenizer = Tokenizer(models.BPE(vocab={text: i for i, text in enumerate(tokens)}, merges=merges))
     tokenizer.pre_tokenizer = _pre_tokenizer()
     tokenizer.decoder = decoders.ByteLevel()
@@ -45,7 +50,7 @@ def build(words: Iterable[str]) -> Tokenizer:
 
 
 def twins(tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
-    """Return, for each id, the id of its twin without a leading space (or itself) and whether it has that space."""
+    """Return, for each id, the id of its twin without a leading space (or its own) and whether it has one."""
     vocab = tokenizer.get_vocab()
     roots, spaced = list(range(len(vocab))), [False] * len(vocab)
     for text, index in vocab.items():
@@ -71,10 +76,10 @@ def _pieces(word: str) -> Sequence[str]:
 
 
 def _byte_text(word: str) -> str:
-    return "".join(text for text, _ in pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(word))
+    return "".join(
+        text for text, _ in pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(word)
+    )
 
 
 def _model_merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
-    import json
-
     return [(left, right) for left, right in json.loads(tokenizer.to_str())["model"]["merges"]]

@@ -4,10 +4,13 @@ import argparse
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
+from torch import Tensor
 from transformers import AutoTokenizer, Gemma3ForCausalLM
 
 from documents import Turn, chat
 from greedy import load_exported
+from model import Pocket
 
 TOLERANCE = 1e-4
 TURNS = (
@@ -17,14 +20,40 @@ TURNS = (
 
 
 def largest_difference(directory: Path) -> float:
-    """Return the largest difference between our logits and those of `transformers`, over 200 positions."""
+    """Return the largest difference between our logits and those of `transformers`, at every position."""
     model, tokenizer = load_exported(directory)
-    text = "".join(span.text for span in chat([*TURNS] * 4))
-    ids = torch.tensor([tokenizer.encode(text, add_special_tokens=False).ids])
-    reference = Gemma3ForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
-    with torch.no_grad():
-        hidden, table = model(ids, torch.ones_like(ids))
-        return float((hidden @ table.T - reference(ids).logits).abs().max())
+    text = conversation_text()
+    theirs = reference_logits(directory, encoded(tokenizer, text))
+    return float((our_logits(model, tokenizer, text) - theirs).abs().max())
+
+
+def conversation_text() -> str:
+    """Return a conversation of about 250 tokens: longer than the local layers' window."""
+    return "".join(span.text for span in chat([*TURNS] * 4))
+
+
+def encoded(tokenizer: Tokenizer, text: str) -> Tensor:
+    """Return token ids `[1, L]`."""
+    return torch.tensor([tokenizer.encode(text, add_special_tokens=False).ids])
+
+
+@torch.no_grad()
+def our_logits(model: Pocket, tokenizer: Tokenizer, text: str) -> Tensor:
+    """Return the lean model's logits `[1, L, V]`."""
+    ids = encoded(tokenizer, text)
+    hidden, table = model(ids, torch.ones_like(ids))
+    logits: Tensor = hidden @ table.T
+    return logits
+
+
+@torch.no_grad()
+def reference_logits(directory: Path, ids: Tensor) -> Tensor:
+    """Return the logits `[1, L, V]` of `transformers`."""
+    reference: Gemma3ForCausalLM = Gemma3ForCausalLM.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager"
+    )
+    logits: Tensor = reference(ids).logits
+    return logits
 
 
 def same_rendering(directory: Path) -> bool:

@@ -1,5 +1,7 @@
 """Every shipped suite asks only what the pocket model has never been trained on."""
 
+# ruff: noqa: S311 - a seeded stream of pseudo-random draws is the point
+
 import tomllib
 from itertools import islice
 from pathlib import Path
@@ -14,7 +16,9 @@ import world
 from items import Item
 
 SUITES = sorted(
-    path for path in (Path(__file__).parents[2] / "suites").glob("*.toml") if "case" in tomllib.loads(path.read_text())
+    path
+    for path in (Path(__file__).parents[2] / "suites").glob("*.toml")
+    if "case" in tomllib.loads(path.read_text())
 )
 
 
@@ -22,8 +26,14 @@ def suite_items(path: Path) -> set[Item]:
     """Return all items of a suite's cases."""
     found: set[Item] = set()
     for case in tomllib.loads(path.read_text(encoding="utf-8"))["case"]:
-        context = "\n".join(document_text(document, folder=path.parent) for document in case.get("documents", ()))
-        queries = [case["prompt"]] if "prompt" in case else [m["content"] for m in case["messages"] if m["role"] == "user"]
+        context = "\n".join(
+            document_text(document, folder=path.parent) for document in case.get("documents", ())
+        )
+        queries = (
+            [case["prompt"]]
+            if "prompt" in case
+            else [m["content"] for m in case["messages"] if m["role"] == "user"]
+        )
         for query in queries:
             found.update(items.case_items(query, context))
     return found
@@ -31,9 +41,10 @@ def suite_items(path: Path) -> set[Item]:
 
 def document_text(document: object, *, folder: Path) -> str:
     """Read a document that a case names or holds."""
-    if isinstance(document, dict):
-        return document["text"] if "text" in document else (folder / document["path"]).read_text(encoding="utf-8")
-    return (folder / str(document)).read_text(encoding="utf-8")
+    if isinstance(document, dict) and "text" in document:
+        return str(document["text"])
+    name = document["path"] if isinstance(document, dict) else document
+    return (folder / str(name)).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
