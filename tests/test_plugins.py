@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -89,6 +90,31 @@ def test_a_target_that_cannot_be_imported_names_the_plugin() -> None:
     registered.add("lost", "no_such_module:thing", owner="acme")
     with pytest.raises(PluginError, match='scorer "lost" of "acme": cannot load "no_such_module:thing"'):
         registered.find("lost")
+
+
+class Faulty:
+    """A plugin with a fault in its hook."""
+
+    @gemma_eval.hookimpl
+    def register_scorers(self, register: RegisterScorer) -> None:
+        """Look up what is not there."""
+        register("never", {}["scorer"])
+
+
+def test_a_hook_with_a_fault_names_the_hook() -> None:
+    """One line, where a traceback of plugin machinery stood."""
+    with pytest.raises(PluginError, match=r"register_scorers failed: KeyError: .scorer"):
+        load([Faulty()])
+
+
+def test_a_module_with_a_fault_names_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only one that does not exist."""
+    (tmp_path / "module_with_a_fault.py").write_text("unheard_of")
+    monkeypatch.syspath_prepend(tmp_path)
+    scorers: Registered[object] = Registered("scorer")
+    scorers.add("lost", "module_with_a_fault:thing", owner="acme")
+    with pytest.raises(PluginError, match=r'scorer "lost" of "acme": cannot load .* NameError: name'):
+        scorers.find("lost")
 
 
 def test_a_target_is_imported_on_first_use_only() -> None:

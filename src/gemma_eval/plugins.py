@@ -81,9 +81,9 @@ class Registered(Mapping[str, T], Generic[T]):
             return getattr(import_module(module), attribute)
         except GemmaEvalError:
             raise
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # whatever a plugin's module does when it is imported
             what = f'{self.noun} "{name}" of "{self._owners[name]}"'
-            raise PluginError(f'{what}: cannot load "{target}": {error}') from error
+            raise PluginError(f'{what}: cannot load "{target}": {_said(error)}') from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,8 @@ class Registry:
 def load(plugins: Iterable[object] = ()) -> Registry:
     """Register the built-ins, the installed plugins (entry-point group `gemma_eval`) and `plugins`.
 
-    Raises PluginError: a name registered twice, a hook that does not exist, a plugin that cannot be imported.
+    Raises PluginError: a name registered twice, a hook that does not exist or fails, a plugin that cannot be
+    imported.
     """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -112,8 +113,8 @@ def load(plugins: Iterable[object] = ()) -> Registry:
         for plugin in plugins:
             manager.register(plugin)
         manager.check_pending()
-    except (ImportError, AttributeError, ValueError, pluggy.PluginValidationError) as error:
-        raise PluginError(f"a plugin cannot be loaded: {error}") from error
+    except Exception as error:  # whatever an installed plugin's module does when it is imported
+        raise PluginError(f"a plugin cannot be loaded: {_said(error)}") from error
     registry = Registry(hook=manager.hook)
     for kind in ("backends", "transforms", "scorers", "retrievers", "reporters", "commands"):
         _collect(manager, kind, getattr(registry, kind))
@@ -129,7 +130,18 @@ def _collect(manager: pluggy.PluginManager, kind: str, registered: Registered[T]
         def register(name: str, thing: T | str, owner: str = owner) -> None:
             registered.add(name, thing, owner=owner)
 
-        implementation.function(*(register for _ in implementation.argnames))
+        try:
+            implementation.function(*(register for _ in implementation.argnames))
+        except PluginError:
+            raise
+        except Exception as error:  # whatever a plugin does in its hook
+            raise PluginError(f'plugin "{owner}": register_{kind} failed: {_said(error)}') from error
+
+
+def _said(error: Exception) -> str:
+    """Return the message of an error, with its type where the message alone may mean nothing."""
+    telling = isinstance(error, ImportError | pluggy.PluginValidationError)
+    return str(error) if telling else f"{type(error).__name__}: {error}"
 
 
 class _BuiltIns:
