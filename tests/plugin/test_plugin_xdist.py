@@ -97,7 +97,7 @@ def test_workers_end_with_the_run_that_was_killed(tmp_path: Path) -> None:
             time.sleep(0.05)
         workers = psutil.Process(process.pid).children(recursive=True)
         process.kill()
-    gone, alive = psutil.wait_procs(workers, timeout=5)
+    gone, alive = psutil.wait_procs(workers, timeout=2)
     assert gone
     assert not alive
 
