@@ -10,7 +10,7 @@ import pytest
 import gemma_eval
 from gemma_eval.errors import PluginError, UnknownName
 from gemma_eval.plugins import Registered, load
-from gemma_eval.protocols import RegisterScorer, Scorer
+from gemma_eval.protocols import RegisterScorer, Scorer, ScorerFactory
 from gemma_eval.records import Case, Generation, Options, Score
 
 
@@ -98,7 +98,8 @@ class Faulty:
     @gemma_eval.hookimpl
     def register_scorers(self, register: RegisterScorer) -> None:
         """Look up what is not there."""
-        register("never", {}["scorer"])
+        scorers: dict[str, ScorerFactory] = {}
+        register("never", scorers["scorer"])
 
 
 def test_a_hook_with_a_fault_names_the_hook() -> None:

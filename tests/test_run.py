@@ -281,6 +281,26 @@ def test_a_check_that_cannot_work_is_a_problem_of_the_suite(
     assert caught.value.problems[0].line > 0
 
 
+class Demanding:
+    """A plugin whose scorer looks an option up without asking whether it is there."""
+
+    @gemma_eval.hookimpl
+    def register_scorers(self, register: RegisterScorer) -> None:
+        """Register it."""
+
+        def build(options: Options) -> Scorer:
+            return broken({"needed": options["needed"]})
+
+        register("demanding", build)
+
+
+def test_an_option_that_a_plugin_misses_is_a_problem_of_the_suite(suite_file: Callable[[str], Path]) -> None:
+    """With file and line, as for the scorers that ship, and no traceback."""
+    with pytest.raises(SuiteError, match=r"demanding: .* KeyError: 'needed'") as caught:
+        load_suite(suite_file('scorer = "demanding"'), load([Demanding()]))
+    assert caught.value.problems[0].line > 0
+
+
 def test_a_report_holds_a_summary_per_group_and_metric() -> None:
     """Reporters are given the outcomes and what they amount to."""
     report = make_report(a_run(planned=0), ())

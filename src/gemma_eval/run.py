@@ -126,8 +126,10 @@ def _problem(check: Check, registry: Registry) -> str | None:
     """Say what is wrong with a check, by building its scorer once."""
     try:
         registry.scorers.find(check.scorer)(check.options)
-    except UsageError as error:
+    except (UsageError, PluginError) as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
+        return f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
     return None
 
 
