@@ -66,6 +66,7 @@ def test_planted_fragments_do_nothing(visitor: Visitor, rows: int) -> None:
     expect(seen.page.locator("tbody.trial")).to_have_count(45)
     assert not acted(seen)
     assert (seen.errors, seen.violations) == ([], [])
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("name", ACTING)

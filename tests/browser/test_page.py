@@ -43,16 +43,19 @@ WRITTEN = (
 )
 
 
+SHAPE = Shape()
+
+
 @cache
 def report() -> Report:
     """Return the run of most tests: 180 trials, some failed."""
-    return example()
+    return example(SHAPE)
 
 
 @cache
-def text() -> str:
-    """Return its page."""
-    return Html().render(report())
+def text(shape: Shape = SHAPE) -> str:
+    """Return the page of a run of that shape."""
+    return Html().render(example(shape))
 
 
 def column(page: Page, number: int) -> list[str]:
@@ -79,7 +82,7 @@ def sort_by(page: Page, name: str) -> None:
 )
 def test_a_page_is_quiet(visitor: Visitor, shape: Shape, scheme: Scheme) -> None:
     """No error, no request, nothing refused; no sideways scrolling of the page."""
-    seen = visitor.visit(Html().render(example(shape)), scheme=scheme)
+    seen = visitor.visit(text(shape), scheme=scheme)
     expect(seen.page.locator(".trials tr.row")).to_have_count(50)
     assert (seen.errors, seen.requests, seen.violations) == ([], [], [])
     assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

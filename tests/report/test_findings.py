@@ -127,6 +127,24 @@ def test_pairs_that_show_nothing_are_named_beside_those_that_do() -> None:
     )
 
 
+def test_a_sentence_names_few_pairs_and_counts_the_rest() -> None:
+    """Five templates far apart make ten pairs."""
+    scores: Scores = {
+        ("greedy", name): (0.1 + at / 5, 0.08 + at / 5, 0.12 + at / 5) for at, name in enumerate("abcde")
+    }
+    assert said(report(scores))["Templates"].text == (
+        "b is above a beyond the intervals; c is above a beyond the intervals; "
+        "d is above a beyond the intervals; 7 more pairs differ."
+    )
+
+
+def test_nothing_in_common_is_nothing_to_compare() -> None:
+    """One template has no interval at all."""
+    given = report(APART)
+    bare = replace(given, summaries=(replace(given.summaries[0], ci_low=None), given.summaries[1]))
+    assert said(bare)["Templates"].text == "too few cases in common for intervals: nothing to compare."
+
+
 def test_the_fastest_is_named_with_its_interval_and_its_unit_once() -> None:
     """Speed is judged like quality."""
     speeds: Scores = {("greedy", "plain"): (900, 880, 910), ("greedy", "rag"): (700, 690, 720)}

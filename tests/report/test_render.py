@@ -94,6 +94,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         render.write(REPORT, reporters=[Plain()], folder=tmp_path / "file" / "reports")
 
 
+def test_a_file_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    """A folder stands where the file goes: said, and cleaned up after."""
+    taken = tmp_path / RUN / "report.txt"
+    taken.mkdir(parents=True)
+    with pytest.raises(UsageError, match="cannot write the report"):
+        render.write(REPORT, reporters=[Plain()], folder=tmp_path)
+    assert list(taken.parent.iterdir()) == [taken]
+
+
 def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     """The same for a folder without the right to write, which root has everywhere and so gives up here."""
     tmp_path.chmod(0o555)

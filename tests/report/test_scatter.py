@@ -31,6 +31,17 @@ def test_every_group_is_a_named_point_on_the_plane() -> None:
     assert all(mark.y_low >= mark.y >= mark.y_high for mark in figure.marks)
 
 
+def test_long_names_give_way_to_numbers() -> None:
+    """A label is never wider than the plane."""
+    long = [
+        replace(each, group=replace(each.group, profile=each.group.profile + "x" * 60))
+        for each in REPORT.summaries
+    ]
+    figure = scatter(groups_of(replace(REPORT, summaries=tuple(long))))
+    assert figure is not None
+    assert figure.numbered
+
+
 def test_small_differences_of_speed_look_small() -> None:
     """The axis spans a fifth of the speed at least."""
     near = [replace(each, p50=1000.0, ci_low=999.0, ci_high=1001.0) for each in REPORT.summaries]

@@ -15,6 +15,9 @@ from gemma_eval.report.groups import Groups, Interval, Measured, overlap
 Tone = Literal["shown", "open", "bad"]
 Status = Literal["passed", "missed", "open", "error"]
 
+MOST_PAIRS = 3
+"""How many pairs a sentence names before it counts the rest."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
@@ -165,18 +168,27 @@ def _compare(
     silent: list[str] = []
     for one, other in combinations(names, 2):
         pairs = [groups.score_intervals(group(place, one), group(place, other)) for place in places]
-        sentence = _pair(one, other, pairs, word)
-        (shown if sentence else silent).append(sentence or f"{one} and {other}")
+        known = [(a, b) for a, b in pairs if a is not None and b is not None]
+        sentence = _pair(one, other, known, word)
+        if known:
+            (shown if sentence else silent).append(sentence or f"{one} and {other}")
+    return Finding(topic=topic, text=_compared(shown, silent), tone="shown" if shown else "open")
+
+
+def _compared(shown: list[str], silent: list[str]) -> str:
+    """Join what the pairs show, in so few words that it is read."""
+    if not shown and not silent:
+        return "too few cases in common for intervals: nothing to compare."
     if not shown:
-        text = "the intervals of the scores overlap everywhere: no difference shown."
-        return Finding(topic=topic, text=text, tone="open")
-    rest = [f"{' or '.join(silent)}: the intervals overlap, no difference shown"] if silent else []
-    return Finding(topic=topic, text=f"{'; '.join(shown + rest)}.", tone="shown")
+        return "the intervals of the scores overlap everywhere: no difference shown."
+    more = [f"{len(shown) - MOST_PAIRS} more pairs differ"] if len(shown) > MOST_PAIRS else []
+    pairs = " or ".join(silent) if len(silent) <= MOST_PAIRS else f"{len(silent)} other pairs"
+    rest = [f"{pairs}: the intervals overlap, no difference shown"] if silent else []
+    return f"{'; '.join(shown[:MOST_PAIRS] + more + rest)}."
 
 
-def _pair(one: str, other: str, pairs: list[tuple[Interval | None, Interval | None]], word: str) -> str:
+def _pair(one: str, other: str, known: list[tuple[Interval, Interval]], word: str) -> str:
     """Say where the interval of `one` lies above or below that of `other`; empty when it never does."""
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
     above = sum(a[0] > b[1] for a, b in known)
     below = sum(a[1] < b[0] for a, b in known)
     parts = [

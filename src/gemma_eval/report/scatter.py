@@ -14,6 +14,8 @@ SHAPES = 6
 """How many marker shapes the templates of the page can draw."""
 COLOURS = 8
 MOST_NAMED_POINTS = 16
+LONGEST_LABEL = 40
+"""Beyond these, points carry the numbers of their rows in the summary instead of names."""
 PLANE = charts.Box(left=56, top=20, width=926, height=346)
 
 
@@ -82,22 +84,22 @@ def scatter(groups: Groups) -> Scatter | None:
     ]
     if len(points) < 2:
         return None
-    numbered = len(points) > MOST_NAMED_POINTS
+    labels = [groups.label(point.group) for point in points]
+    numbered = len(points) > MOST_NAMED_POINTS or max(map(len, labels)) > LONGEST_LABEL
     ticks = _speed_ticks(points)
     x, y = across(PLANE, ticks), upwards(PLANE)
-    names = [
-        str(groups.order.index(point.group) + 1) if numbered else groups.label(point.group)
-        for point in points
-    ]
+    if numbered:
+        labels = [str(groups.order.index(point.group) + 1) for point in points]
     boxes = charts.place_labels(
         [(x(point.speed.value), y(point.score.value)) for point in points],
-        [6.4 * len(name) for name in names],
+        [6.4 * len(label) for label in labels],
         height=14,
         frame=PLANE,
         obstacles=[box for point in points for box in _cross(point, x, y)],
     )
     marks = tuple(
-        _mark(groups, point, name, box, x, y) for point, name, box in zip(points, names, boxes, strict=True)
+        _mark(groups, point, label, box, x, y)
+        for point, label, box in zip(points, labels, boxes, strict=True)
     )
     return Scatter(
         x_ticks=tuple(Tick(at=x(tick), label=f"{tick:g}") for tick in ticks),
@@ -129,7 +131,7 @@ def _cross(point: Point, x: charts.Scale, y: charts.Scale) -> tuple[charts.Box, 
 def _mark(
     groups: Groups,
     point: Point,
-    name: str,
+    label: str,
     box: charts.Box,
     x: charts.Scale,
     y: charts.Scale,
@@ -137,7 +139,7 @@ def _mark(
     group = point.group
     speed, score = numbers.number(point.speed.value), numbers.score(point.score.value)
     return Mark(
-        label=name,
+        label=label,
         x=x(point.speed.value),
         y=y(point.score.value),
         x_low=x(point.speed.ends[0]),
