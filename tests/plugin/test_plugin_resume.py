@@ -177,3 +177,42 @@ def test_a_lost_outcome_would_be_seen(tmp_path: Path) -> None:
     outcomes = latest(tmp_path)
     assert determined(outcomes[:1]) != determined(outcomes)
     assert determined(outcomes[::-1]) != determined(outcomes)
+
+
+OTHER_ENGINE = """
+from dataclasses import replace
+from pathlib import Path
+import gemma_eval
+from gemma_eval.backends import scripted
+
+class Versioned(scripted.Scripted):
+    def info(self):
+        return replace(super().info(), version=Path("version.txt").read_text())
+
+def load(spec, *, clock, transforms):
+    loaded = scripted.load(spec, clock=clock, transforms=transforms)
+    return Versioned(**{name: getattr(loaded, name) for name in loaded.__dataclass_fields__})
+
+@gemma_eval.hookimpl
+def register_backends(register):
+    register("versioned", load)
+"""
+
+
+def test_a_run_does_not_go_on_with_another_engine(pytester: pytest.Pytester) -> None:
+    """When the store refuses an outcome the run stops at once, in one line, with what it has."""
+    pytester.makeconftest(OTHER_ENGINE)
+    write_project(pytester.path, head() + "".join(twice(n) for n in range(3)))
+    models = pytester.path / "models.toml"
+    models.write_text(models.read_text().replace('backend = "scripted"', 'backend = "versioned"'))
+    (pytester.path / "version.txt").write_text("1")
+    pytester.runpytest_inprocess(*SUITE).assert_outcomes(passed=3)
+    keep(pytester.path, 2)
+    (pytester.path / "version.txt").write_text("2")
+    result = pytester.runpytest_inprocess(*SUITE, "--gemma-resume", "latest")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["run *: model echo was scripted 1*", "2 of 6 trials recorded", "*could not be recorded*"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    assert len(latest(pytester.path)) == 2

@@ -77,7 +77,7 @@ class Recording:
                 self._problems.extend(self._recorder.record(brought, self._evaluation.registry))
         except GemmaEvalError as error:
             self._problems.extend(lines_of(error, here=self._evaluation.here))
-            pytest.exit(f"gemma_eval: {self._problems[-1]}")
+            pytest.exit("gemma_eval: an outcome could not be recorded")
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show an item that was not run, because its outcomes were recorded before, as such."""
