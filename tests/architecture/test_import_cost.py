@@ -54,6 +54,15 @@ def test_a_suite_imports_what_a_plain_run_does_not(tmp_path: Path) -> None:
     assert {"gemma_eval", "pydantic"} <= modules_of(tmp_path / "with", *arguments)
 
 
+def test_importing_the_entry_module_is_a_small_part_of_importing_pytest() -> None:
+    """Compared within one process, so that the machine does not matter: at most a tenth."""
+    command = [sys.executable, "-X", "importtime", "-c", "import pytest, _gemma_eval_pytest"]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stderr
+    rows = [line.removeprefix("import time:").split("|") for line in shown.splitlines()[1:]]
+    total_us = {name.strip(): int(cumulative) for _, cumulative, name in rows}
+    assert total_us["_gemma_eval_pytest"] < total_us["pytest"] / 10
+
+
 @pytest.mark.parametrize("option", ["--help", "--markers"])
 def test_asking_for_help_imports_nothing_heavy(tmp_path: Path, option: str) -> None:
     """The options and markers are described without importing what they configure."""
