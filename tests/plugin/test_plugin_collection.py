@@ -48,6 +48,13 @@ def test_a_suite_asked_for_runs_alone(pytester: pytest.Pytester) -> None:
     assert collected(pytester, "--gemma-suite", "cities.gemma.toml") == ALL
 
 
+def test_a_suite_is_found_by_a_roundabout_path(pytester: pytest.Pytester) -> None:
+    """`..` in a path is understood, and the id does not show it."""
+    write_project(pytester.path)
+    pytester.mkdir("inner")
+    assert collected(pytester, "--gemma-suite", "inner/../cities.gemma.toml") == ALL
+
+
 def test_a_suite_asked_for_twice_is_collected_once(pytester: pytest.Pytester) -> None:
     """Options in the ini file and on the command line may say the same."""
     write_project(pytester.path)
