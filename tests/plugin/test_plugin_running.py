@@ -184,8 +184,9 @@ def test_a_plugin_in_a_conftest_is_used(pytester: pytest.Pytester) -> None:
     assert (pytester.path / "seen.txt").read_text() == "1.0\n"
 
 
-def test_an_interrupt_ends_the_run_in_order(tmp_path: Path) -> None:
-    """After Ctrl-C the state is interrupted, and database and report hold what was recorded."""
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)])
+def test_an_interrupt_ends_the_run_in_order(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    """After Ctrl-C or SIGTERM the state is interrupted; database and report hold what was recorded."""
     write_project(tmp_path, head(models=("slow",)) + "".join(a_case(f"case-{n}") for n in range(200)))
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=_env()) as process:
@@ -193,9 +194,9 @@ def test_an_interrupt_ends_the_run_in_order(tmp_path: Path) -> None:
         for line in process.stdout:
             if "PASSED" in line:
                 break
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         rest = process.stdout.read()
-    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert process.returncode == code
     assert "interrupted:" in rest
     with results(tmp_path) as reader:
         assert reader.run("latest").state == "interrupted"

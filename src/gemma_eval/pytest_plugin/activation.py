@@ -18,6 +18,7 @@ from gemma_eval.pytest_plugin.plan import Plan
 from gemma_eval.pytest_plugin.problems import usage_error
 from gemma_eval.pytest_plugin.recording import Recording
 from gemma_eval.pytest_plugin.suites import collect_nothing_else
+from gemma_eval.pytest_plugin.termination import Termination
 from gemma_eval.pytest_plugin.workers import WORKER_INPUT, Workers
 from gemma_eval.store.read import open_reader
 
@@ -65,6 +66,7 @@ def _register_for_one_process(config: pytest.Config, evaluation: Evaluation) -> 
     config.pluginmanager.register(recording, "gemma_eval_recording")
     config.pluginmanager.register(Workers(evaluation), "gemma_eval_workers")
     config.pluginmanager.register(ExitCode(evaluation), "gemma_eval_exit_code")
+    config.pluginmanager.register(Termination(), "gemma_eval_termination")
 
 
 def _resumed(config: pytest.Config) -> str | None:
