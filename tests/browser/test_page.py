@@ -151,6 +151,14 @@ def test_results_can_be_filtered_by_what_became_of_them(visitor: Visitor) -> Non
     assert set(column(page, 4)) == {"error"}
 
 
+def test_answers_that_were_not_wholly_right_can_be_found(visitor: Visitor) -> None:
+    """Whether or not anything was demanded of them."""
+    page = visitor.visit(text(), place="#result=below").page
+    wrong = sum(outcome.score is not None and outcome.score < 1 for outcome in report().outcomes)
+    expect(page.get_by_role("status")).to_have_text(f"{wrong} of 180 trials")
+    assert "1.00" not in column(page, 5)
+
+
 def test_the_address_keeps_the_state(visitor: Visitor) -> None:
     """Opened again, the page shows the same rows in the same order."""
     page = visitor.visit(text()).page

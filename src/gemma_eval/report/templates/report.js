@@ -126,13 +126,19 @@
     return (searched[at] ??= (large ? `${index.rows[at][0]} ${large.text(at)}` : bodies[at].textContent).toLowerCase());
   }
 
+  function hasResult(row) {
+    const score = row[column.score];
+    if (state.result === "below") return score !== null && score < 1;
+    return !state.result || row[column.status] === state.result;
+  }
+
   function chosen() {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [];
     index.rows.forEach((row, at) => {
-      const same = (name, key) => !state[name] || row[column[key]] === state[name];
-      if (same("model", "model") && same("profile", "profile") && same("template", "template") &&
-        same("result", "status") && words.every((word) => textOf(at).includes(word))) found.push(at);
+      const same = (name) => !state[name] || row[column[name]] === state[name];
+      const fits = same("model") && same("profile") && same("template") && hasResult(row);
+      if (fits && words.every((word) => textOf(at).includes(word))) found.push(at);
     });
     return found;
   }
