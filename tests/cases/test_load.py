@@ -147,7 +147,7 @@ def test_all_problems_are_said_at_once_each_with_line_and_case(tmp_path: Path) -
         ('prompt = "x"', "cannot overwrite a value"),
         ('messages = [{role = "user", content = "x"}]', "has both prompt and messages"),
         ("repeats = 0", "repeats is 0; it should be at least 1"),
-        ("repeats = true", "repeats is True; it should be a whole number"),
+        ("repeats = true", "repeats is true; it should be a whole number"),
         ("repeats = 1.5", "repeats is 1.5; it should be a whole number"),
         (
             "repeats = 0x" + "F" * 9000,

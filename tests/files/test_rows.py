@@ -60,7 +60,7 @@ def test_types_are_not_bent() -> None:
     """A number in quotes is no number, and true is none either."""
     assert said({"inner": [{"size": "1"}, {"size": True}, {"size": float("nan")}, 5]}) == [
         'inner[0].size is "1"; it should be a number',
-        "inner[1].size is True; it should be a number",
+        "inner[1].size is true; it should be a number",
         "inner[2].size is nan; it should be a finite number",
         "inner[3] is 5; it should be a table",
     ]
@@ -87,3 +87,8 @@ def test_what_is_shown_keeps_ordinary_words_as_they_are() -> None:
     assert rows.show([1, "x"]) == "[1, 'x']"
     assert rows.show(1 << 20_000) == "a number with too many digits"
     assert rows.show("a\x1b[2J\u202e") == '"a\\x1b[2J\\u202e"'
+
+
+def test_true_and_false_are_shown_as_files_write_them() -> None:
+    """Neither TOML nor JSON has a `True`."""
+    assert [rows.show(value) for value in (True, False)] == ["true", "false"]

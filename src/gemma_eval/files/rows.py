@@ -156,6 +156,8 @@ _LONGEST_SHOWN = 80
 
 
 def _repr(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()  # as TOML and JSON write it
     try:
         return repr(value)
     except ValueError:  # Python does not write whole numbers of more than 4,300 digits
