@@ -1,6 +1,7 @@
 # Everything that a person or CI runs. Needs Python ≥ 3.11 and make, nothing else.
 
 PYTHON ?= python3
+EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -53,5 +54,5 @@ $(INSTALLED): pyproject.toml
 	  || { echo "gemma_eval needs Python 3.11 or newer; $$($(PYTHON) -V) is found: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@

@@ -12,6 +12,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests import required
+
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 Scheme = Literal["light", "dark"]
 
@@ -84,10 +86,7 @@ def browser() -> Iterator[Browser]:
     """Start Chromium; skip where there is none, unless GEMMA_EVAL_REQUIRE names `browser`."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
-        reason = "no Chromium on the path: apt-get install chromium"
-        if "browser" in os.environ.get("GEMMA_EVAL_REQUIRE", "").split(","):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        required.missing("browser", "no Chromium on the path: apt-get install chromium")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=sandbox)
