@@ -57,6 +57,15 @@ def test_a_selection_is_planned_as_it_would_run(pytester: pytest.Pytester) -> No
     result.stdout.fnmatch_lines(["1 cells, 5 generations to be recorded, 3 to warm up"])
 
 
+def test_a_database_that_cannot_be_read_leaves_the_plan(pytester: pytest.Pytester) -> None:
+    """Only the estimate is lost."""
+    write_project(pytester.path)
+    (pytester.path / "notes.db").write_text("important\n" * 100)
+    result = pytester.runpytest_inprocess("--gemma-plan", "--gemma-db", "notes.db")
+    result.stdout.fnmatch_lines(["suite cities", "estimated time: unknown*"])
+    assert result.ret == 0
+
+
 def test_a_plan_needs_no_terminal_plugin(pytester: pytest.Pytester) -> None:
     """`-p no:terminal` leaves the plan."""
     write_project(pytester.path)

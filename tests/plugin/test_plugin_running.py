@@ -184,6 +184,68 @@ def test_a_plugin_in_a_conftest_is_used(pytester: pytest.Pytester) -> None:
     assert (pytester.path / "seen.txt").read_text() == "1.0\n"
 
 
+def test_a_reporter_that_fails_costs_no_result(pytester: pytest.Pytester) -> None:
+    """Its fault is one line and turns the run red; the table is shown and the database is whole."""
+    pytester.makeconftest(
+        """
+        import gemma_eval
+
+        class Faulty:
+            file_name = "faulty.txt"
+
+            def render(self, report):
+                raise ValueError("of the reporter")
+
+        @gemma_eval.hookimpl
+        def register_reporters(register):
+            register("faulty", Faulty)
+        """
+    )
+    write_project(pytester.path)
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=3)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "the reports could not be written: ValueError: of the reporter",
+            "model echo",
+            "4 of 4 trials recorded",
+        ]
+    )
+    assert len(latest(pytester.path)) == 4
+
+
+def test_a_fault_in_a_backend_is_shown_where_it_is(pytester: pytest.Pytester) -> None:
+    """An error that is nobody's input keeps its traceback; the other cells are recorded."""
+    pytester.makeconftest(
+        """
+        import gemma_eval
+        from gemma_eval.backends import scripted
+
+        class Faulty(scripted.Scripted):
+            def generate(self, prompt, *, profile, seed):
+                if "Ada" in prompt.messages[-1].content:
+                    raise ZeroDivisionError("of the backend")
+                return super().generate(prompt, profile=profile, seed=seed)
+
+        def load(spec, *, clock, transforms):
+            loaded = scripted.load(spec, clock=clock, transforms=transforms)
+            return Faulty(**{name: getattr(loaded, name) for name in loaded.__dataclass_fields__})
+
+        @gemma_eval.hookimpl
+        def register_backends(register):
+            register("faulty", load)
+        """
+    )
+    write_project(pytester.path)
+    models = pytester.path / "models.toml"
+    models.write_text(models.read_text().replace('backend = "scripted"', 'backend = "faulty"'))
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*raise ZeroDivisionError*", "3 of 4 trials recorded"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)])
 def test_an_interrupt_ends_the_run_in_order(tmp_path: Path, sent: signal.Signals, code: int) -> None:
     """After Ctrl-C or SIGTERM the state is interrupted; database and report hold what was recorded."""

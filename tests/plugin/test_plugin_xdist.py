@@ -53,6 +53,14 @@ def test_the_outcomes_of_workers_are_recorded(pytester: pytest.Pytester, argumen
         assert set(reader.run("latest").engines) == {"echo", "other"}
 
 
+@pytest.mark.parametrize("arguments", [(), ("--gemma-plan",)])
+def test_nothing_needs_xdist(pytester: pytest.Pytester, arguments: tuple[str, ...]) -> None:
+    """Where pytest-xdist is absent the hooks meant for it are never called."""
+    write_project(pytester.path)
+    result = pytester.runpytest_inprocess("-p", "no:xdist", "-W", "error", "cities.gemma.toml", *arguments)
+    assert result.ret == 0
+
+
 def test_a_model_stays_on_one_worker(pytester: pytest.Pytester) -> None:
     """Two models, two workers: each engine is loaded once."""
     write_project(pytester.path, head(models=("echo", "other"), profiles=("greedy", "hot")) + CITIES)
