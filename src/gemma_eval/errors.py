@@ -9,6 +9,7 @@
     │   ├── MissingDependency    an extra is not installed
     │   ├── ModelNotFound        weights are absent, incomplete or damaged
     │   ├── ContextOverflow      the prompt does not fit the context
+    │   ├── NonFiniteLogits      the model's arithmetic broke down
     │   ├── GenerationTimeout    the engine took longer than allowed
     │   └── ServerError          a server answered with an error
     ├── TemplateError            a prompt template could not be rendered
@@ -124,6 +125,12 @@ class ContextOverflow(BackendError):
             f"prompt and answer need {needed_tokens} tokens, the context of the model holds {limit_tokens}; "
             "shorten the prompt, lower budget_tokens or max_tokens, or choose a model with a longer context"
         )
+
+
+class NonFiniteLogits(BackendError):
+    """Logits hold NaN or +inf, or leave no token to choose."""
+
+    kind = "nonfinite"
 
 
 class GenerationTimeout(BackendError):

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from gemma_eval.errors import BackendError, PluginError, UnknownName
+from gemma_eval.errors import BackendError, NonFiniteLogits, PluginError, UnknownName
 from gemma_eval.protocols import TransformFactory
 from gemma_eval.records import Options, SamplingProfile
-from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats, NonFiniteLogits
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats
 from gemma_eval.sampling.chain import Sampler, build_chain, effective, is_greedy
 from tests.sampling.vectors import BUILT_IN, left, logarithms, profile
 

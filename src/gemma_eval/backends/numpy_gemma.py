@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 from gemma_eval import __version__
 from gemma_eval.backends.answer import Answer
 from gemma_eval.backends.model_files import locate, sha256
-from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, UnknownName
+from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, NonFiniteLogits, UnknownName
 from gemma_eval.gemma import decode
 from gemma_eval.gemma.decode import Decoding
 from gemma_eval.gemma.tensors import Array, weight_files
@@ -21,7 +21,6 @@ from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.transformer import Transformer
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
-from gemma_eval.sampling.candidates import NonFiniteLogits
 from gemma_eval.sampling.chain import Sampler, effective
 
 OPTIONS = ("threads",)

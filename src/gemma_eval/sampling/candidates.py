@@ -10,16 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gemma_eval.errors import BackendError
+from gemma_eval.errors import NonFiniteLogits
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
-
-
-class NonFiniteLogits(BackendError):
-    """Logits hold NaN or +inf, or leave no token to choose."""
-
-    kind = "nonfinite"
 
 
 @dataclass(frozen=True, slots=True)
