@@ -70,7 +70,7 @@ class Case:
     """One question with the checks on its answer.
 
     `messages` ends with the user's turn that is asked; `prompt` in a suite file is one such turn.
-    `cluster` names what cases share (a document, a topic) so that intervals can be clustered.
+    `cluster` names what cases share (a document, a topic); it is recorded, and no interval uses it yet.
     `warmup` generations per cell are made first and never recorded.
     """
 
