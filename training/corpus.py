@@ -152,4 +152,15 @@ STAGES: Mapping[str, tuple[tuple[Draw, float], ...]] = {
         (choice, 0.09),
         (facts.key_value, 0.02),
     ),
+    "calibration": (
+        (choice, 0.45),
+        (story, 0.05),
+        (any_facts, 0.17),
+        (cited_facts, 0.03),
+        (unknown, 0.03),
+        (closed, 0.06),
+        (many_sums, 0.1),
+        (many_judgements, 0.06),
+        (listing, 0.05),
+    ),
 }

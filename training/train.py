@@ -42,8 +42,10 @@ STAGES = (
     Stage("absent", 16, 384, 0.95),
     Stage("everything", 16, 384, 0.985),
     Stage("practice", 16, 384, None),
+    Stage("calibration", 16, 384, None),
 )
 GATE_EVERY = 50
+CALIBRATION_SHARE = 0.09
 SAVE_EVERY = 100
 REPORT_EVERY = 500
 WARM_UP = 50
@@ -71,7 +73,7 @@ class Trainer:
         started = time.monotonic() - self.progress.seconds
         seen = loss_sum = 0.0
         while self.progress.tokens < self.budget:
-            stage = STAGES[self.progress.stage]
+            stage = self.stage()
             batch = self.batch(stage)
             loss = self.update(batch)
             self.progress.step += 1
@@ -85,6 +87,12 @@ class Trainer:
                     self.progress.stage += 1
                 self.save()
         self.save()
+
+    def stage(self) -> Stage:
+        """Return the present stage; the last one takes the end of the budget, not a gate."""
+        if STAGES[self.progress.stage].gate is None and self.progress.tokens > self.budget * (1 - CALIBRATION_SHARE):
+            self.progress.stage = len(STAGES) - 1
+        return STAGES[self.progress.stage]
 
     def batch(self, stage: Stage) -> Batch:
         """Draw the batch of the present step; it depends on the seed and the step alone."""
@@ -179,7 +187,7 @@ def gate_documents(stage: str) -> list[Document]:
         corpus.same_type_context(rng, count=8, split="held_out", forms=forms, sentences_at_most=forms)
         for _ in range(60)
     )
-    share = 0.25 if stage in ("absent", "everything", "practice") else 0.0
+    share = 0.25 if stage in ("absent", "everything", "practice", "calibration") else 0.0
     asked = (
         facts.conversation(
             rng, source, forms=1 if stage == "chat" else 3, form="plain", absent_share=share, turns=8
