@@ -64,7 +64,7 @@ def sentences(rng: Random, *, split: Split = "train", count: int | None = None) 
 
 
 def numbered(rng: Random) -> Document:
-    """Numbered sentences, then the number of each value asked twice, without markup: what a citation needs."""
+    """Numbered sentences, then each value's number asked twice, without markup: what a citation needs."""
     told = same_type(rng, rng.choice(EVERY), rng.randint(2, MAX_PASSAGES))
     told = list({fact.value: fact for fact in told}.values())
     lines = (f"[{i}] {say(fact, form=rng.randrange(2))}\n" for i, fact in enumerate(told, start=1))

@@ -90,7 +90,9 @@ class Trainer:
 
     def stage(self) -> Stage:
         """Return the present stage; the last one takes the end of the budget, not a gate."""
-        if STAGES[self.progress.stage].gate is None and self.progress.tokens > self.budget * (1 - CALIBRATION_SHARE):
+        if STAGES[self.progress.stage].gate is None and self.progress.tokens > self.budget * (
+            1 - CALIBRATION_SHARE
+        ):
             self.progress.stage = len(STAGES) - 1
         return STAGES[self.progress.stage]
 

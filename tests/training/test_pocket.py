@@ -50,11 +50,13 @@ def test_the_shape_is_one_that_other_engines_can_run() -> None:
 @pytest.mark.parametrize(
     ("name", "least"),
     [
-        ("context, 8 facts of one type", 0.9),
-        ("context, mixed relations", 0.9),
-        ("absent from the context", 0.85),
-        ("no context", 0.85),
-        ("closed facts", 0.9),
+        ("context, 8 facts of one type", 0.95),
+        ("context, mixed relations", 0.95),
+        ("absent from the context", 0.9),
+        ("no context", 0.9),
+        ("closed facts", 0.95),
+        ("sums and differences", 0.8),
+        ("judge", 0.9),
     ],
 )
 def test_held_out_items_are_answered(name: str, least: float, loaded: tuple[Pocket, Tokenizer]) -> None:
@@ -94,10 +96,10 @@ def test_a_story_stops_by_itself(loaded: tuple[Pocket, Tokenizer]) -> None:
 def test_choices_have_the_probabilities_that_they_were_trained_with(
     loaded: tuple[Pocket, Tokenizer],
 ) -> None:
-    """Within 0.1 each; what the card reports is closer."""
+    """Within 0.05 each; the card reports at most 0.026."""
     for user, options in world.CHOICES.items():
         learned = evaluate.choice_probabilities(*loaded, user)
-        assert all(abs(learned[text] - probability) < 0.1 for text, probability in options)
+        assert all(abs(learned[text] - probability) < 0.05 for text, probability in options)
 
 
 def test_logits_equal_those_of_transformers() -> None:
