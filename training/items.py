@@ -13,6 +13,10 @@ TURN = re.compile(
 )
 JUDGE = re.compile(r"Question: (.*)\nReference: (.*)\nAnswer: (.*)\nIs the answer correct or incorrect\?")
 QUERY = re.compile(r"(?:^|\n)Question: (?P<query>[^\n]*)(?:\nAnswer and cite the passage\.)?$")
+WHOLE = re.compile(
+    r"\s*Context:\n(?P<context>.*)\n\nQuestion: (?P<query>[^\n]*)(?:\nAnswer and cite the passage\.)?\s*",
+    re.DOTALL,
+)
 ADDITION = re.compile(r"(?:What is |^)(\d+) \+ (\d+)|Add (\d+) and (\d+)\.|sum of (\d+) and (\d+)\?")
 DIFFERENCE = re.compile(r"(?:What is |^)(\d+) - (\d+)|difference of (\d+) and (\d+)\?")
 SUBTRACTION = re.compile(r"Subtract (\d+) from (\d+)\.")
@@ -58,6 +62,8 @@ def personal(query: str) -> tuple[str, str] | None:
 
 def case_items(query: str, context: str) -> Iterator[Item]:
     """Yield the items of a case: each fact of its context, and the query unless a fact answers it."""
+    if within := WHOLE.fullmatch(query):
+        context, query = f"{context}\n{within['context']}", within["query"]
     told = list(fact_items(context))
     yield from told
     wanted = personal(query)

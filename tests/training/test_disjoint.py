@@ -68,6 +68,14 @@ def test_a_shipped_suite_is_held_out(path: Path, trained: set[Item]) -> None:
     assert not found & trained
 
 
+def test_a_context_inside_a_prompt_is_read_like_a_document() -> None:
+    """Its facts count, and the question that they answer does not."""
+    prompt = (
+        "Context:\n[1] Ada lives in Oslo.\n\nQuestion: Where does Ada live?\nAnswer and cite the passage."
+    )
+    assert list(items.case_items(prompt, "")) == [Item("fact", ("lives", "Ada", "Oslo"))]
+
+
 def test_a_planted_training_item_is_found(tmp_path: Path, trained: set[Item]) -> None:
     """A fact, a question and a sum from the training stream each make the check fail."""
     fact = next(f for city in world.CITIES if (f := facts.Fact("lives", "Ada", city)).split == "train")
