@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import _gemma_eval_pytest
+from docs.make_example import with_figures
 from gemma_eval import hookspecs
 from gemma_eval.cases import schema
 from gemma_eval.measure import latency
@@ -102,3 +103,11 @@ def test_every_page_is_linked_from_the_readme() -> None:
     """No page is hidden."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in DOCS.glob("*.md") if f"docs/{path.name}" not in readme] == []
+
+
+def test_the_figures_in_the_readme_are_those_of_the_example() -> None:
+    """The table is copied from the committed report, by the script that made both."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    report = (ROOT / "reports" / "example" / "report.md").read_text(encoding="utf-8")
+    assert with_figures(readme, report) == readme
+    assert with_figures(readme, report.replace("| rag |", "| planted |")) != readme
