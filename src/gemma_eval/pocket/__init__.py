@@ -1,1 +1,1 @@
-"""The model that ships with the package: a Gemma 3 of 1.4 M parameters in Hugging Face's files, made by training/."""
+"""The model that ships: a Gemma 3 of 1.4 M parameters in the files of Hugging Face, made by training/."""
