@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 import pytest
 
@@ -13,3 +14,11 @@ def missing(what: str, reason: str) -> NoReturn:
     if what in os.environ.get("GEMMA_EVAL_REQUIRE", "").split(","):
         pytest.fail(f"{what} is required by GEMMA_EVAL_REQUIRE: {reason}", pytrace=False)
     pytest.skip(reason, allow_module_level=True)
+
+
+def module(name: str, *, extra: str) -> Any:  # noqa: ANN401 - a module of which nothing is known here
+    """Import a module of an extra, or say that it is missing."""
+    try:
+        return import_module(name)
+    except ImportError:
+        missing(name, f"needs {name}: pip install -e '.[{extra}]'")

@@ -9,7 +9,9 @@ import pytest
 from safetensors import safe_open
 from tokenizers import Tokenizer
 
-torch = pytest.importorskip("torch", reason="needs the extra `train`")
+from tests import required
+
+torch = required.module("torch", extra="train")
 
 import evaluate  # noqa: E402 - after the check for torch
 import greedy  # noqa: E402
@@ -104,7 +106,7 @@ def test_choices_have_the_probabilities_that_they_were_trained_with(
 
 def test_logits_equal_those_of_transformers() -> None:
     """To 1e-4, and the chat template renders what the corpus trains on."""
-    pytest.importorskip("transformers", reason="needs the extra `train`")
+    required.module("transformers", extra="train")
     import verify
 
     assert verify.largest_difference(POCKET) <= verify.TOLERANCE
@@ -113,7 +115,7 @@ def test_logits_equal_those_of_transformers() -> None:
 
 def test_a_window_that_is_off_by_one_is_noticed(tmp_path: Path) -> None:
     """The comparison with `transformers` has teeth."""
-    pytest.importorskip("transformers", reason="needs the extra `train`")
+    required.module("transformers", extra="train")
     import verify
 
     for path in POCKET.glob("*.*"):

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra `train`")
+from tests import required
+
+torch = required.module("torch", extra="train")
 
 import checkpoints  # noqa: E402 - after the check for torch
 import export  # noqa: E402
