@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -76,4 +77,4 @@ def test_the_lock_belongs_to_its_user() -> None:
 def _hold_for_ever(folder: str, writer: Connection) -> None:
     with hold("benchmark", folder=Path(folder)):
         writer.send("held")
-        writer.recv()
+        signal.pause()

@@ -251,7 +251,10 @@ def test_an_interrupt_ends_the_run_in_order(tmp_path: Path, sent: signal.Signals
     """After Ctrl-C or SIGTERM the state is interrupted; database and report hold what was recorded."""
     write_project(tmp_path, head(models=("slow",)) + "".join(a_case(f"case-{n}") for n in range(200)))
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"]
+    # a shell's background job ignores Ctrl-C, and so would all that it starts
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=_env()) as process:
+        signal.signal(signal.SIGINT, before)
         assert process.stdout is not None
         for line in process.stdout:
             if "PASSED" in line:
