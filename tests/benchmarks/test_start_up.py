@@ -1,0 +1,48 @@
+"""What a plain pytest run pays for the plugin, in paired runs; a figure for docs/performance.md.
+
+pytest tests/benchmarks/test_start_up.py -m slow -s
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PAIRS = 40
+
+
+def run_s(folder: Path, *arguments: str) -> float:
+    """Return the seconds of one pytest run in `folder` without any other plugin."""
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    started = perf_counter()
+    subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+    return perf_counter() - started
+
+
+def test_a_plain_run_is_hardly_longer_with_the_plugin(tmp_path: Path) -> None:
+    """The median of the paired differences is a few per cent of a run; their order alternates."""
+    (tmp_path / "test_plain.py").write_text("def test_plain(): pass\n")
+    plugin = ("-p", "_gemma_eval_pytest")
+    run_s(tmp_path), run_s(tmp_path, *plugin)
+    pairs = []
+    for number in range(PAIRS):
+        if number % 2:
+            with_s, without_s = run_s(tmp_path, *plugin), run_s(tmp_path)
+        else:
+            without_s, with_s = run_s(tmp_path), run_s(tmp_path, *plugin)
+        pairs.append((with_s, without_s))
+    extra_s = statistics.median(with_s - without_s for with_s, without_s in pairs)
+    plain_s = statistics.median(without_s for _, without_s in pairs)
+    sys.stdout.write(
+        f"\nplugin: {extra_s * 1e3:+.1f} ms on {plain_s * 1e3:.0f} ms, median of {PAIRS} pairs\n"
+    )
+    assert extra_s < 0.1 * plain_s
