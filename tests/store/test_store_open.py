@@ -163,3 +163,47 @@ def write_one(path: Path) -> None:
     with closing(open_store(path)) as store:
         store.begin(a_run(planned=1), [an_outcome().trial])
         store.record(a_run().id, an_outcome())
+
+
+def killed_in_a_change(path: Path) -> Path:
+    """Copy a database as a kill leaves it in rollback mode: half of a change, and a journal to undo it."""
+    with closing(open_store(path)) as store:
+        store.begin(a_run(), (an_outcome().trial,))
+        store.record(a_run().id, an_outcome())
+    torn = path.with_name("torn.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")  # so that pages of the open change reach the file
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE outcome SET record = zeroblob(100000)")
+        connection.execute("CREATE TABLE filler AS SELECT zeroblob(100000) AS padding")
+        for suffix in ("", "-journal"):
+            torn.with_name(torn.name + suffix).write_bytes(path.with_name(path.name + suffix).read_bytes())
+        connection.execute("ROLLBACK")
+    return torn
+
+
+def test_a_change_that_a_kill_cut_short_is_undone_for_a_reader(tmp_path: Path) -> None:
+    """A read-only connection cannot undo it, and what was recorded before must stay readable."""
+    torn = killed_in_a_change(tmp_path / "results.db")
+    refused = sqlite3.connect(f"{torn.as_uri()}?mode=ro", uri=True)
+    with closing(refused), pytest.raises(sqlite3.OperationalError, match="readonly"):
+        refused.execute("SELECT count(*) FROM outcome")
+    with closing(open_reader(torn)) as reader:
+        assert reader.outcomes(a_run().id) == (an_outcome(),)
+
+
+def test_a_change_that_a_kill_cut_short_does_not_stop_a_resume(tmp_path: Path) -> None:
+    """The next writer goes on from the state before the change."""
+    torn = killed_in_a_change(tmp_path / "results.db")
+    with closing(open_store(torn)) as store:
+        assert store.recorded(a_run().id) == {an_outcome().trial.key}
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    """Whatever way it was opened."""
+    torn = killed_in_a_change(tmp_path / "results.db")
+    with (
+        closing(connections.open_to_read(torn)) as connection,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        connection.execute("DELETE FROM outcome")

@@ -86,7 +86,11 @@ def open_to_read(path: Path, *, allow_blank: bool = False) -> sqlite3.Connection
     with store_errors(path):
         try:
             return _connect_to_read(path, "mode=ro", allow_blank=allow_blank)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
+                # A writer was killed in the middle of a change; to read the state before it, the change has
+                # to be undone, which only a connection that may write can do.
+                return _connect_to_read(path, "mode=rw", allow_blank=allow_blank)
             # In a folder that cannot be written, a database in WAL mode lacks its index file. When there
             # is no WAL either, nobody is writing, and the file may be read as one that never changes.
             if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
@@ -129,7 +133,7 @@ def _connect_to_write(path: Path, *, was_killed: bool) -> sqlite3.Connection:
 def _connect_to_read(path: Path, mode: str, *, allow_blank: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)
     try:
-        for pragma in _PRAGMAS:
+        for pragma in (*_PRAGMAS, "PRAGMA query_only = ON"):
             connection.execute(pragma)
         _refuse_foreign(path, connection, allow_blank=allow_blank)
     except BaseException:
