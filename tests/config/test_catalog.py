@@ -86,6 +86,17 @@ def test_an_unknown_suite_is_a_usage_error_with_a_suggestion(tmp_path: Path, nam
     assert str(caught.value).startswith(message)
 
 
+def test_only_suites_are_offered_for_a_path_that_is_wrong(tmp_path: Path) -> None:
+    """Neither the project's own settings nor a folder that ends like a suite."""
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "village.toml").mkdir()
+    with pytest.raises(UnknownName) as caught:
+        shipped.suite_path("vilage.toml", folder=tmp_path)
+    assert str(caught.value) == 'no suite named "vilage.toml"'
+    with pytest.raises(UsageError, match="this is a folder; give the path of a suite"):
+        shipped.suite_path("village.toml", folder=tmp_path)
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a\0.toml"])
 def test_a_name_that_is_no_name_is_a_usage_error(tmp_path: Path, name: str) -> None:
     """An empty argument or a zero byte."""

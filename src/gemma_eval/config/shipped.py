@@ -8,7 +8,7 @@ from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.files import read
 
 SUFFIX = ".toml"
-_NOT_SUITES = frozenset({"models.toml"})
+_NOT_SUITES = frozenset({"models.toml", "pyproject.toml"})
 
 
 def suites_directory() -> Path:
@@ -32,6 +32,8 @@ def suite_path(name_or_path: str, *, folder: Path) -> Path:
         raise UsageError("the name of a suite is empty or has a zero byte; give a name or a path")
     if name_or_path.endswith(SUFFIX) or "/" in name_or_path:
         path = folder / read.expanded(name_or_path)
+        if read.exists(path, "folder"):
+            raise UsageError("this is a folder; give the path of a suite in it")
         if not read.exists(path, "file"):
             given = Path(name_or_path).parent
             raise UnknownName(
@@ -48,4 +50,5 @@ def _suites_in(folder: Path) -> tuple[str, ...]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.name not in _NOT_SUITES)
+    files = (path for path in folder.glob(f"*{SUFFIX}") if path.is_file())
+    return sorted(path for path in files if path.name not in _NOT_SUITES)
