@@ -47,6 +47,7 @@ def test_the_help_fits_a_screen_and_names_every_command() -> None:
     assert max(map(len, printed)) <= 80
     assert any("pytest --gemma-suite standard" in line for line in printed)
     assert {"report", "runs"} <= {line.split()[0] for line in printed if line.strip()}
+    assert not any(line.endswith("...") for line in printed[1:])
 
 
 def test_runs_lists_what_is_recorded(database: Path) -> None:

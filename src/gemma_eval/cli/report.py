@@ -12,7 +12,7 @@ from gemma_eval.plugins import Registry
 from gemma_eval.store.read import open_reader
 
 
-@click.command()
+@click.command(short_help="Write the reports of a recorded run again.")
 @click.argument("run", default="latest")
 @database.option
 @click.option(

@@ -21,7 +21,7 @@ def runs(database: Path) -> None:
     if not recorded:
         click.echo(f"{database}: no run is recorded yet; run pytest --gemma-suite standard")
         return
-    rows = [("run", "started (UTC)", "state", "trials", "suites"), *(_row(run) for run in recorded)]
+    rows = [("run", "started (UTC)", "state", "planned", "suites"), *(_row(run) for run in recorded)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
