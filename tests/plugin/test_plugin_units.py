@@ -201,7 +201,7 @@ def test_the_ending_says_what_is_missing() -> None:
         "3 of 4 trials recorded",
         "1 without an answer: they count as missing, not as 0",
         "1 with a check that could not be scored",
-        "interrupted: 1 trials are missing, the report is partial and says so",
+        "interrupted: 1 trial is missing, the report is partial and says so",
     ]
     assert (
         ending(Report(run=a_run(), outcomes=(an_outcome(),), summaries=()))[0].text

@@ -53,7 +53,8 @@ def ending(report: Report) -> list[Line]:
     if unscored:
         shown.append(Line(f"{unscored} with a check that could not be scored", {"yellow": True}))
     if recorded < planned:
-        text = f"interrupted: {planned - recorded} trials are missing, the report is partial and says so"
+        missing = "1 trial is" if planned - recorded == 1 else f"{planned - recorded} trials are"
+        text = f"interrupted: {missing} missing, the report is partial and says so"
         shown.append(Line(text, {"yellow": True}))
     return shown
 
