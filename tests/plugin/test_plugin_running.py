@@ -185,7 +185,7 @@ def test_a_plugin_in_a_conftest_is_used(pytester: pytest.Pytester) -> None:
 
 
 def test_a_reporter_that_fails_costs_no_result(pytester: pytest.Pytester) -> None:
-    """Its fault is one line and turns the run red; the table is shown and the database is whole."""
+    """Its fault is one line and turns the run red; table, database and the other reports are whole."""
     pytester.makeconftest(
         """
         import gemma_eval
@@ -207,12 +207,14 @@ def test_a_reporter_that_fails_costs_no_result(pytester: pytest.Pytester) -> Non
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "the reports could not be written: ValueError: of the reporter",
+            'the report "faulty" could not be written: ValueError: of the reporter',
             "model echo",
             "4 of 4 trials recorded",
         ]
     )
     assert len(latest(pytester.path)) == 4
+    written = {path.name for path in (pytester.path / "reports" / "latest").iterdir()}
+    assert written == {"report.html", "report.md", "results.json"}
 
 
 def test_a_fault_in_a_backend_is_shown_where_it_is(pytester: pytest.Pytester) -> None:

@@ -139,7 +139,17 @@ def test_a_folder_that_cannot_take_reports_is_refused_first(pytester: pytest.Pyt
     write_project(pytester.path)
     (pytester.path / "taken").write_text("")
     (line,) = refused(pytester, "--gemma-report", "taken")
-    assert line.startswith("taken: the reports cannot be written there")
+    assert line == "taken: the reports cannot be written there: taken is a file; give a folder"
+    assert not (pytester.path / "reports").exists()
+
+
+def test_a_run_that_is_refused_leaves_no_folder_for_its_reports(pytester: pytest.Pytester) -> None:
+    """The database is a text file: nothing is made beside it."""
+    write_project(pytester.path)
+    (pytester.path / "notes.txt").write_text("hello, this is no database\n")
+    (line,) = refused(pytester, "--gemma-db", "notes.txt")
+    assert line == "notes.txt: this is not a results database; give another path"
+    assert not (pytester.path / "reports").exists()
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(pytester: pytest.Pytester) -> None:

@@ -64,7 +64,8 @@ class Recorder:
     def close(self, registry: Registry) -> Closed:
         """End the run, summarise it and write its reports. Raises StoreError.
 
-        A report that could not be written is named among the problems; what was measured is in the database.
+        A report that could not be written is named among the problems, and costs no other; what was measured
+        is in the database.
         """
         recorded = len(self._store.recorded(self.run.id))
         try:
@@ -74,25 +75,30 @@ class Recorder:
         with closing(open_reader(self.database)) as reader:
             report = make_report(reader.run(self.run.id), reader.outcomes(self.run.id))
         problems = _observed(partial(registry.hook.run_finished, report=report))
-        try:
-            reporters = [registry.reporters[name]() for name in registry.reporters]
-            written = write(report, reporters=reporters, folder=self._reports)
-        except GemmaEvalError as error:
-            return Closed(report=report, written=(), problems=(*problems, str(error)))
-        except Exception as error:  # noqa: BLE001 - any fault of a reporter, which may be a plugin's
-            what = f"the reports could not be written: {type(error).__name__}: {error}"
-            return Closed(report=report, written=(), problems=(*problems, what))
-        return Closed(report=report, written=written, problems=problems)
+        written: list[Path] = []
+        for name in registry.reporters:
+            try:
+                written += write(report, reporters=[registry.reporters[name]()], folder=self._reports)
+            except GemmaEvalError as error:
+                problems += (str(error),)
+            except Exception as error:  # noqa: BLE001 - any fault of a reporter, which may be a plugin's
+                problems += (f'the report "{name}" could not be written: {type(error).__name__}: {error}',)
+        return Closed(report=report, written=tuple(written), problems=problems)
 
 
 def _require_writable(folder: Path) -> None:
-    """Refuse a folder that cannot take the reports before hours are spent on what goes into them."""
+    """Refuse a folder that cannot take the reports before hours are spent on what goes into them.
+
+    It is made only when there is a report, so that a run that is refused leaves nothing behind.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
     except OSError as error:
         raise UsageError(f"{folder}: the reports cannot be written there: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{folder}: the reports cannot be written there: the folder is read-only")
+    if not nearest.is_dir():
+        raise UsageError(f"{folder}: the reports cannot be written there: {nearest} is a file; give a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: the reports cannot be written there: {nearest} is read-only")
 
 
 def _observed(call: partial[object]) -> tuple[str, ...]:
