@@ -184,3 +184,15 @@ def test_a_suite_is_found_by_name_in_the_folders_of_the_ini_file(pytester: pytes
     pytester.makeini("[pytest]\ngemma_suite_paths = evals")
     ids = collected(pytester, "--gemma-suite", "cities")
     assert ids == [f"evals/{line}" for line in ALL]
+
+
+def test_a_misspelt_suite_of_the_project_is_suggested(pytester: pytest.Pytester) -> None:
+    """As one that ships is; the file of the models beside it is no suite."""
+    write_project(pytester.path / "evals")
+    pytester.makeini("[pytest]\ngemma_suite_paths = evals")
+    result = pytester.runpytest_inprocess("--gemma-suite", "citees")
+    expected = 'ERROR: --gemma-suite citees: no suite named "citees"; did you mean "cities"?'
+    assert expected in result.stderr.lines
+    result = pytester.runpytest_inprocess("--gemma-suite", "xyz")
+    expected = "*; known: citations, cities, rag, sampling, smoke, standard"
+    result.stderr.fnmatch_lines([expected])

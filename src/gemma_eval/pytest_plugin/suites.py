@@ -11,8 +11,10 @@ from typing import cast
 import pytest
 
 from gemma_eval.config.shipped import suite_path
-from gemma_eval.errors import UsageError
+from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
+
+_SUFFIXES = (".toml", ".gemma.toml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,9 @@ def find(given: Sequence[str], *, here: Path, folders: Sequence[Path]) -> tuple[
         where, _, within = name.removeprefix("@").partition("::")
         try:
             path = _in(folders, where) or suite_path(where, folder=here)
+        except UnknownName as error:
+            known = UnknownName(error.noun, error.given, (*error.known, *_names_in(folders)))
+            raise pytest.UsageError(f"--gemma-suite {name}: {known}") from error
         except UsageError as error:
             raise pytest.UsageError(f"--gemma-suite {name}: {error}") from error
         # Without `..`, as pytest writes the paths of the files that it collects; links are kept.
@@ -75,8 +80,13 @@ def collect_nothing_else(config: pytest.Config) -> None:
 
 
 def _in(folders: Sequence[Path], name: str) -> Path | None:
-    candidates = (folder / f"{name}{suffix}" for folder in folders for suffix in (".toml", ".gemma.toml"))
+    candidates = (folder / f"{name}{suffix}" for folder in folders for suffix in _SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _names_in(folders: Sequence[Path]) -> set[str]:
+    files = {path.name for folder in folders for path in folder.glob("*.toml")} - {"models.toml"}
+    return {file.removesuffix(".toml").removesuffix(".gemma") for file in files}
 
 
 def _refuse_equal_ids(asked: Sequence[Asked], *, rootdir: Path) -> None:
