@@ -9,7 +9,7 @@ import pytest
 from gemma_eval.pytest_plugin.plan import Earlier, estimate_s, lines
 from gemma_eval.records import Cell, Measurement, Outcome
 from tests.examples import a_cell, an_outcome
-from tests.plugin.project import write_project
+from tests.plugin.project import a_case, head, write_project
 
 
 def taking(seconds: float, *, profile: str = "greedy") -> Outcome:
@@ -48,6 +48,15 @@ def test_the_time_is_estimated_from_the_newest_run(pytester: pytest.Pytester) ->
     pytester.runpytest_inprocess()
     result = pytester.runpytest_inprocess("--gemma-plan")
     result.stdout.fnmatch_lines(["estimated time: * of generating (from run * in reports/gemma_eval.db)"])
+
+
+def test_a_run_without_an_answer_estimates_nothing(pytester: pytest.Pytester) -> None:
+    """The prompt was too long for the context: the time is unknown, not 0 ms."""
+    case = a_case("long", prompt="a b c d e f g h i j k", keys="max_tokens = 2")
+    write_project(pytester.path, head(models=("small",)) + case)
+    pytester.runpytest_inprocess()
+    result = pytester.runpytest_inprocess("--gemma-plan")
+    result.stdout.fnmatch_lines(["estimated time: unknown, no earlier run *"])
 
 
 def test_a_selection_is_planned_as_it_would_run(pytester: pytest.Pytester) -> None:

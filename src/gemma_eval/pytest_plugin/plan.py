@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -43,7 +43,7 @@ class Plan:
         return True
 
     def _earlier(self, cells: Sequence[Cell]) -> Earlier | None:
-        """Return the newest run that measured one of the models."""
+        """Return the newest run in which one of the models answered."""
         database = self._evaluation.settings.database
         models = {cell.model.name for cell in cells}
         if not database.exists():
@@ -51,9 +51,10 @@ class Plan:
         try:
             with closing(open_reader(database)) as reader:
                 for run in reader.runs():
-                    if models & set(run.engines):
+                    outcomes = reader.outcomes(run.id) if models & set(run.engines) else ()
+                    if any(_answered(outcome, models) for outcome in outcomes):
                         where = f"run {run.id} in {relative(database, self._evaluation.here)}"
-                        return Earlier(where=where, outcomes=reader.outcomes(run.id))
+                        return Earlier(where=where, outcomes=outcomes)
         except GemmaEvalError:
             return None
         return None
@@ -92,6 +93,10 @@ def estimate_s(cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> tuple[floa
                 times.setdefault(key, []).append(outcome.measurement.e2e_s)
     per_cell = [_seconds(cell, times) for cell in cells]
     return sum(time for time in per_cell if time is not None), per_cell.count(None)
+
+
+def _answered(outcome: Outcome, models: Set[str]) -> bool:
+    return outcome.measurement is not None and outcome.trial.cell.model.name in models
 
 
 def _seconds(cell: Cell, times: Mapping[tuple[str, ...], Sequence[float]]) -> float | None:
