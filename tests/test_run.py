@@ -319,3 +319,21 @@ def test_an_order_with_an_unknown_transform_is_refused_before_anything_runs(
         UsageError, match=r'profile "greedy": order: no transform named "top_q"; did you mean "top_[pk]"'
     ):
         load_suite(path, registry)
+
+
+def test_a_malformed_template_is_refused_before_anything_runs(
+    registry: Registry, suite_file: Callable[[str], Path]
+) -> None:
+    """A syntax error and an unknown variable, each in one line; both at once."""
+    path = suite_file('scorer = "equals", text = "Oslo"')
+    path.write_text(path.read_text().replace('["plain"]', '["plain", "torn", "typo", "loop"]'))
+    folder = path.parent / "templates"
+    folder.mkdir()
+    (folder / "torn.jinja").write_text("{{ query")
+    (folder / "typo.jinja").write_text("\n{% if qery %}{{ query }}{% endif %}")
+    (folder / "loop.jinja").write_text("{% for n in range(3) %}{{ n }}{{ query }}{% endfor %}")
+    with pytest.raises(UsageError) as caught:
+        load_suite(path, registry)
+    torn, typo = str(caught.value).splitlines()
+    assert torn.startswith('template "torn": line 1: ')
+    assert typo == 'template "typo": line 2: unknown variable "qery"; did you mean "query"?'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from gemma_eval.measure.latency import measure
 from gemma_eval.measure.resources import watch
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
+from gemma_eval.prompts.templates import check as check_template
 from gemma_eval.prompts.templates import uses_retrieval
 from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import (
@@ -32,6 +33,7 @@ from gemma_eval.records import (
     Run,
     Score,
     Suite,
+    Template,
     Trial,
 )
 from gemma_eval.stats.summary import summarise
@@ -49,6 +51,7 @@ def load_suite(path: Path, registry: Registry) -> tuple[Suite, tuple[Cell, ...]]
     suite = load_cases(path, names=names, check_problem=lambda check: _problem(check, registry))
     cells = expand(suite, models=catalog.models, profiles=catalog.profiles, templates=catalog.templates)
     _refuse_unknown_transforms({cell.profile.name: cell.profile.order for cell in cells}, registry)
+    _refuse_malformed_templates({cell.template.name: cell.template for cell in cells}.values())
     return suite, cells
 
 
@@ -120,6 +123,18 @@ def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: 
                 registry.transforms.find(name)
         except UnknownName as error:
             raise UsageError(f'profile "{profile}": order: {error}') from error
+
+
+def _refuse_malformed_templates(templates: Iterable[Template]) -> None:
+    """Say what is wrong with every template before the first is needed."""
+    problems = []
+    for template in templates:
+        try:
+            check_template(template)
+        except TemplateError as error:
+            problems.append(str(error))
+    if problems:
+        raise UsageError("\n".join(problems))
 
 
 def _problem(check: Check, registry: Registry) -> str | None:

@@ -181,6 +181,8 @@ def _sized(text: str) -> str:
 
 
 _ENVIRONMENT = _Environment()
+PROVIDED = frozenset(_ENVIRONMENT.globals)
+"""The names that every template has besides its variables."""
 
 
 @lru_cache(maxsize=256)

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from jinja2 import meta
+from jinja2 import meta, nodes
 
+from gemma_eval.errors import TemplateError, suggestion
 from gemma_eval.prompts import sandbox
 from gemma_eval.records import Case, Passage, Template
 
 RETRIEVED = frozenset({"rag_context", "passages"})
 """The variables for whose sake documents are searched."""
+VARIABLES = RETRIEVED | {"query", "rag_recent"}
+"""All that a template can name."""
+
+
+def check(template: Template) -> None:
+    """Raise TemplateError when a template is malformed or names a variable that there is not."""
+    tree = sandbox.parse(template.name, template.text)
+    unknown = meta.find_undeclared_variables(tree) - VARIABLES - sandbox.PROVIDED
+    for named in tree.find_all(nodes.Name):
+        if named.name in unknown:
+            what = f'unknown variable "{named.name}"{suggestion(named.name, VARIABLES)}'
+            raise TemplateError(f'template "{template.name}": line {named.lineno}: {what}')
 
 
 def uses_retrieval(template: Template) -> bool:
