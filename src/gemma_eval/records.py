@@ -30,7 +30,7 @@ CountSource = Literal["engine", "server_usage", "client_tokenizer"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """Where something was declared: a file and a line that counts from 1."""
+    """Where something was declared: a file without the folders of a machine, a line from 1."""
 
     path: str
     line: int

@@ -80,7 +80,7 @@ def test_a_whole_suite_is_read_as_it_is_written(folder: Path) -> None:
         Check(scorer="contains", options={"text": "z"}, pass_at=None),
     )
     assert (one.tags, one.cluster, one.models, one.repeats) == (("all", "own"), "people", ("big",), 1)
-    assert one.source == Source(path=str(folder / "s.toml"), line=20)
+    assert one.source == Source(path="s.toml", line=20)
     assert (one.kind, one.warmup, one.max_tokens, one.profiles) == ("quality", 0, 9, ("greedy", "hot"))
     assert (two.kind, two.warmup, two.max_tokens, two.repeats) == ("benchmark", 3, 5, 2)
     assert two.messages == (Message(role="user", content="Go on."),)

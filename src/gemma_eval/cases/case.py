@@ -61,7 +61,7 @@ class Reading:
             models=self._chosen(at, "models", row.models or defaults.models),
             profiles=self._chosen(at, "profiles", row.profiles or defaults.profiles),
             templates=self._chosen(at, "templates", row.templates or defaults.templates),
-            source=Source(path=str(self.problems.path), line=self.problems.lines.at(at)),
+            source=Source(path=self.problems.path.name, line=self.problems.lines.at(at)),
         )
 
     def _check_names(self, at: locate.Path, row: CaseRow | DefaultsRow) -> None:
