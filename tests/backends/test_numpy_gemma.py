@@ -142,11 +142,10 @@ def test_a_prompt_without_text_is_refused(folder: Path, text: str | None, compla
         load(folder).generate(replace(PROMPT, text=text), profile=GREEDY, seed=1)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_are_not_finite_are_an_error_of_their_own_kind(folder: Path, value: float) -> None:
+def test_arithmetic_that_overflows_is_an_error_of_its_own_kind(folder: Path) -> None:
     """No token is drawn from NaN, and no warning of NumPy gets in the way."""
     stored = load_file(folder / "model.safetensors")
-    stored["model.layers.1.mlp.down_proj.weight"][3, 3] = value
+    stored["model.embed_tokens.weight"][5] = 3e38
     save_file(stored, folder / "model.safetensors")
     with pytest.raises(BackendError, match=r"logits are not finite") as caught:
         load(folder).generate(PROMPT, profile=GREEDY, seed=1)

@@ -141,6 +141,12 @@ def _misshapen_tensor(folder: Path) -> None:
     _rewrite(folder, "model.layers.0.self_attn.k_proj.weight", (7, 16))
 
 
+def _not_a_number(folder: Path) -> None:
+    stored = load_file(folder / "model.safetensors")
+    stored["model.layers.1.mlp.down_proj.weight"][3, 3] = np.nan
+    save_file(stored, folder / "model.safetensors")
+
+
 def _integer_tensor(folder: Path) -> None:
     _rewrite(folder, "model.norm.weight", (16,), "int8")
 
@@ -165,6 +171,7 @@ def _absent_shard(folder: Path) -> None:
             _misshapen_tensor,
             "layers.0.self_attn.k_proj.weight has shape [7, 16], config.json asks for [8, 16]",
         ),
+        (_not_a_number, "layers.1.mlp.down_proj.weight holds values that are not finite"),
         (_integer_tensor, "dtype I8 is not supported; convert it to F32, F16, BF16"),
         (_empty_index, "model.safetensors.index.json: weight_map is missing or empty"),
         (_absent_shard, "model-00001-of-00002.safetensors: no such file"),

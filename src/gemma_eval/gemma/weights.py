@@ -79,7 +79,7 @@ def rounded(value: float, *, dtype: str) -> np.float32:
 
 
 class _Stored:
-    """The tensors of a folder, checked for presence and shape as they are taken."""
+    """The tensors of a folder, checked for presence, shape and finite values as they are taken."""
 
     def __init__(self, tensors: Mapping[str, StoredTensor], folder: Path) -> None:
         self._tensors = tensors
@@ -94,7 +94,10 @@ class _Stored:
                 f"{tensor.file}: {name} has shape {list(tensor.shape)}, config.json asks for {list(shape)}"
             )
         self.taken += int(np.prod(shape))
-        return tensor.read()
+        values = tensor.read()
+        if not np.isfinite(values).all():
+            raise ModelNotFound(f"{tensor.file}: {name} holds values that are not finite; is the file whole?")
+        return values
 
     def gain(self, name: str, size: int) -> Array:
         """Return 1 + w of a norm."""
