@@ -141,10 +141,25 @@ def _misshapen_tensor(folder: Path) -> None:
     _rewrite(folder, "model.layers.0.self_attn.k_proj.weight", (7, 16))
 
 
-def _not_a_number(folder: Path) -> None:
+def _spoil(folder: Path, *values: float) -> None:
     stored = load_file(folder / "model.safetensors")
-    stored["model.layers.1.mlp.down_proj.weight"][3, 3] = np.nan
+    stored["model.layers.1.mlp.down_proj.weight"][3, : len(values)] = values
     save_file(stored, folder / "model.safetensors")
+
+
+def _not_a_number(folder: Path) -> None:
+    _spoil(folder, np.nan)
+
+
+def _opposite_infinities(folder: Path) -> None:
+    _spoil(folder, np.inf, -np.inf)
+
+
+def test_the_largest_finite_weights_are_taken(tmp_path: Path) -> None:
+    """Only what is not finite is refused, however large the sum."""
+    largest = float(np.finfo(np.float32).max)
+    _spoil(write_model(tmp_path), largest, largest)
+    assert np.max(load(tmp_path).layers[1].down) == np.float32(largest)
 
 
 def _integer_tensor(folder: Path) -> None:
@@ -171,6 +186,7 @@ def _absent_shard(folder: Path) -> None:
             _misshapen_tensor,
             "layers.0.self_attn.k_proj.weight has shape [7, 16], config.json asks for [8, 16]",
         ),
+        (_opposite_infinities, "layers.1.mlp.down_proj.weight holds values that are not finite"),
         (_not_a_number, "layers.1.mlp.down_proj.weight holds values that are not finite"),
         (_integer_tensor, "dtype I8 is not supported; convert it to F32, F16, BF16"),
         (_empty_index, "model.safetensors.index.json: weight_map is missing or empty"),
