@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gemma_eval.records import (
     Case,
@@ -51,6 +51,50 @@ class Backend(Protocol):
         """Free the engine; a second call does nothing."""
 
 
+@runtime_checkable
+class BatchBackend(Backend, Protocol):
+    """A backend that can give one prompt several answers, reading the prompt once."""
+
+    def generate_batch(
+        self, prompt: Prompt, *, profile: SamplingProfile, seeds: Sequence[int]
+    ) -> tuple[Generation, ...]:
+        """Answer `prompt` once per seed, each answer as `generate` would give it. Raises BackendError."""
+
+
+@runtime_checkable
+class ReadingBackend(Backend, Protocol):
+    """A backend that can tell how probable a given text is."""
+
+    def read(self, prompt: Prompt, *, continuation: str) -> Generation:
+        """Read `continuation` after `prompt` as if it were the answer; nothing is drawn.
+
+        The generation's text is the continuation, and its `log_probabilities` are one natural logarithm per
+        token of it, each given all before it and from the unchanged softmax. Raises BackendError.
+        """
+
+
+@runtime_checkable
+class ChoosyBackendFactory(Protocol):
+    """A backend factory that knows before it loads anything which models and profiles it cannot serve."""
+
+    def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
+        """Return why `spec` cannot run with `profile` (`has no mirostat`), or `None` when it can."""
+
+
+class Vocabulary(Protocol):
+    """What a sampling transform may ask about the tokens of a model."""
+
+    @property
+    def size(self) -> int:
+        """The number of ids that logits have a value for."""
+
+    def encode(self, text: str) -> Sequence[int]:
+        """Return the ids of `text`, none added."""
+
+    def piece(self, token: int) -> str:
+        """Return the text of one token as it stands within a text."""
+
+
 class Transform(Protocol):
     """One step of a sampling chain: logits in, logits out, the token never chosen set to -inf."""
 
@@ -59,9 +103,15 @@ class Transform(Protocol):
 
 
 class TransformFactory(Protocol):
-    """Builds a transform from a profile; `None` when the profile has it off."""
+    """Builds a transform for one generation from a profile; `None` when the profile has it off.
 
-    def __call__(self, profile: SamplingProfile) -> Transform | None: ...
+    `seed` is the generation's, for a transform that draws by itself; a transform may keep state, for each
+    generation has its own.
+    """
+
+    def __call__(
+        self, profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int
+    ) -> Transform | None: ...
 
 
 class BackendFactory(Protocol):

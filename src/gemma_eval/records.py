@@ -23,6 +23,10 @@ CaseKind = Literal["quality", "benchmark"]
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "error"]
 CountSource = Literal["engine", "server_usage", "client_tokenizer"]
+RopeType = Literal["default", "linear", "ntk", "dynamic", "yarn", "llama3", "longrope"]
+DynatempMode = Literal["llama", "edt", "threshold"]
+Surprise = Literal["renormalized", "original"]
+Overflow = Literal["error", "truncate"]
 
 
 # --- what is asked -----------------------------------------------------------------------------------
@@ -72,6 +76,9 @@ class Case:
     `messages` ends with the user's turn that is asked; `prompt` in a suite file is one such turn.
     `cluster` names what cases share (a document, a topic); it is recorded, and no interval uses it yet.
     `warmup` generations per cell are made first and never recorded.
+    `continuation` is a text that the model does not write but reads after the prompt, so that its
+    probability can be scored. `variables` are numbers that were varied between the cases of one kind
+    (`{"depth": 0.5}`), and `series` names that kind; reports draw the score against each variable.
     """
 
     id: str
@@ -84,6 +91,9 @@ class Case:
     repeats: int = 1
     warmup: int = 0
     max_tokens: int | None = None
+    continuation: str | None = None
+    series: str | None = None
+    variables: Mapping[str, float] = field(default_factory=dict)
     models: tuple[str, ...]
     profiles: tuple[str, ...]
     templates: tuple[str, ...]
@@ -97,11 +107,16 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retrieval:
-    """Which retriever finds passages, how many a template is given, and how many tokens they may take."""
+    """Which retriever finds passages, how many a template is given, and how many tokens they may take.
+
+    `overflow` says what happens to a prompt that the model's context cannot hold: an error, or passages
+    and then earlier turns are left out, the least important first.
+    """
 
     retriever: str = "bm25"
     top_k: int = 4
     budget_tokens: int = 256
+    overflow: Overflow = "error"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,14 +136,44 @@ class Suite:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RopeScaling:
+    """How rotary positions are stretched beyond the trained length, in the names of Hugging Face configs.
+
+    `original_max_position_embeddings` is the trained length, `None` the one that the model names. `apply_to`
+    says which layers turn so: those that see the whole context, or also those that see a window.
+    `ntk` is the static NTK-aware base, which Hugging Face does not have.
+    Source: huggingface/transformers:src/transformers/modeling_rope_utils.py.
+    """
+
+    rope_type: RopeType = "default"
+    factor: float = 1.0
+    original_max_position_embeddings: int | None = None
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    attention_factor: float | None = None
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    truncate: bool = True
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    short_factor: tuple[float, ...] = ()
+    long_factor: tuple[float, ...] = ()
+    apply_to: Literal["global", "all"] = "global"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
-    """A model and the backend that drives it; `location` is a folder, a file or a URL."""
+    """A model and the backend that drives it; `location` is a folder, a file or a URL.
+
+    `rope_scaling` takes the place of what the model's own configuration says; `None` leaves that alone.
+    """
 
     name: str
     backend: str
     location: str
     context_tokens: int | None = None
     chat_template: str | None = None
+    rope_scaling: RopeScaling | None = None
     options: Options = field(default_factory=dict)
 
 
@@ -137,9 +182,13 @@ class SamplingProfile:
     """How tokens are chosen, in llama.cpp's names and meanings; every default is *off*.
 
     `temperature = 0` is greedy. `order` names the transforms in the order they run; the default is
-    llama.cpp's, with temperature last. `mirostat = 2` leaves only the plain temperature before it.
+    llama.cpp's, with temperature last. `base_p` is a nucleus cap that `min_p` takes first. `dynatemp_mode`
+    chooses which parameters make the temperature follow the entropy: `dynatemp_range` and
+    `dynatemp_exponent` (llama), `dynatemp_theta` and `dynatemp_base` (edt), `dynatemp_threshold` (threshold).
+    A `mirostat` leaves only the plain temperature before it. `epsilon_cutoff` and `eta_cutoff` are
+    Hugging Face's. `logit_bias` is by token id (`"15"`) or by the text of one token.
     `seed = None` derives the seed of each trial from the suite's seed; a number fixes it.
-    Source: ggml-org/llama.cpp:common/common.h.
+    Source: ggml-org/llama.cpp:common/common.h; huggingface/transformers:src/transformers/generation.
     """
 
     name: str
@@ -147,17 +196,47 @@ class SamplingProfile:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+    base_p: float = 1.0
     typical_p: float = 1.0
+    top_n_sigma: float = 0.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    epsilon_cutoff: float = 0.0
+    eta_cutoff: float = 0.0
     repeat_penalty: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     penalty_last_n: int = 64
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_penalty_last_n: int = -1
+    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    logit_bias: Mapping[str, float] = field(default_factory=dict)
+    dynatemp_mode: DynatempMode = "llama"
     dynatemp_range: float = 0.0
     dynatemp_exponent: float = 1.0
-    mirostat: Literal[0, 2] = 0
+    dynatemp_theta: float = 0.0
+    dynatemp_base: float = 0.8
+    dynatemp_threshold: float = 0.0
+    mirostat: Literal[0, 1, 2] = 0
     mirostat_tau: float = 5.0
     mirostat_eta: float = 0.1
-    order: tuple[str, ...] = ("penalties", "top_k", "typical_p", "top_p", "min_p", "temperature")
+    mirostat_surprise: Surprise = "renormalized"
+    adaptive_target: float = -1.0
+    adaptive_decay: float = 0.9
+    order: tuple[str, ...] = (
+        "logit_bias",
+        "penalties",
+        "dry",
+        "top_n_sigma",
+        "top_k",
+        "typical_p",
+        "top_p",
+        "min_p",
+        "xtc",
+        "temperature",
+    )
     max_tokens: int = 64
     stop: tuple[str, ...] = ()
     seed: int | None = None
@@ -229,7 +308,8 @@ class Prompt:
     """What a model reads.
 
     `messages` are the turns after the template was applied; `text` is the whole prompt in the model's
-    chat markup, `None` when the server applies its own. `dropped` passages did not fit the budget.
+    chat markup, `None` when the server applies its own. `dropped` passages did not fit the budget or the
+    context, and neither did the first `dropped_turns` of the conversation.
     """
 
     messages: tuple[Message, ...]
@@ -237,6 +317,7 @@ class Prompt:
     n_tokens: int | None
     passages: tuple[Passage, ...] = ()
     dropped: tuple[Passage, ...] = ()
+    dropped_turns: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,6 +336,8 @@ class Generation:
     `text` equals the joined texts of `deltas`. `requested_ns` is when the engine was asked, `ended_ns`
     when it had finished; both and every `Delta.at_ns` are of one monotonic clock.
     `effective` are the sampling parameters that the engine really used; `engine_timings` what it says itself.
+    `batch_size` answers were decoded together, so that the stamps of one are not those it would have alone.
+    `log_probabilities` (natural) are those of each output token, where the engine was asked for them.
     """
 
     text: str
@@ -268,6 +351,8 @@ class Generation:
     ended_ns: int
     effective: Options = field(default_factory=dict)
     engine_timings: Mapping[str, float] = field(default_factory=dict)
+    batch_size: int = 1
+    log_probabilities: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
