@@ -12,10 +12,23 @@ NAMES = Names(models=("pocket", "big"), profiles=("greedy", "hot"), templates=("
 
 DEFAULTS = '[defaults]\nmodels = ["pocket"]\nprofiles = ["greedy"]\ntemplates = ["plain"]\n'
 CASE = '[[case]]\nid = "a"\nprompt = "Hi?"\nchecks = [{scorer = "contains", text = "x"}]\n'
+HAYSTACK = """
+[[haystack]]
+id = "needle"
+prompt = "Context:\\n{haystack}\\n\\nWhere does {name} live?"
+needle = "- {name} lives in {value}."
+needles = [{name = "Finn", value = "Oslo"}, {name = "Mia", value = "Rome"}]
+hay = "hay.md"
+lengths = [1, 2]
+depths = [0.0, 0.5, 1.0]
+checks = [{scorer = "contains", text = "{value}"}]
+"""
 
 
 def check_problem(check: Check) -> str | None:
-    """Know one scorer with one option."""
+    """Know `likelihood`, and one more scorer with one option."""
+    if check.scorer == "likelihood":
+        return None
     if check.scorer != "contains":
         return f'no scorer named "{check.scorer}"'
     return None if set(check.options) <= {"text", "any"} else "unknown option"

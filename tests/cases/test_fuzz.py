@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from gemma_eval.errors import SuiteError
 from gemma_eval.records import Suite
-from tests.cases.suites import CASE, DEFAULTS, read
+from tests.cases.suites import CASE, DEFAULTS, HAYSTACK, read
 
 WORDS = """
     id kind prompt messages documents checks tags cluster repeats warmup max_tokens models profiles templates
-    scorer pass_at text role content nonsense
+    scorer pass_at text role content nonsense continuation series variables overflow
+    needle needles hay lengths depths name value
 """
 KEYS = st.sampled_from(WORDS.split())
 SCALARS = st.one_of(
@@ -36,7 +37,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 TABLES = st.tuples(
-    st.sampled_from(["[suite]", "[defaults]", "[retrieval]", "[[case]]", "[[case]]", "[case]", "[x.y]"]),
+    st.sampled_from(["[suite]", "[defaults]", "[retrieval]", "[[case]]", "[[haystack]]", "[case]", "[x.y]"]),
     st.dictionaries(KEYS, VALUES, max_size=5),
 ).map(lambda table: "\n".join([table[0], *(f"{key} = {value}" for key, value in table[1].items()), ""]))
 
@@ -44,6 +45,7 @@ TABLES = st.tuples(
 def outcome(data: str | bytes) -> Suite | SuiteError:
     """Return what a file becomes; another exception is a defect."""
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "hay.md").write_text("- Ada lives in Rome.\n- Ben lives in Oslo.\n")
         try:
             return read(Path(folder), data)
         except SuiteError as error:
@@ -54,6 +56,9 @@ def outcome(data: str | bytes) -> Suite | SuiteError:
 @given(st.lists(TABLES, max_size=4).map("".join))
 @example("case = [[]]")
 @example("case = [{checks = [[]]}]")
+@example("haystack = [[]]")
+@example("[[haystack]]\nneedles = [{a = {}}]\nlengths = [{}]\ndepths = [[0.5], nan]\nchecks = [1]\n")
+@example("[[case]]\nvariables = {a = 0x" + "f" * 300 + "}\n")
 @example("[[case]]\ndocuments = [{text = {}}, '']\nmessages = [1]\n")
 def test_a_suite_of_nonsense_is_refused_with_places(text: str) -> None:
     """Each problem has a line of the file and one line of words."""
@@ -73,10 +78,10 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.integers(0, len(DEFAULTS + CASE)), st.integers(0, 12), st.text(max_size=3))
+@given(st.integers(0, len(DEFAULTS + CASE + HAYSTACK)), st.integers(0, 12), st.text(max_size=3))
 def test_a_good_suite_with_a_damaged_spot_is_read_or_refused(start: int, length: int, piece: str) -> None:
     """As when somebody's editor slips."""
-    whole = DEFAULTS + CASE
+    whole = DEFAULTS + CASE + HAYSTACK
     outcome((whole[:start] + piece + whole[start + length :]).encode("utf-8", "surrogatepass"))
 
 

@@ -9,10 +9,13 @@ from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
 from gemma_eval.cases.schema import CaseRow, CheckRow, DefaultsRow, InlineDocument, MessageRow
 from gemma_eval.files import locate, read, rows
-from gemma_eval.records import Case, Check, Document, Message, Source
+from gemma_eval.records import Case, CaseKind, Check, Document, Message, Source
 
 CheckProblem = Callable[[Check], str | None]
 """Says what is wrong with a check (an unknown scorer, a wrong option); `None` when nothing is."""
+
+LIKELIHOOD = "likelihood"
+"""The scorer of a text that the model reads; all others judge one that it has written."""
 
 WARMUP = {"quality": 0, "benchmark": 3}
 """Generations made first and never recorded, where a suite does not say."""
@@ -51,13 +54,16 @@ class Reading:
             id=row.id or "",
             kind=kind,
             messages=self._messages(at, row),
-            checks=self._checks(at, row, needed=kind == "quality"),
+            checks=self._checks(at, row, kind),
             documents=self._documents(at, row),
             tags=tuple(dict.fromkeys((*(defaults.tags or ()), *(row.tags or ())))),
             cluster=row.cluster,
             repeats=row.repeats or defaults.repeats or 1,
             warmup=next(n for n in (row.warmup, defaults.warmup, WARMUP[kind]) if n is not None),
             max_tokens=row.max_tokens or defaults.max_tokens,
+            continuation=row.continuation,
+            series=row.series,
+            variables={name: float(value) for name, value in (row.variables or {}).items()},
             models=self._chosen(at, "models", row.models or defaults.models),
             profiles=self._chosen(at, "profiles", row.profiles or defaults.profiles),
             templates=self._chosen(at, "templates", row.templates or defaults.templates),
@@ -97,14 +103,31 @@ class Reading:
                 self.problems.say((*at, *problem_at), what)
         return tuple(Message(role=turn.role or "user", content=turn.content or "") for turn in turns)
 
-    def _checks(self, at: locate.Path, row: CaseRow, *, needed: bool) -> tuple[Check, ...]:
-        if needed and not row.checks and not self.problems.flawed & {(*at, "checks"), (*at, "kind")}:
+    def _checks(self, at: locate.Path, row: CaseRow, kind: CaseKind) -> tuple[Check, ...]:
+        self._check_continuation(at, row, kind)
+        flawed = self.problems.flawed & {(*at, "checks"), (*at, "kind")}
+        if kind == "quality" and not row.checks and not flawed:
             example = 'checks = [{scorer = "contains", text = "…"}]'
             self.problems.say(at, f'needs checks, as {example}, or kind = "benchmark"')
         return tuple(
             self._check((*at, "checks", index), f"checks[{index}]", each)
             for index, each in enumerate(row.checks or ())
         )
+
+    def _check_continuation(self, at: locate.Path, row: CaseRow, kind: CaseKind) -> None:
+        """A text that is read has no answer, so that the one scorer and it need each other."""
+        flawed = (*at, "continuation") in self.problems.flawed
+        if row.continuation is not None and kind == "benchmark":
+            what = "continuation is read and not written, so there is nothing to time; leave out the kind"
+            self.problems.say((*at, "continuation"), what)
+        for index, check in enumerate(row.checks or ()):
+            place, key = (*at, "checks", index), f"checks[{index}]"
+            if check.scorer == LIKELIHOOD and row.continuation is None and not flawed:
+                what = f'{key}: {LIKELIHOOD} scores a text that is read; give it as continuation = "…"'
+                self.problems.say(place, what)
+            if check.scorer not in (LIKELIHOOD, None) and row.continuation is not None:
+                what = f"{key}: {check.scorer} judges an answer, and with a continuation there is none"
+                self.problems.say(place, f'{what}; the scorer is "{LIKELIHOOD}"')
 
     def _check(self, at: locate.Path, key: str, row: CheckRow) -> Check:
         check = Check(scorer=row.scorer or "", options=row.options, pass_at=row.pass_at)

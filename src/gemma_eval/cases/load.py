@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from gemma_eval.cases import haystack
 from gemma_eval.cases.case import CheckProblem, Names, Reading
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
-from gemma_eval.cases.schema import CaseRow, DefaultsRow, RetrievalRow, SuiteFileRow, SuiteRow
+from gemma_eval.cases.schema import DefaultsRow, RetrievalRow, SuiteFileRow, SuiteRow
 from gemma_eval.errors import Problem, SuiteError
 from gemma_eval.files import decode, read, rows
 from gemma_eval.records import Case, Retrieval, Suite
@@ -24,7 +25,8 @@ def load(path: Path, *, names: Names, check_problem: CheckProblem) -> Suite:
     except read.ReadError as error:
         raise SuiteError([Problem(path=path, line=error.line, what=error.what)]) from error
     row, flaws = rows.check(SuiteFileRow, table)
-    problems = Problems(path=path, lines=lines, case_ids=[case.id for case in row.case or ()])
+    ids = {"case": [case.id for case in row.case or ()], "haystack": [each.id for each in row.haystack or ()]}
+    problems = Problems(path=path, lines=lines, ids=ids)
     for flaw in flaws:
         problems.say_flaw(flaw)
     folder = Folder(path.parent)
@@ -41,7 +43,7 @@ def load(path: Path, *, names: Names, check_problem: CheckProblem) -> Suite:
         description=(row.suite or SuiteRow()).description or "",
         seed=reading.defaults.seed or 0,
         retrieval=_retrieval(row.retrieval or RetrievalRow(), names, problems),
-        cases=_cases(row.case or (), reading),
+        cases=_cases(row, reading),
         sha256=_sha256(data, folder),
     )
     if problems.found:
@@ -65,22 +67,39 @@ def _retrieval(row: RetrievalRow, names: Names, problems: Problems) -> Retrieval
     return Retrieval(**row.model_dump(exclude_none=True))
 
 
-def _cases(given: list[CaseRow] | tuple[()], reading: Reading) -> tuple[Case, ...]:
+def _cases(row: SuiteFileRow, reading: Reading) -> tuple[Case, ...]:
+    """Return the cases as they are written, and after them those that the haystacks make."""
     problems = reading.problems
     reading.check_defaults()
-    if not given and ("case",) not in problems.flawed:
+    if not row.case and not row.haystack and not problems.flawed & {("case",), ("haystack",)}:
         problems.say((), "has no case; begin each one with [[case]]")
-    first: dict[str, int] = {}
-    for index, row in enumerate(given):
-        at = ("case", index, "id")
-        if row.id is None:
-            if at not in problems.flawed:
-                problems.say(at, 'needs an id, as id = "capital"')
-        elif row.id in first:
-            problems.say(at, f"has the id of the case in line {first[row.id]}; ids are unique in a suite")
-        else:
-            first[row.id] = problems.lines.at(at)
-    return tuple(reading.case(("case", index), row) for index, row in enumerate(given))
+    _check_ids(problems)
+    written = [reading.case(("case", index), each) for index, each in enumerate(row.case or ())]
+    seed = reading.defaults.seed or 0
+    for index, each in enumerate(row.haystack or ()):
+        at = ("haystack", index)
+        made = haystack.cases(at, each, reading, seed=seed)
+        taken = {case.id for case in written}
+        twice = next((case.id for case in made if case.id in taken), None)
+        if twice is not None:
+            problems.say((*at, "id"), f'makes a case "{twice}", and there is one; choose another id')
+        written += made
+    return tuple(written)
+
+
+def _check_ids(problems: Problems) -> None:
+    """Note each case and haystack without an id, or with the id of one before it."""
+    first: dict[str, str] = {}
+    for table, ids in problems.ids.items():
+        for index, name in enumerate(ids):
+            at = (table, index, "id")
+            if name is None:
+                if at not in problems.flawed:
+                    problems.say(at, 'needs an id, as id = "capital"')
+            elif name in first:
+                problems.say(at, f"has the id of the {first[name]}; ids are unique in a suite")
+            else:
+                first[name] = f"{table} in line {problems.lines.at(at)}"
 
 
 def _sha256(data: bytes, folder: Folder) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from gemma_eval.files import locate, rows
 class Problems:
     """Whoever reads the file goes on after a problem, so that all of them are found.
 
-    `flawed` has each path at or inside of which something is wrong, so that what follows from it is not said.
+    `ids` has the ids of the `[[case]]` and of the `[[haystack]]` tables, in their order. `flawed` has each
+    path at or inside of which something is wrong, so that what follows from it is not said.
     """
 
     path: Path
     lines: locate.Lines
-    case_ids: Sequence[str | None] = ()
+    ids: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     flawed: set[locate.Path] = field(default_factory=set)
     found: list[Problem] = field(default_factory=list)
 
@@ -31,14 +32,16 @@ class Problems:
     def say_flaw(self, flaw: rows.Flaw) -> None:
         """Note a flaw of the file's tables; its key is named from within its case."""
         self.flawed.update(flaw.path[:n] for n in range(1, len(flaw.path) + 1))
-        if flaw.path == ("case",):
-            self.say(flaw.path, "case should be a list of tables; begin each case with [[case]]")
+        if len(flaw.path) == 1 and flaw.path[0] in self.ids:
+            table = flaw.path[0]
+            self.say(flaw.path, f"{table} should be a list of tables; begin each {table} with [[{table}]]")
         else:
             self.say(flaw.path, flaw.text(below=2 if self._case_name(flaw.path) else 0))
 
     def _case_name(self, at: locate.Path) -> str:
         match at:
-            case ("case", int(index), *_):
-                name = self.case_ids[index] if index < len(self.case_ids) else None
-                return f"case {rows.show(name)}: " if name else f"case number {index + 1}: "
+            case ("case" | "haystack" as table, int(index), *_):
+                known = self.ids.get(table, ())
+                name = known[index] if index < len(known) else None
+                return f"{table} {rows.show(name)}: " if name else f"{table} number {index + 1}: "
         return ""

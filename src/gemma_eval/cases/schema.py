@@ -2,18 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, TypeVar, cast
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, FiniteFloat, PlainValidator, Tag
 
-from gemma_eval.files.rows import ALTERNATIVE, Name, Names, OptionValue, Row, Seed, Share, Text
-from gemma_eval.records import CaseKind, Options, Role
+from gemma_eval.files.rows import (
+    ALTERNATIVE,
+    Name,
+    Names,
+    OptionValue,
+    Row,
+    Seed,
+    Share,
+    Text,
+    name_flaw,
+    show,
+)
+from gemma_eval.records import CaseKind, Options, Overflow, Role
 
 _PATH, _INLINE = f"{ALTERNATIVE}a path in quotes", f'{ALTERNATIVE}a path in quotes, or {{text = "…"}}'
+
+T = TypeVar("T")
 
 Repeats = Annotated[int, Field(ge=1, le=10_000)]
 Warmup = Annotated[int, Field(ge=0, le=1000)]
 Tokens = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+NeedleValue = str | int
+"""What a needle of a haystack may say under a name."""
+
+
+def _needle_value(value: object) -> NeedleValue:
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+        return value
+    raise ValueError(f"is {show(value)}; it should be a text or a whole number")
+
+
+def _needle(needle: dict[str, NeedleValue]) -> dict[str, NeedleValue]:
+    if not needle:
+        raise ValueError('is empty; it should name texts, as {name = "Finn"}')
+    for name in needle:
+        if not (name.isidentifier() and name.isascii()) or name == "haystack":
+            raise ValueError(f"has the key {show(name)}; use letters, digits and _, and not haystack")
+    return needle
+
+
+def _named(values: dict[str, float]) -> dict[str, float]:
+    for name in values:
+        if what := name_flaw(name):
+            raise ValueError(f"has a key that {what}")
+    return values
+
+
+def _once(items: list[T]) -> list[T]:
+    if not items:
+        raise ValueError("is an empty list; give at least one")
+    repeated = [item for item in items if items.count(item) > 1]
+    if repeated:
+        raise ValueError(f"has {show(repeated[0])} more than once")
+    return items
+
+
+NeedleRow = Annotated[
+    dict[str, Annotated[NeedleValue, PlainValidator(_needle_value)]], AfterValidator(_needle)
+]
+Needles = Annotated[list[NeedleRow], Field(max_length=1000), AfterValidator(_once)]
+Lengths = Annotated[list[Tokens], Field(max_length=1000), AfterValidator(_once)]
+Depths = Annotated[list[Share], Field(max_length=1000), AfterValidator(_once)]
+Variables = Annotated[dict[str, FiniteFloat], AfterValidator(_named)]
 
 
 class CheckRow(Row):
@@ -82,6 +141,23 @@ class CaseRow(Choices):
     documents: list[DocumentRow] | None = None
     checks: list[CheckRow] | None = None
     cluster: Text | None = None
+    continuation: Text | None = None
+    series: Name | None = None
+    variables: Variables | None = None
+
+
+class HaystackRow(Choices):
+    """`[[haystack]]`: a case for each needle at each depth of each length."""
+
+    id: Name | None = None
+    prompt: Text | None = None
+    needle: Text | None = None
+    needles: Needles | None = None
+    hay: Text | None = None
+    lengths: Lengths | None = None
+    depths: Depths | None = None
+    checks: list[CheckRow] | None = None
+    continuation: Text | None = None
 
 
 class SuiteRow(Row):
@@ -97,6 +173,7 @@ class RetrievalRow(Row):
     retriever: Name | None = None
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
     budget_tokens: Tokens | None = None
+    overflow: Overflow | None = None
 
 
 class SuiteFileRow(Row):
@@ -106,6 +183,7 @@ class SuiteFileRow(Row):
     defaults: DefaultsRow | None = None
     retrieval: RetrievalRow | None = None
     case: list[CaseRow] | None = None
+    haystack: list[HaystackRow] | None = None
 
 
 def json_schema() -> dict[str, object]:
