@@ -20,6 +20,7 @@ from gemma_eval.gemma.decode import Decoding, all_logits
 from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.transformer import Transformer
 from gemma_eval.gemma.weights import LayerWeights, Weights
+from gemma_eval.records import RopeScaling
 
 RECORDED = Path(__file__).parent / "recorded"
 NAMES = sorted(folder.name for folder in RECORDED.iterdir() if folder.is_dir())
@@ -110,7 +111,10 @@ PLANTED = {
     "linear factor on local layers": (
         "gemma3-linear-rope",
         changed_architecture(
-            rope={"global": Rope(theta=100_000.0, factor=8.0), "local": Rope(theta=100.0, factor=8.0)}
+            rope={
+                "global": Rope(theta=100_000.0, scaling=RopeScaling(rope_type="linear", factor=8.0)),
+                "local": Rope(theta=100.0, scaling=RopeScaling(rope_type="linear", factor=8.0)),
+            }
         ),
     ),
     "local base on global layers": (

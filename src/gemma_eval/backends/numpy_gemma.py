@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from gemma_eval.backends.answer import Answer
 from gemma_eval.backends.model_files import locate, sha256
 from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, NonFiniteLogits, UnknownName
 from gemma_eval.gemma import decode
+from gemma_eval.gemma.architecture import extended
 from gemma_eval.gemma.decode import Decoding
 from gemma_eval.gemma.tensors import Array, weight_files
 from gemma_eval.gemma.tokenizer import Tokenizer
@@ -32,25 +33,27 @@ def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFac
     """Load the Gemma 2 or Gemma 3 at `spec.location`, a Hugging Face folder or `@pocket`.
 
     The option `threads` sets the BLAS threads; by default one below 50 million parameters and all but one of
-    what BLAS would take above. Raises ModelNotFound, BackendError, UnknownName for an unknown option.
+    what BLAS would take above. Raises ModelNotFound, UnknownName for an unknown option, BackendError for a
+    `rope_scaling` or a `context_tokens` that the model cannot take.
     """
     for option in spec.options:
         if option not in OPTIONS:
             raise UnknownName(f"option of the model {spec.name} (backend numpy_gemma)", option, OPTIONS)
     folder = locate(spec.location)
     model, tokenizer = decode.load(folder), Tokenizer(folder)
+    shape = extended(model.architecture, spec.rope_scaling, context_tokens=spec.context_tokens)
+    model = replace(model, architecture=shape)
     if tokenizer.largest_id >= model.architecture.vocab_size:
         raise ModelNotFound(
             f"{folder}: tokenizer.json has the id {tokenizer.largest_id}, "
             f"config.json a vocabulary of {model.architecture.vocab_size}; they are of different models"
         )
     blas = ThreadpoolController().select(user_api="blas")
-    limit = model.architecture.context_tokens
     return NumpyGemma(
         folder=folder,
         model=model,
         tokenizer=tokenizer,
-        context_tokens=min(limit, spec.context_tokens or limit),
+        context_tokens=shape.context_tokens,
         clock=clock,
         transforms=transforms,
         blas=blas,
@@ -140,6 +143,7 @@ class NumpyGemma:
             threads=self.threads,
             details={
                 "family": model.architecture.family,
+                "rope": tuple(f"{kind}: {rope}" for kind, rope in model.architecture.rope.items()),
                 "weights_dtype": model.weights.stored_dtype,
                 "config_sha256": sha256([self.folder / "config.json"]),
                 "tokenizer_sha256": sha256([self.folder / "tokenizer.json"]),

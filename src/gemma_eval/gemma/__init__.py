@@ -4,6 +4,8 @@
     tensors        tensors of safetensors files as float32
     weights        the tensors under the names the computation uses, fused where one product does for two
     tokenizer      text to ids, and a stream of ids to text
+    rope_config    the rotary positions that a config names
+    rope_scaling   how fast each pair turns, under every type of scaling
     rope           rotary positions
     attention      grouped-query attention with a window and a softcap
     kv_cache       the keys and values of the tokens read so far

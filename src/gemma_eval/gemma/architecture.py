@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
-from gemma_eval.errors import ModelNotFound
+from gemma_eval.errors import BackendError, ModelNotFound
+from gemma_eval.gemma.config_table import ConfigTable
 from gemma_eval.gemma.folder import read_json
+from gemma_eval.gemma.rope_config import LayerKind, Rope, extended_tokens, gemma2_rope, gemma3_rope
+from gemma_eval.gemma.rope_scaling import flaws
+from gemma_eval.records import RopeScaling
+
+__all__ = ["Architecture", "Family", "LayerKind", "Rope", "extended", "from_config", "load"]
 
 Family = Literal["gemma2", "gemma3"]
-LayerKind = Literal["local", "global"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rope:
-    """Rotary positions: the base, and the factor that linear scaling divides every frequency by."""
-
-    theta: float
-    factor: float = 1.0
+LAYER_KINDS: tuple[LayerKind, ...] = ("local", "global")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +71,7 @@ def from_config(content: Mapping[str, object], *, where: str) -> Architecture:
     """
     family = _family(content, where)
     text = content.get("text_config", content)
-    config = _Config(text if isinstance(text, Mapping) else {}, where)
+    config = ConfigTable(text if isinstance(text, Mapping) else {}, where)
     _refuse_variants(config)
     layers = _layers(config, family)
     defaults = _DEFAULTS[family]
@@ -82,7 +80,9 @@ def from_config(content: Mapping[str, object], *, where: str) -> Architecture:
     if heads % kv_heads or head_dim % 2:
         config.fail(f"{heads} heads cannot share {kv_heads} key/value heads of {head_dim} values")
     softcap = config.optional_number("attn_logit_softcapping", defaults.attention_softcap)
-    return Architecture(
+    trained_tokens = config.count("max_position_embeddings", defaults.context_tokens)
+    rope = (gemma3_rope if family == "gemma3" else gemma2_rope)(config, trained_tokens=trained_tokens)
+    read = Architecture(
         family=family,
         vocab_size=config.count("vocab_size", defaults.vocab_size),
         hidden_size=config.count("hidden_size", 2304),
@@ -92,14 +92,39 @@ def from_config(content: Mapping[str, object], *, where: str) -> Architecture:
         head_dim=head_dim,
         layers=layers,
         window=config.count("sliding_window", 4096),
-        context_tokens=config.count("max_position_embeddings", defaults.context_tokens),
+        context_tokens=trained_tokens,
         norm_eps=config.number("rms_norm_eps", 1e-6),
         query_scale=config.number("query_pre_attn_scalar", 256) ** -0.5,
-        rope=_gemma3_rope(config) if family == "gemma3" else _gemma2_rope(config),
+        rope=rope,
         # Gemma 3 configs carry the key, its attention never uses it
         attention_softcap=softcap if family == "gemma2" else None,
         final_softcap=config.optional_number("final_logit_softcapping", defaults.final_softcap),
     )
+    for kind, turned in rope.items():
+        for flaw in flaws(turned.scaling, head_dim=head_dim, own_tokens=trained_tokens):
+            config.fail(f"rope scaling of {kind} layers: {flaw}")
+    return replace(read, context_tokens=extended_tokens(rope["global"].scaling, own_tokens=trained_tokens))
+
+
+def extended(
+    architecture: Architecture, scaling: RopeScaling | None, *, context_tokens: int | None
+) -> Architecture:
+    """Return the architecture with another RoPE scaling and the context that was asked for.
+
+    `scaling` takes the place of the model's own on the layers that its `apply_to` names, `None` leaves that
+    alone; without an `original_max_position_embeddings` it stretches the length that the model names. The
+    context is `context_tokens`, `None` for all that the model can hold: the more of its own limit and of
+    original length times factor. Raises BackendError when the model cannot take the scaling or the context.
+    """
+    longer = architecture if scaling is None else _scaled(architecture, scaling)
+    limit = longer.context_tokens
+    if context_tokens is not None and context_tokens > limit:
+        raise BackendError(
+            f"context_tokens = {context_tokens} is more than the {limit} that the model can hold; "
+            "lower context_tokens, or stretch the model with rope_scaling, as "
+            f'rope_scaling = {{ rope_type = "yarn", factor = {_whole_factor(context_tokens, longer)} }}'
+        )
+    return replace(longer, context_tokens=context_tokens or limit)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,45 +150,6 @@ _MODEL_TYPES: Mapping[str, Family] = {"gemma2": "gemma2", "gemma3": "gemma3", "g
 _LAYER_TYPES: Mapping[object, LayerKind] = {"sliding_attention": "local", "full_attention": "global"}
 
 
-class _Config:
-    """Typed access to a config, with the place in every message."""
-
-    def __init__(self, content: Mapping[str, object], where: str) -> None:
-        self.content = content
-        self.where = where
-
-    def fail(self, what: str) -> NoReturn:
-        """Raise ModelNotFound for this config."""
-        raise ModelNotFound(f"{self.where}: {what}")
-
-    def count(self, key: str, default: int) -> int:
-        """Return a whole number of at least 1."""
-        value = self.content.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            self.fail(f"{key} is {value!r}, a whole number of at least 1 is needed")
-        return value
-
-    def number(self, key: str, default: float) -> float:
-        """Return a number above 0."""
-        value = self.content.get(key, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-            self.fail(f"{key} is {value!r}, a number above 0 is needed")
-        return float(value)
-
-    def optional_number(self, key: str, default: float | None) -> float | None:
-        """Return a number above 0, or `None` when the config says null."""
-        if self.content.get(key, default) is None:
-            return None
-        return self.number(key, default or 0.0)
-
-    def table(self, key: str) -> _Config:
-        """Return a table within the config, empty when it is absent or null."""
-        value = self.content.get(key) or {}
-        if not isinstance(value, Mapping):
-            self.fail(f"{key} is {value!r}, an object is needed")
-        return _Config(value, f"{self.where}: {key}")
-
-
 def _family(content: Mapping[str, object], where: str) -> Family:
     model_type = str(content.get("model_type"))
     if model_type not in _MODEL_TYPES:
@@ -174,7 +160,7 @@ def _family(content: Mapping[str, object], where: str) -> Family:
     return _MODEL_TYPES[model_type]
 
 
-def _refuse_variants(config: _Config) -> None:
+def _refuse_variants(config: ConfigTable) -> None:
     """Refuse what would load and then compute something else, such as the bidirectional EmbeddingGemma."""
     expected = {
         "hidden_activation": "gelu_pytorch_tanh",
@@ -188,7 +174,7 @@ def _refuse_variants(config: _Config) -> None:
             config.fail(f"{key} = {value!r} is not supported by numpy_gemma, only {right!r} is")
 
 
-def _layers(config: _Config, family: Family) -> tuple[LayerKind, ...]:
+def _layers(config: ConfigTable, family: Family) -> tuple[LayerKind, ...]:
     """Return the kind of each layer, from `layer_types` or from the older pattern *every n-th is global*."""
     number = config.count("num_hidden_layers", 26)
     types = config.content.get("layer_types")
@@ -200,32 +186,26 @@ def _layers(config: _Config, family: Family) -> tuple[LayerKind, ...]:
     return tuple(_LAYER_TYPES[layer_type] for layer_type in types)
 
 
-def _gemma3_rope(config: _Config) -> Mapping[LayerKind, Rope]:
-    """Return a base per kind of layer; the older `rope_scaling` is for the global layers alone."""
-    both = config.table("rope_parameters")
-    wide, near = both.table("full_attention"), both.table("sliding_attention")
-    theta = config.number("rope_theta", 1_000_000.0)
-    near_theta = config.number("rope_local_base_freq", 10_000.0)
-    scaling = wide if "rope_type" in wide.content else config.table("rope_scaling")
-    return {
-        "global": Rope(theta=wide.number("rope_theta", theta), factor=_factor(scaling)),
-        "local": Rope(theta=near.number("rope_theta", near_theta), factor=_factor(near)),
+def _scaled(architecture: Architecture, scaling: RopeScaling) -> Architecture:
+    """Return the architecture with its layers turned by `scaling`, and the limit that this gives it."""
+    own = architecture.rope["global"].scaling.original_max_position_embeddings or architecture.context_tokens
+    if scaling.rope_type != "default" and scaling.original_max_position_embeddings is None:
+        scaling = replace(scaling, original_max_position_embeddings=own)
+    found = flaws(scaling, head_dim=architecture.head_dim, own_tokens=architecture.context_tokens)
+    if scaling.apply_to == "global" and "global" not in architecture.layers:
+        found = (*found, 'the model has no global layers; apply_to = "all" is needed')
+    if found:
+        raise BackendError(f"rope_scaling of type {scaling.rope_type}: {'; '.join(found)}")
+    scaled = LAYER_KINDS if scaling.apply_to == "all" else ("global",)
+    rope = {
+        kind: replace(turned, scaling=scaling if kind in scaled else RopeScaling())
+        for kind, turned in architecture.rope.items()
     }
+    limit = extended_tokens(scaling, own_tokens=architecture.context_tokens)
+    return replace(architecture, rope=rope, context_tokens=limit)
 
 
-def _gemma2_rope(config: _Config) -> Mapping[LayerKind, Rope]:
-    """Return the one base that all layers share."""
-    parameters = config.table("rope_parameters")
-    theta = config.number("rope_theta", 10_000.0)
-    scaling = parameters if "rope_type" in parameters.content else config.table("rope_scaling")
-    rope = Rope(theta=parameters.number("rope_theta", theta), factor=_factor(scaling))
-    return {"global": rope, "local": rope}
-
-
-def _factor(scaling: _Config) -> float:
-    kind = scaling.content.get("rope_type", scaling.content.get("type", "default"))
-    if kind == "default":
-        return 1.0
-    if kind != "linear":
-        scaling.fail(f'rope_type "{kind}" is not supported by numpy_gemma, which knows default and linear')
-    return scaling.number("factor", 1.0)
+def _whole_factor(tokens: int, architecture: Architecture) -> float:
+    """Return the smallest whole factor that makes room for so many tokens."""
+    original = architecture.rope["global"].scaling.original_max_position_embeddings
+    return float(-(-tokens // (original or architecture.context_tokens)))

@@ -153,9 +153,15 @@ def _describe_rope(writer: Any, shape: Architecture, folder: Path, gguf: Any) ->
     wide, near = shape.rope["global"], shape.rope["local"]
     writer.add_rope_freq_base(wide.theta)
     writer.add_rope_freq_base_swa(near.theta)
-    if wide.factor != 1:
-        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
-        writer.add_rope_scaling_factor(wide.factor)
+    scaling = wide.scaling
+    if scaling.rope_type == "default":
+        return
+    if scaling.rope_type not in ("linear", "yarn"):
+        raise ModelNotFound(f"{folder}: GGUF has no words for RoPE scaling of type {scaling.rope_type}")
+    writer.add_rope_scaling_type(gguf.RopeScalingType[scaling.rope_type.upper()])
+    writer.add_rope_scaling_factor(scaling.factor)
+    if scaling.rope_type == "yarn":
+        writer.add_rope_scaling_orig_ctx_len(wide.original_tokens)
 
 
 def _describe_tokenizer(writer: Any, shape: Architecture, folder: Path) -> None:  # noqa: ANN401

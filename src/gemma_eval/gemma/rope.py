@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from gemma_eval.gemma.architecture import Rope
+from gemma_eval.gemma.rope_config import Rope
+from gemma_eval.gemma.rope_scaling import LENGTH_DEPENDENT, turning
 from gemma_eval.gemma.tensors import Array
 
 
@@ -34,20 +35,23 @@ class Rotation:
         return turned
 
 
-def frequencies(rope: Rope, *, head_dim: int) -> Array:
-    """Return the angle per position of each pair [H/2]: θ^(-2i/H), divided by the linear factor.
+def rotation(rope: Rope, *, head_dim: int, tokens: int) -> Rotation:
+    """Return the rotation of the positions of a generation that holds `tokens`: 0 … tokens - 1 at least.
 
-    Source: arXiv 2104.09864; linear scaling: arXiv 2306.15595.
+    Tables are shared between generations, so their size is rounded up to one that comes again.
     """
-    exponents = np.arange(0, head_dim, 2, dtype=np.float64) / head_dim
-    return (rope.theta**-exponents / rope.factor).astype(np.float32)
+    positions = 1 << (tokens - 1).bit_length()
+    depends = rope.scaling.rope_type in LENGTH_DEPENDENT
+    return _table(rope, head_dim, positions, tokens if depends else positions)
 
 
 @lru_cache(maxsize=8)
-def rotation(rope: Rope, *, head_dim: int, positions: int) -> Rotation:
+def _table(rope: Rope, head_dim: int, positions: int, tokens: int) -> Rotation:
     """Return the rotation of the positions 0 … positions - 1.
 
     Angles are float32 products, as in the reference: at position 4,000 a float64 product differs by 1e-4.
     """
-    angles = np.arange(positions, dtype=np.float32)[:, None, None] * frequencies(rope, head_dim=head_dim)
-    return Rotation(np.cos(angles), np.sin(angles))
+    turns = turning(rope, head_dim=head_dim, tokens=tokens)
+    angles = np.arange(positions, dtype=np.float32)[:, None, None] * turns.frequencies
+    gain = np.float32(turns.gain)
+    return Rotation(np.cos(angles) * gain, np.sin(angles) * gain)

@@ -47,12 +47,10 @@ class Transformer:
         end, length = cache.length, cache.length - start
         in_ring = min(start, a.window - 1) + length
         masks = {"global": mask(length, end, window=None), "local": mask(length, in_ring, window=a.window)}
-        # tables are shared between generations, so their size is rounded up to one that comes again
-        positions = 1 << (cache.capacity - 1).bit_length()
         return {
             kind: _View(
                 start=start,
-                rotation=rotation(rope, head_dim=a.head_dim, positions=positions)[start:end],
+                rotation=rotation(rope, head_dim=a.head_dim, tokens=cache.capacity)[start:end],
                 mask=masks[kind],
             )
             for kind, rope in a.rope.items()
