@@ -46,6 +46,10 @@ class Candidates:
         """Return the candidates at `positions` (indices or a mask), in the order of `positions`."""
         return Candidates(self.ids[positions], self.logits[positions], self.vocabulary)
 
+    def best_first(self) -> Candidates:
+        """Return the candidates by descending logit; of equal ones the earlier comes first."""
+        return self.take(largest(self.logits, len(self)))
+
     def with_logits(self, logits: Floats) -> Candidates:
         """Return the same ids with other logits."""
         return Candidates(self.ids, logits, self.vocabulary)

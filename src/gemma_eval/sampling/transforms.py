@@ -1,6 +1,7 @@
 """The truncating transforms and the factories that read them from a profile.
 
 Source: ggml-org/llama.cpp:src/llama-sampler.cpp. A parameter's *off* value makes the factory return `None`.
+A factory takes what every `TransformFactory` is given; these need neither the vocabulary nor the seed.
 """
 
 from __future__ import annotations
@@ -10,32 +11,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gemma_eval.protocols import Vocabulary
 from gemma_eval.records import SamplingProfile
 from gemma_eval.sampling.candidates import Candidates, CandidateTransform, largest, shortest_head
 from gemma_eval.sampling.dynatemp import DynamicTemperature, Temperature
 
 
-def top_k(profile: SamplingProfile) -> CandidateTransform | None:
+def top_k(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
     """Keep the `top_k` most probable tokens; 0 or less is off."""
     return TopK(profile.top_k) if profile.top_k > 0 else None
 
 
-def top_p(profile: SamplingProfile) -> CandidateTransform | None:
+def top_p(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
     """Keep the most probable tokens whose probabilities add up to `top_p`; 1 or more is off."""
     return TopP(profile.top_p) if profile.top_p < 1 else None
 
 
-def min_p(profile: SamplingProfile) -> CandidateTransform | None:
-    """Keep the tokens at least `min_p` times as probable as the best; 0 or less is off."""
-    return MinP(profile.min_p) if profile.min_p > 0 else None
+def min_p(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
+    """Keep the tokens at least `min_p` times as probable as the best, of the nucleus `base_p` if below 1."""
+    if profile.min_p <= 0 and profile.base_p >= 1:
+        return None
+    return MinP(profile.min_p, profile.base_p)
 
 
-def typical_p(profile: SamplingProfile) -> CandidateTransform | None:
+def typical_p(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
     """Keep the tokens of the most typical surprise, up to a mass above `typical_p`; 1 or more is off."""
     return TypicalP(profile.typical_p) if profile.typical_p < 1 else None
 
 
-def temperature(profile: SamplingProfile) -> CandidateTransform | None:
+def temperature(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
     """Divide the logits by `temperature`, or by one that follows the entropy when `dynatemp_range` > 0."""
     if profile.dynatemp_range > 0:
         return DynamicTemperature(
@@ -72,16 +76,22 @@ class TopP(CandidateTransform):
 
 @dataclass(frozen=True, slots=True)
 class MinP(CandidateTransform):
-    """Keep the tokens with probability ≥ `p` times the highest one; above 1 only the best is kept.
+    """Keep the tokens with probability ≥ `min_p` times the highest one; above 1 only the best is kept.
 
+    `base_p` < 1 is a nucleus cap before it, and then the candidates are left best first.
     Source: Nguyen et al. 2024, arXiv 2407.01082.
     """
 
-    p: float
+    min_p: float
+    base_p: float = 1.0
 
     def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
         """Return those above the cut in their order; logits are compared, so nothing is sorted."""
-        cut = candidates.logits.max() + np.float32(np.log(self.p))
+        if self.base_p < 1:
+            candidates = TopP(self.base_p).apply(candidates, seen)
+        if self.min_p <= 0:
+            return candidates
+        cut = candidates.logits.max() + np.float32(np.log(self.min_p))
         keep = candidates.logits >= cut
         if not keep.any():
             keep[int(candidates.logits.argmax())] = True
