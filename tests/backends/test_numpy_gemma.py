@@ -18,7 +18,7 @@ from gemma_eval.backends import numpy_gemma
 from gemma_eval.backends.numpy_gemma import NumpyGemma
 from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, UnknownName
 from gemma_eval.gemma import decode
-from gemma_eval.gemma.tokenizer import Tokenizer
+from gemma_eval.gemma.tokenizer import load as load_tokenizer
 from gemma_eval.records import ModelSpec, Option, Prompt, SamplingProfile
 from tests.gemma.tiny import END_OF_TURN, write_model
 
@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_greedy_answer_is_the_best_token_of_each_position(folder: Path) -> None:
     """Against whole-sequence logits, computed without any cache."""
-    model, tokenizer = decode.load(folder), Tokenizer(folder)
+    model, tokenizer = decode.load(folder), load_tokenizer(folder)
     ids = list(tokenizer.encode(PROMPT.text or ""))
     answer: list[int] = []
     while len(answer) < GREEDY.max_tokens:
@@ -112,7 +112,7 @@ def test_the_end_of_turn_token_ends_the_answer_and_is_no_output(folder: Path) ->
 
 def test_a_stop_string_may_be_spread_over_tokens(folder: Path) -> None:
     """Two tokens spell it, neither contains it; both are left out."""
-    token = Tokenizer(folder).encode("x")[0]
+    token = load_tokenizer(folder).encode("x")[0]
     point_every_answer_at(folder, token)
     backend = load(folder)
     found = backend.generate(PROMPT, profile=replace(GREEDY, stop=("xxx",)), seed=1)
@@ -130,7 +130,9 @@ def test_the_answer_must_fit_the_context_with_its_prompt(folder: Path) -> None:
     with pytest.raises(ContextOverflow) as caught:
         backend.generate(PROMPT, profile=replace(GREEDY, max_tokens=room + 1), seed=1)
     assert (caught.value.needed_tokens, caught.value.limit_tokens) == (31, 30)
-    with pytest.raises(BackendError, match="context_tokens = 129 is more than the 128 that the model can hold"):
+    with pytest.raises(
+        BackendError, match="context_tokens = 129 is more than the 128 that the model can hold"
+    ):
         load(folder, context_tokens=129)
 
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.errors import ModelNotFound
-from gemma_eval.gemma.tokenizer import Tokenizer
+from gemma_eval.gemma.tokenizer import Tokenizer, load
 from tests.gemma.tiny import BOS, CHAT_TEMPLATE, END_OF_TURN, EOS, tokenizer, write_model
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     """The tokenizer of a tiny model, which by itself would put `<bos>` first."""
-    return Tokenizer(write_model(tmp_path_factory.mktemp("tiny")))
+    return load(write_model(tmp_path_factory.mktemp("tiny")))
 
 
 def test_markup_becomes_special_tokens_and_no_second_bos_is_added(tiny: Tokenizer) -> None:
@@ -73,32 +73,32 @@ def test_bytes_that_never_become_a_character_are_shown_at_the_end(tiny: Tokenize
 def test_an_answer_ends_at_what_any_file_calls_the_end(tmp_path: Path) -> None:
     """config.json, generation_config.json and Gemma's own tokens."""
     write_model(tmp_path)
-    assert Tokenizer(tmp_path).stop_ids == {EOS, END_OF_TURN}
+    assert load(tmp_path).stop_ids == {EOS, END_OF_TURN}
     (tmp_path / "generation_config.json").unlink()
     (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": [EOS, 77]}))
-    assert Tokenizer(tmp_path).stop_ids == {EOS, END_OF_TURN, 77}
+    assert load(tmp_path).stop_ids == {EOS, END_OF_TURN, 77}
 
 
 def test_the_chat_template_is_found_where_folders_keep_it(tmp_path: Path) -> None:
     """A file of its own, a key, a list with names, or nowhere."""
     write_model(tmp_path)
-    assert Tokenizer(tmp_path).chat_template == CHAT_TEMPLATE
+    assert load(tmp_path).chat_template == CHAT_TEMPLATE
     settings = tmp_path / "tokenizer_config.json"
     named = [{"name": "tool_use", "template": "b"}, {"name": "default", "template": "a"}]
     settings.write_text(json.dumps({"chat_template": named}))
-    assert Tokenizer(tmp_path).chat_template == "a"
+    assert load(tmp_path).chat_template == "a"
     (tmp_path / "chat_template.jinja").write_text("file")
-    assert Tokenizer(tmp_path).chat_template == "file"
+    assert load(tmp_path).chat_template == "file"
     (tmp_path / "chat_template.jinja").unlink()
     settings.unlink()
-    assert Tokenizer(tmp_path).chat_template is None
+    assert load(tmp_path).chat_template is None
 
 
 def test_a_damaged_chat_template_is_a_model_error(tmp_path: Path) -> None:
     """One line that names the file, no traceback."""
     (write_model(tmp_path) / "chat_template.jinja").write_bytes(b"\xff\xfe{{ messages }}")
     with pytest.raises(ModelNotFound, match=r"chat_template\.jinja: cannot be read as UTF-8"):
-        Tokenizer(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(("content", "complaint"), [(None, "no such file"), ("{}", "not a tokenizer file")])
@@ -109,5 +109,5 @@ def test_a_missing_or_damaged_tokenizer_is_one_line(
     file = write_model(tmp_path) / "tokenizer.json"
     file.unlink() if content is None else file.write_text(content)
     with pytest.raises(ModelNotFound, match=complaint) as caught:
-        Tokenizer(tmp_path)
+        load(tmp_path)
     assert str(caught.value).startswith(str(file))

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from gemma_eval.errors import ModelNotFound
+from gemma_eval import __version__
+from gemma_eval.errors import ModelNotFound, suggestion
 from gemma_eval.files import read
+from gemma_eval.gemma import gguf_write
+from gemma_eval.gemma.tensors import weight_files
 
 POCKET = "@pocket"
 """The location of the model that ships with gemma_eval."""
 
+POCKET_FILES: Mapping[str, gguf_write.Dtype] = {
+    f"{POCKET}.{dtype}.gguf": dtype for dtype in gguf_write.DTYPES
+}
+"""The same model as a GGUF file, written when it is first asked for."""
+
 
 def locate(location: str) -> Path:
-    """Return the folder of a model; `@pocket` is the one that ships. Raises ModelNotFound."""
+    """Return the folder of a model or its GGUF file; `@pocket` is the model that ships, a folder.
+
+    `@pocket.Q8_0.gguf` and its like are written into the user's cache on first use. Raises ModelNotFound,
+    MissingDependency.
+    """
     if location == POCKET:
-        return Path(str(files("gemma_eval") / "pocket"))
-    folder = read.expanded(location)
-    if not read.exists(folder, "folder"):
-        raise ModelNotFound(f"{location}: no such folder; give the folder of a model, or {POCKET}")
-    return folder
+        return _pocket()
+    if location in POCKET_FILES:
+        return _exported(_pocket(), POCKET_FILES[location], cache=cache_folder(os.environ))
+    if location.startswith("@"):
+        raise ModelNotFound(f"no model ships as {location}{suggestion(location, [POCKET, *POCKET_FILES])}")
+    path = read.expanded(location)
+    if read.exists(path, "folder") or (path.suffix.lower() == ".gguf" and read.exists(path, "file")):
+        return path
+    if read.exists(path, "file"):
+        raise ModelNotFound(f"{location}: is not a GGUF file; give a file *.gguf or the folder of a model")
+    raise ModelNotFound(
+        f"{location}: no such folder or file; give the folder of a model, a file *.gguf, or {POCKET}"
+    )
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return where files that can be made again are kept: in `XDG_CACHE_HOME`, or in `~/.cache`."""
+    given = environment.get("XDG_CACHE_HOME", "")
+    # a relative path there is to be ignored: XDG Base Directory Specification
+    base = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+    return base / "gemma_eval"
 
 
 def sha256(paths: Iterable[Path]) -> str:
@@ -32,3 +61,22 @@ def sha256(paths: Iterable[Path]) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _pocket() -> Path:
+    return Path(str(files("gemma_eval") / "pocket"))
+
+
+def _exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
+    """Return the GGUF file of the model in `folder`, written first if the cache has none of these files."""
+    settings = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jinja"))
+    source = sha256([*weight_files(folder), *settings])
+    target = cache / f"{folder.name}-{__version__}-{source[:16]}.{dtype}.gguf"
+    if target.exists():
+        return target
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        gguf_write.write(folder, target, dtype=dtype)
+    except OSError as error:
+        raise ModelNotFound(f"{target}: cannot be written: {error}; set XDG_CACHE_HOME") from error
+    return target

@@ -1,9 +1,9 @@
-"""Drives the NumPy Gemma: a Hugging Face folder, sampled in this process."""
+"""Drives the NumPy Gemma: a Hugging Face folder or a GGUF file, sampled in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -13,16 +13,18 @@ from threadpoolctl import ThreadpoolController
 from gemma_eval import __version__
 from gemma_eval.backends.answer import Answer
 from gemma_eval.backends.model_files import locate, sha256
-from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, NonFiniteLogits, UnknownName
-from gemma_eval.gemma import decode
+from gemma_eval.backends.vocabulary import TokenizerVocabulary
+from gemma_eval.errors import BackendError, ContextOverflow, NonFiniteLogits, UnknownName
+from gemma_eval.gemma import checkpoint
 from gemma_eval.gemma.architecture import extended
 from gemma_eval.gemma.decode import Decoding
-from gemma_eval.gemma.tensors import Array, weight_files
+from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.transformer import Transformer
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
-from gemma_eval.sampling.chain import Sampler, effective
+from gemma_eval.sampling.chain import Sampler
+from gemma_eval.sampling.effective import effective
 
 OPTIONS = ("threads",)
 SMALL_PARAMETERS = 50_000_000
@@ -30,7 +32,7 @@ SMALL_PARAMETERS = 50_000_000
 
 
 def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]) -> NumpyGemma:
-    """Load the Gemma 2 or Gemma 3 at `spec.location`, a Hugging Face folder or `@pocket`.
+    """Load the Gemma 2 or Gemma 3 at `spec.location`: a Hugging Face folder, a GGUF file or `@pocket`.
 
     The option `threads` sets the BLAS threads; by default one below 50 million parameters and all but one of
     what BLAS would take above. Raises ModelNotFound, UnknownName for an unknown option, BackendError for a
@@ -39,20 +41,16 @@ def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFac
     for option in spec.options:
         if option not in OPTIONS:
             raise UnknownName(f"option of the model {spec.name} (backend numpy_gemma)", option, OPTIONS)
-    folder = locate(spec.location)
-    model, tokenizer = decode.load(folder), Tokenizer(folder)
-    shape = extended(model.architecture, spec.rope_scaling, context_tokens=spec.context_tokens)
-    model = replace(model, architecture=shape)
-    if tokenizer.largest_id >= model.architecture.vocab_size:
-        raise ModelNotFound(
-            f"{folder}: tokenizer.json has the id {tokenizer.largest_id}, "
-            f"config.json a vocabulary of {model.architecture.vocab_size}; they are of different models"
-        )
+    path = locate(spec.location)
+    loaded = checkpoint.load(path)
+    shape = extended(loaded.architecture, spec.rope_scaling, context_tokens=spec.context_tokens)
+    model = Transformer(architecture=shape, weights=loaded.weights)
     blas = ThreadpoolController().select(user_api="blas")
     return NumpyGemma(
-        folder=folder,
+        path=path,
+        files=loaded.files,
         model=model,
-        tokenizer=tokenizer,
+        tokenizer=loaded.tokenizer,
         context_tokens=shape.context_tokens,
         clock=clock,
         transforms=transforms,
@@ -65,7 +63,8 @@ def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFac
 class NumpyGemma:
     """A loaded model, `None` once closed; generations follow one another, each with its own cache."""
 
-    folder: Path
+    path: Path
+    files: Mapping[str, tuple[Path, ...]]
     model: Transformer | None
     tokenizer: Tokenizer
     context_tokens: int
@@ -76,7 +75,7 @@ class NumpyGemma:
 
     @property
     def chat_template(self) -> str | None:
-        """The Jinja2 chat template in the model's folder."""
+        """The Jinja2 chat template that came with the model."""
         return self.tokenizer.chat_template
 
     def info(self) -> EngineInfo:
@@ -95,7 +94,13 @@ class NumpyGemma:
         """
         requested_ns = self.clock()
         ids = self._prompt_ids(prompt, profile)
-        sampler = Sampler(profile, transforms=self.transforms, seed=seed, prompt_ids=ids)
+        sampler = Sampler(
+            profile,
+            transforms=self.transforms,
+            vocabulary=self._vocabulary,
+            seed=seed,
+            prompt_ids=ids,
+        )
         decoding = Decoding(self._loaded, capacity=len(ids) + profile.max_tokens)
         answer = Answer(profile.stop)
         # what overflows ends as a logit that is not finite, and that is an error with a message
@@ -128,8 +133,12 @@ class NumpyGemma:
     @property
     def _loaded(self) -> Transformer:
         if self.model is None:
-            raise BackendError(f"{self.folder}: the model was closed and can generate no more")
+            raise BackendError(f"{self.path}: the model was closed and can generate no more")
         return self.model
+
+    @cached_property
+    def _vocabulary(self) -> TokenizerVocabulary:
+        return TokenizerVocabulary(self._loaded.architecture.vocab_size, self.tokenizer)
 
     @cached_property
     def _info(self) -> EngineInfo:
@@ -137,7 +146,7 @@ class NumpyGemma:
         return EngineInfo(
             engine="numpy_gemma",
             version=__version__,
-            model_sha256=sha256(weight_files(self.folder)),
+            model_sha256=sha256(self.files["model"]),
             parameters=model.weights.parameters,
             context_tokens=self.context_tokens,
             threads=self.threads,
@@ -145,8 +154,7 @@ class NumpyGemma:
                 "family": model.architecture.family,
                 "rope": tuple(f"{kind}: {rope}" for kind, rope in model.architecture.rope.items()),
                 "weights_dtype": model.weights.stored_dtype,
-                "config_sha256": sha256([self.folder / "config.json"]),
-                "tokenizer_sha256": sha256([self.folder / "tokenizer.json"]),
+                **{f"{part}_sha256": sha256(files) for part, files in self.files.items() if part != "model"},
                 "numpy": np.__version__,
                 "blas": ", ".join(f"{pool['internal_api']} {pool['version']}" for pool in self.blas.info()),
             },
@@ -161,9 +169,7 @@ class NumpyGemma:
         if not ids:
             raise BackendError("the prompt is empty; at least one token is needed")
         if max(ids) >= self._loaded.architecture.vocab_size:
-            raise BackendError(
-                f"the prompt has a token that {self.folder} has no embedding for: id {max(ids)}"
-            )
+            raise BackendError(f"the prompt has a token that {self.path} has no embedding for: id {max(ids)}")
         needed = len(ids) + profile.max_tokens
         if needed > self.context_tokens:
             raise ContextOverflow(needed_tokens=needed, limit_tokens=self.context_tokens)

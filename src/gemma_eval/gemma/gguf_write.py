@@ -6,18 +6,17 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from gemma_eval.errors import MissingDependency, ModelNotFound
-from gemma_eval.gemma import architecture, gguf_vocabulary
+from gemma_eval.errors import ModelNotFound
+from gemma_eval.gemma import architecture, gguf_package, gguf_vocabulary, tokenizer
 from gemma_eval.gemma.architecture import Architecture
+from gemma_eval.gemma.gguf_architecture import query_size
 from gemma_eval.gemma.gguf_names import NORM, in_gguf
 from gemma_eval.gemma.tensors import Array, StoredTensor, find_tensors
-from gemma_eval.gemma.tokenizer import Tokenizer
 
 Dtype = Literal["F32", "F16", "Q8_0", "Q4_0"]
 DTYPES: tuple[Dtype, ...] = ("F32", "F16", "Q8_0", "Q4_0")
@@ -30,7 +29,7 @@ def write(folder: Path, target: Path, *, dtype: Dtype) -> None:
     What llama.cpp has no key for is folded into the weights or refused. Needs the `gguf` package. Raises
     MissingDependency, ModelNotFound: damaged, or something that GGUF cannot say of a Gemma.
     """
-    gguf = gguf_package()
+    gguf = gguf_package.load("writing a GGUF file")
     shape = architecture.load(folder)
     tensors = tuple(_tensors(folder, shape, dtype))
     descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
@@ -46,14 +45,6 @@ def write(folder: Path, target: Path, *, dtype: Dtype) -> None:
         Path(partial).replace(target)
     finally:
         Path(partial).unlink(missing_ok=True)
-
-
-def gguf_package() -> Any:  # noqa: ANN401 - a package of an extra, loaded when it is needed
-    """Return the `gguf` package. Raises MissingDependency."""
-    try:
-        return import_module("gguf")
-    except ImportError:
-        raise MissingDependency("a quantised GGUF file", extra="gguf") from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +66,14 @@ class _Tensor:
 
 def _tensors(folder: Path, shape: Architecture, dtype: Dtype) -> Iterator[_Tensor]:
     """Yield the tensors; llama.cpp always divides scores by √H, another scale is folded into the queries."""
-    factor = shape.query_scale / llama_query_scale(shape)
+    divided_by = query_size(
+        shape.family,
+        layers=len(shape.layers),
+        hidden_size=shape.hidden_size,
+        heads=shape.heads,
+        head_dim=shape.head_dim,
+    )
+    factor = shape.query_scale * divided_by**0.5
     scaled = "attn_q_norm.weight" if shape.qk_norm else "attn_q.weight"
     found = find_tensors(folder)
     if "embed_tokens.weight" not in found:
@@ -100,17 +98,6 @@ def _tensors(folder: Path, shape: Architecture, dtype: Dtype) -> Iterator[_Tenso
 
 BLOCK = 32
 """The values that share a scale in Q8_0 and Q4_0."""
-
-
-def llama_query_scale(shape: Architecture) -> float:
-    """Return what llama.cpp multiplies queries by: 1/√H, in the 27B models 1/√(D/N).
-
-    Source: ggml-org/llama.cpp:src/models/{gemma2,gemma3}.cpp.
-    """
-    largest = {"gemma2": 46, "gemma3": 62}[shape.family]
-    if len(shape.layers) == largest:
-        return float((shape.hidden_size / shape.heads) ** -0.5)
-    return float(shape.head_dim**-0.5)
 
 
 def _describe(writer: Any, shape: Architecture, folder: Path, dtype: Dtype, gguf: Any) -> None:  # noqa: ANN401
@@ -187,7 +174,7 @@ def _describe_tokenizer(writer: Any, shape: Architecture, folder: Path) -> None:
     for name, index in ids.items():
         if index is not None:
             getattr(writer, f"add_{name}_token_id")(index)
-    template = Tokenizer(folder).chat_template
+    template = tokenizer.load(folder).chat_template
     if template is not None:
         writer.add_chat_template(template)
 

@@ -1,4 +1,4 @@
-"""The tensors of safetensors files as float32 arrays, whatever precision they are stored in."""
+"""The tensors of a checkpoint, and those of safetensors files as float32 arrays."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,41 @@ INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
 
+class Tensor(Protocol):
+    """A tensor in a file, of a dtype as its format names it."""
+
+    @property
+    def file(self) -> Path:
+        """The file that holds it."""
+
+    @property
+    def dtype(self) -> str:
+        """How its values are stored: `F32`, `BF16`, `Q8_0` …"""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows first, the values of a row last."""
+
+    def read(self) -> Array:
+        """Return the values as float32, in memory. Raises ModelNotFound."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tensors:
+    """The tensors of the text model in `where` by their names after the last `model.`.
+
+    By the convention of `folder` an RMSNorm weight w is stored as it is and embeddings are multiplied by √D
+    in the stored dtype; by that of `gguf` 1 + w is stored and √D is exact.
+    """
+
+    where: Path
+    named: Mapping[str, Tensor]
+    convention: Literal["folder", "gguf"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredTensor:
-    """A tensor in a file: its safetensors dtype (`F32`, `BF16` …), shape, and the place of its bytes."""
+    """A tensor in a safetensors file: its dtype (`F32`, `BF16` …), shape, and the place of its bytes."""
 
     file: Path
     dtype: str
@@ -30,14 +63,15 @@ class StoredTensor:
 
     def read(self) -> Array:
         """Return the values as float32, in memory: the file may change afterwards. Raises ModelNotFound."""
-        if self.dtype not in _STORED_AS:
-            known = ", ".join(_STORED_AS)
+        if self.dtype not in STORED_AS:
+            known = ", ".join(STORED_AS)
             raise ModelNotFound(f"{self.file}: dtype {self.dtype} is not supported; convert it to {known}")
-        stored = np.memmap(self.file, _STORED_AS[self.dtype], "r", offset=self.start, shape=self.shape)
+        stored = np.memmap(self.file, STORED_AS[self.dtype], "r", offset=self.start, shape=self.shape)
         return widen(stored.view(np.ndarray), dtype=self.dtype)
 
 
-_STORED_AS: Mapping[str, str] = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+STORED_AS: Mapping[str, str] = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+"""How NumPy reads the dtypes that are plain numbers, bfloat16 as 16 bits."""
 
 
 def widen(stored: NDArray[np.generic], *, dtype: str) -> Array:

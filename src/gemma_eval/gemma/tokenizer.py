@@ -13,14 +13,25 @@ from gemma_eval.gemma.folder import read_json, read_optional_json
 TURN_ENDS = ("<eos>", "<end_of_turn>")
 
 
-class Tokenizer:
-    """The `tokenizer.json` of a model, its chat template, and the ids that end an answer."""
+def load(folder: Path) -> Tokenizer:
+    """Read the `tokenizer.json` in `folder`, with what the files beside it say. Raises ModelNotFound."""
+    tokenizer = _load(folder / "tokenizer.json")
+    return Tokenizer(
+        tokenizer,
+        chat_template=_chat_template(folder),
+        stop_ids=frozenset(_stop_ids(folder, tokenizer)),
+    )
 
-    def __init__(self, folder: Path) -> None:
-        """Read the tokenizer in `folder`. Raises ModelNotFound."""
-        self._tokenizer = _load(folder / "tokenizer.json")
-        self.chat_template = _chat_template(folder)
-        self.stop_ids = frozenset(_stop_ids(folder, self._tokenizer))
+
+class Tokenizer:
+    """The tokenizer of a model, its chat template, and the ids that end an answer."""
+
+    def __init__(
+        self, tokenizer: tokenizers.Tokenizer, *, chat_template: str | None, stop_ids: frozenset[int]
+    ) -> None:
+        self._tokenizer = tokenizer
+        self.chat_template = chat_template
+        self.stop_ids = stop_ids
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Return the ids of `text`, special tokens in its markup included and none added.

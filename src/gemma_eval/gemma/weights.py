@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from gemma_eval.errors import ModelNotFound
 from gemma_eval.gemma.architecture import Architecture
-from gemma_eval.gemma.tensors import Array, StoredTensor, find_tensors, widen
+from gemma_eval.gemma.tensors import Array, Tensor, Tensors, find_tensors, widen
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -37,8 +36,8 @@ class LayerWeights:
 class Weights:
     """A whole model; the embedding [V, D] is also the head.
 
-    `embedding_scale` is √D rounded as the stored dtype rounds it, for Gemma multiplies in that dtype:
-    √640 is 25.25 in bfloat16.
+    `embedding_scale` is √D; that of a folder is rounded as the stored dtype rounds it, for Gemma multiplies
+    in that dtype: √640 is 25.25 in bfloat16.
     """
 
     embedding: Array
@@ -51,7 +50,13 @@ class Weights:
 
 def load(folder: Path, architecture: Architecture) -> Weights:
     """Read the weights in `folder`. Raises ModelNotFound: a file or tensor absent, damaged or misshapen."""
-    stored = _Stored(find_tensors(folder), folder)
+    found = find_tensors(folder)
+    return build(Tensors(where=folder, named=found, convention="folder"), architecture)
+
+
+def build(tensors: Tensors, architecture: Architecture) -> Weights:
+    """Read the weights of a model. Raises ModelNotFound: a tensor absent, damaged or misshapen."""
+    stored = _Stored(tensors)
     a = architecture
     embedding = stored.take("embed_tokens.weight", a.vocab_size, a.hidden_size)
     dtype = stored.dtype("embed_tokens.weight")
@@ -59,7 +64,7 @@ def load(folder: Path, architecture: Architecture) -> Weights:
     final_gain = stored.gain("norm", a.hidden_size)
     return Weights(
         embedding=embedding,
-        embedding_scale=rounded(a.embedding_scale, dtype=dtype),
+        embedding_scale=rounded(a.embedding_scale, dtype=dtype if tensors.convention == "folder" else "F32"),
         layers=layers,
         final_gain=final_gain,
         stored_dtype=dtype,
@@ -79,19 +84,19 @@ def rounded(value: float, *, dtype: str) -> np.float32:
 
 
 class _Stored:
-    """The tensors of a folder, checked for presence, shape and finite values as they are taken."""
+    """The tensors of a checkpoint, checked for presence, shape and finite values as they are taken."""
 
-    def __init__(self, tensors: Mapping[str, StoredTensor], folder: Path) -> None:
+    def __init__(self, tensors: Tensors) -> None:
         self._tensors = tensors
-        self._folder = folder
         self.taken = 0
 
     def take(self, name: str, *shape: int) -> Array:
         """Return a tensor of that shape."""
         tensor = self._find(name)
         if tensor.shape != shape:
+            asking = "config.json asks" if self._tensors.convention == "folder" else "its metadata ask"
             raise ModelNotFound(
-                f"{tensor.file}: {name} has shape {list(tensor.shape)}, config.json asks for {list(shape)}"
+                f"{tensor.file}: {name} has shape {list(tensor.shape)}, {asking} for {list(shape)}"
             )
         self.taken += int(np.prod(shape))
         values = tensor.read()
@@ -104,16 +109,19 @@ class _Stored:
 
     def gain(self, name: str, size: int) -> Array:
         """Return 1 + w of a norm."""
-        return np.float32(1.0) + self.take(f"{name}.weight", size)
+        values = self.take(f"{name}.weight", size)
+        return values if self._tensors.convention == "gguf" else np.float32(1.0) + values
 
     def dtype(self, name: str) -> str:
-        """Return the safetensors dtype of a tensor."""
+        """Return how a tensor is stored."""
         return self._find(name).dtype
 
-    def _find(self, name: str) -> StoredTensor:
-        if name not in self._tensors:
-            raise ModelNotFound(f"{self._folder}: the safetensors files hold no tensor *.{name}")
-        return self._tensors[name]
+    def _find(self, name: str) -> Tensor:
+        found = self._tensors.named.get(name)
+        if found is None:
+            holds = "the safetensors files hold" if self._tensors.convention == "folder" else "it holds"
+            raise ModelNotFound(f"{self._tensors.where}: {holds} no tensor *.{name}")
+        return found
 
 
 def _layer(stored: _Stored, prefix: str, a: Architecture) -> LayerWeights:
