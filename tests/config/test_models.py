@@ -8,7 +8,7 @@ import pytest
 
 from gemma_eval.config import models, shipped
 from gemma_eval.errors import ConfigError
-from gemma_eval.records import ModelSpec
+from gemma_eval.records import ModelSpec, RopeScaling
 
 NO_NAME = "which cannot be a name; use letters, digits and _ . + - (at most 100)"
 
@@ -70,6 +70,125 @@ def test_all_problems_of_a_file_are_said(tmp_path: Path) -> None:
     ]
     with pytest.raises(ConfigError, match=r"needs version = 1\n.*needs a model"):
         read(tmp_path, "")
+
+
+def scaled(text: str) -> str:
+    """Return a models file whose one model has this scaling."""
+    return f'version = 1\n[model.m]\nbackend = "b"\nlocation = "x"\nrope_scaling = {text}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{ rope_type = "default" }', RopeScaling()),
+        (
+            '{ rope_type = "yarn", factor = 4.0, original_max_position_embeddings = 384 }',
+            RopeScaling(rope_type="yarn", factor=4.0, original_max_position_embeddings=384),
+        ),
+        (
+            '{ rope_type = "yarn", factor = 2, beta_fast = 16, truncate = false, apply_to = "all" }',
+            RopeScaling(
+                rope_type="yarn",
+                factor=2.0,
+                beta_fast=16.0,
+                truncate=False,
+                apply_to="all",
+            ),
+        ),
+        (
+            '{ rope_type = "yarn", factor = 2, mscale = 1, mscale_all_dim = 0.5 }',
+            RopeScaling(rope_type="yarn", factor=2.0, mscale=1.0, mscale_all_dim=0.5),
+        ),
+        (
+            '{ rope_type = "llama3", factor = 8, low_freq_factor = 2, high_freq_factor = 8 }',
+            RopeScaling(rope_type="llama3", factor=8.0, low_freq_factor=2.0, high_freq_factor=8.0),
+        ),
+        (
+            '{ rope_type = "longrope", factor = 4, short_factor = [1], long_factor = [2.5] }',
+            RopeScaling(
+                rope_type="longrope",
+                factor=4.0,
+                short_factor=(1.0,),
+                long_factor=(2.5,),
+            ),
+        ),
+    ],
+)
+def test_a_scaling_is_read_as_it_is_written(tmp_path: Path, text: str, expected: RopeScaling) -> None:
+    """In the names of Hugging Face configs, lists as tuples."""
+    assert read(tmp_path, scaled(text))["m"].rope_scaling == expected
+
+
+def test_a_scaling_may_be_a_table_of_its_own(tmp_path: Path) -> None:
+    """As `[model.m.rope_scaling]`; a model without one leaves that of its own configuration alone."""
+    text = (
+        'version = 1\n[model.m]\nbackend = "b"\nlocation = "x"\n'
+        '[model.m.rope_scaling]\nrope_type = "ntk"\nfactor = 4\n[model.n]\nbackend = "b"\nlocation = "x"\n'
+    )
+    found = read(tmp_path, text)
+    assert found["m"].rope_scaling == RopeScaling(rope_type="ntk", factor=4.0)
+    assert found["n"].rope_scaling is None
+
+
+@pytest.mark.parametrize(
+    ("text", "complaints"),
+    [
+        ('"yarn"', ['rope_scaling is "yarn"; it should be a table']),
+        ("{ factor = 2 }", ["needs a rope_type: default, linear, ntk, dynamic, yarn, llama3, longrope"]),
+        (
+            '{ rope_type = "yarm", factor = 2, mscal = 1 }',
+            ['rope_type is "yarm"; it should be "default"', 'unknown key "mscal"; did you mean "mscale"?'],
+        ),
+        ('{ rope_type = "yarn" }', ["yarn needs a factor, as factor = 4.0 for four times"]),
+        ('{ rope_type = "linear", factor = 0.5 }', ["factor is 0.5; it should be at least 1"]),
+        (
+            '{ rope_type = "linear", factor = 2, beta_fast = 8, truncate = true }',
+            [
+                "beta_fast has no effect with linear; remove it, or choose yarn",
+                "truncate has no effect with linear; remove it, or choose yarn",
+            ],
+        ),
+        ('{ rope_type = "default", factor = 2 }', ["factor has no effect with default; remove it"]),
+        (
+            '{ rope_type = "longrope", factor = 2 }',
+            ["longrope needs a short_factor, a list", "longrope needs a long_factor, a list"],
+        ),
+        (
+            '{ rope_type = "longrope", factor = 2, short_factor = [1, 1], long_factor = [2] }',
+            ["long_factor has 1 numbers, short_factor 2; give as many of both"],
+        ),
+        (
+            '{ rope_type = "longrope", factor = 2, short_factor = [0], long_factor = [2] }',
+            ["short_factor[0] is 0; it should be more than 0"],
+        ),
+        (
+            '{ rope_type = "yarn", factor = 2, beta_slow = 32 }',
+            ["beta_fast is 32.0 and beta_slow 32.0; beta_fast should be the larger"],
+        ),
+        (
+            '{ rope_type = "llama3", factor = 2, high_freq_factor = 0.5 }',
+            ["high_freq_factor is 0.5 and low_freq_factor 1.0; high_freq_factor should be the larger"],
+        ),
+        ('{ rope_type = "yarn", factor = 2, mscale = 1 }', ["mscale has no effect without mscale_all_dim"]),
+        (
+            '{ rope_type = "yarn", factor = 2, mscale = 1, mscale_all_dim = 1, attention_factor = 1 }',
+            ["attention_factor replaces what mscale and mscale_all_dim give; remove one of the two"],
+        ),
+        ('{ rope_type = "ntk", factor = 2, apply_to = "local" }', ['it should be "global" or "all"']),
+        ('{ rope_type = "ntk", factor = inf }', ["factor is inf; it should be a finite number"]),
+    ],
+)
+def test_a_scaling_that_contradicts_itself_is_refused(
+    tmp_path: Path, text: str, complaints: list[str]
+) -> None:
+    """With its line and its model, and a way out for each problem."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, scaled(text))
+    found = caught.value.problems
+    assert len(found) >= len(complaints)
+    for complaint in complaints:
+        assert any(complaint in problem.what for problem in found), str(caught.value)
+    assert all(problem.line == 5 and problem.what.startswith('model "m": ') for problem in found)
 
 
 def test_the_shipped_models_are_good() -> None:

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
+from gemma_eval.config import rope
 from gemma_eval.config.files import VERSION, Problems, read_table
-from gemma_eval.files import read, rows
-from gemma_eval.records import ModelSpec, Options
+from gemma_eval.files import locate, read, rows
+from gemma_eval.records import ModelSpec, Options, RopeScaling
 
 SHIPPED = "@"
 """A location that begins so is no path: its backend knows what it means."""
@@ -22,6 +23,7 @@ class ModelRow(rows.Row):
     location: rows.Text | None = None
     context_tokens: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     chat_template: rows.Text | None = None
+    rope_scaling: dict[str, object] | None = None
     options: dict[str, rows.OptionValue] | None = None
 
 
@@ -58,14 +60,25 @@ def _model(name: str, table: object, problems: Problems) -> ModelSpec:
     for key in ("backend", "location"):
         if key not in table:
             problems.say(at, f"{prefix}needs a {key}")
+    scaling = None if row.rope_scaling is None else _scaling(row.rope_scaling, at, problems)
     return ModelSpec(
         name=name,
         backend=row.backend or "",
         location=_resolved(row.location or "", problems.path.parent),
         context_tokens=row.context_tokens,
         chat_template=row.chat_template,
+        rope_scaling=scaling,
         options=cast(Options, row.options or {}),
     )
+
+
+def _scaling(table: dict[str, object], model: locate.Path, problems: Problems) -> RopeScaling:
+    at, prefix = (*model, "rope_scaling"), f"model {rows.show(str(model[-1]))}: rope_scaling: "
+    row, flaws = rows.check(rope.RopeRow, table)
+    problems.say_flaws(prefix, at, flaws)
+    for key, what in rope.contradictions(row, given=table):
+        problems.say((*at, key) if key else at, prefix + what)
+    return rope.record(row)
 
 
 def _resolved(location: str, folder: Path) -> str:
