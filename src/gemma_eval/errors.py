@@ -123,7 +123,8 @@ class ContextOverflow(BackendError):
         self.limit_tokens = limit_tokens
         super().__init__(
             f"prompt and answer need {needed_tokens} tokens, the context of the model holds {limit_tokens}; "
-            "shorten the prompt, lower budget_tokens or max_tokens, or choose a model with a longer context"
+            "shorten the prompt, lower budget_tokens or max_tokens, let the suite leave passages out "
+            '([retrieval] overflow = "truncate"), or give the model a larger context_tokens or a rope_scaling'
         )
 
 

@@ -1,11 +1,11 @@
-"""Fit passages into a budget of tokens, best first."""
+"""How many tokens there are for passages and for an answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from gemma_eval.prompts.templates import rag_context
-from gemma_eval.records import Passage
+from gemma_eval.records import Cell, Passage
 
 CountTokens = Callable[[str], int | None]
 """Counts the tokens of a text as the model reads it; `None` when that cannot be known."""
@@ -27,3 +27,9 @@ def fit(
         fits = n_tokens is None or n_tokens <= budget_tokens
         (kept if fits else dropped).append(passage)
     return tuple(kept), tuple(dropped)
+
+
+def answer_tokens(cell: Cell, *, count_tokens: CountTokens) -> int:
+    """Return how many tokens of the context are kept for the answer, or for the continuation that is read."""
+    read = cell.case.continuation
+    return cell.profile.max_tokens if read is None else count_tokens(read) or 0

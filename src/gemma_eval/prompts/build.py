@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
-from gemma_eval.prompts import budget, chat, templates
+from gemma_eval.prompts import budget, chat, templates, truncate
 from gemma_eval.prompts.budget import CountTokens
 from gemma_eval.records import Cell, Message, Passage, Prompt
 
 
 def build(
-    cell: Cell, *, passages: Sequence[Passage], chat_template: str | None, count_tokens: CountTokens
+    cell: Cell,
+    *,
+    passages: Sequence[Passage],
+    chat_template: str | None,
+    count_tokens: CountTokens,
+    limit_tokens: int | None = None,
 ) -> Prompt:
-    """Return what the model reads. Raises TemplateError.
+    """Return what the model reads. Raises TemplateError, ContextOverflow.
 
     The template makes the last user turn; earlier turns stay turns of the chat. Without a `chat_template`
-    the engine applies its own markup, so `text` and `n_tokens` are `None`.
+    the engine applies its own markup, so `text` and `n_tokens` are `None`. A prompt may have `limit_tokens`,
+    the context of the model less the answer; only with `overflow = "truncate"` is anything left out for it.
     """
     found = passages if templates.uses_retrieval(cell.template) else ()
-    kept, dropped = budget.fit(found, budget_tokens=cell.retrieval.budget_tokens, count_tokens=count_tokens)
-    asked = Message(role="user", content=templates.fill(cell.template, cell.case, kept))
-    messages = (*cell.case.messages[:-1], asked)
-    text = None if chat_template is None else chat.render(chat_template, messages)
-    return Prompt(
-        messages=messages,
-        text=text,
-        n_tokens=None if text is None else count_tokens(text),
-        passages=kept,
-        dropped=dropped,
-    )
+    kept, _ = budget.fit(found, budget_tokens=cell.retrieval.budget_tokens, count_tokens=count_tokens)
+    make = partial(_prompt, cell, chat_template=chat_template, count_tokens=count_tokens)
+    if cell.retrieval.overflow == "truncate" and limit_tokens is not None:
+        prompt = truncate.fit(
+            kept,
+            cell.case.messages,
+            made=make,
+            limit_tokens=limit_tokens,
+            answer_tokens=budget.answer_tokens(cell, count_tokens=count_tokens),
+        )
+    else:
+        prompt = make(kept, cell.case.messages)
+    return replace(prompt, dropped=tuple(passage for passage in found if passage not in prompt.passages))
+
+
+def _prompt(
+    cell: Cell,
+    passages: tuple[Passage, ...],
+    messages: tuple[Message, ...],
+    *,
+    chat_template: str | None,
+    count_tokens: CountTokens,
+) -> Prompt:
+    """Return the prompt of these passages and these turns, the last of which is asked."""
+    case = replace(cell.case, messages=messages)
+    asked = Message(role="user", content=templates.fill(cell.template, case, passages))
+    turns = (*messages[:-1], asked)
+    text = None if chat_template is None else chat.render(chat_template, turns)
+    n_tokens = None if text is None else count_tokens(text)
+    return Prompt(messages=turns, text=text, n_tokens=n_tokens, passages=passages)
