@@ -154,12 +154,18 @@ class _BuiltIns:
 
     @hookimpl
     def register_transforms(self, register: RegisterTransform) -> None:
+        register("logit_bias", "gemma_eval.sampling.bias:logit_bias")
         register("penalties", "gemma_eval.sampling.penalties:penalties")
+        register("dry", "gemma_eval.sampling.dry:dry")
+        register("top_n_sigma", "gemma_eval.sampling.cutoffs:top_n_sigma")
         register("top_k", "gemma_eval.sampling.transforms:top_k")
         register("typical_p", "gemma_eval.sampling.transforms:typical_p")
         register("top_p", "gemma_eval.sampling.transforms:top_p")
         register("min_p", "gemma_eval.sampling.transforms:min_p")
-        register("temperature", "gemma_eval.sampling.transforms:temperature")
+        register("xtc", "gemma_eval.sampling.xtc:xtc")
+        register("epsilon_cutoff", "gemma_eval.sampling.cutoffs:epsilon_cutoff")
+        register("eta_cutoff", "gemma_eval.sampling.cutoffs:eta_cutoff")
+        register("temperature", "gemma_eval.sampling.dynatemp:temperature")
 
     @hookimpl
     def register_scorers(self, register: RegisterScorer) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gemma_eval.errors import PluginError, UnknownName
-from gemma_eval.protocols import Transform, TransformFactory
-from gemma_eval.records import Option, Options, SamplingProfile
+from gemma_eval.errors import PluginError, UnknownName, UsageError
+from gemma_eval.protocols import TransformFactory, Vocabulary
+from gemma_eval.records import SamplingProfile
+from gemma_eval.sampling.adaptive import AdaptiveP
 from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats, check_finite
-from gemma_eval.sampling.dynatemp import Temperature
-from gemma_eval.sampling.mirostat import MirostatV2
-from gemma_eval.sampling.stream import draw, uniform_stream
+from gemma_eval.sampling.draws import Best, ByProbability, Draw
+from gemma_eval.sampling.effective import is_greedy, steps
+from gemma_eval.sampling.mirostat import Mirostat, MirostatV1, MirostatV2
+from gemma_eval.sampling.over_vocabulary import on_candidates
+from gemma_eval.sampling.stream import uniform_stream
 
 
 class Sampler:
     """Chooses the tokens of one generation; equal arguments and logits give equal tokens.
 
-    `temperature = 0` without dynatemp takes the best token that the chain left. With `mirostat = 2` the
-    chain is the temperature alone, as in llama.cpp, and mirostat cuts and draws.
+    `temperature = 0` without dynatemp takes the best token that the chain left. With a `mirostat` the chain
+    is logit bias and plain temperature alone, as in llama.cpp, and mirostat cuts and draws. With an
+    `adaptive_target` adaptive-p draws from what the chain left.
     """
 
     def __init__(
@@ -28,26 +31,22 @@ class Sampler:
         profile: SamplingProfile,
         *,
         transforms: Mapping[str, TransformFactory],
+        vocabulary: Vocabulary,
         seed: int,
         prompt_ids: Sequence[int],
     ) -> None:
-        """`transforms` are the factories by name; `prompt_ids` count as seen. Raises UnknownName."""
+        """`transforms` are the factories by name; `prompt_ids` count as seen.
+
+        Raises UnknownName, and UsageError for a profile that no engine can follow.
+        """
+        _check(profile)
         self._seen = list(prompt_ids)
-        self._uniform = uniform_stream(seed)
-        self._greedy = is_greedy(profile)
-        self._mirostat: MirostatV2 | None = None
-        self._steps: tuple[CandidateTransform, ...]
-        if profile.mirostat:
-            self._steps = (Temperature(profile.temperature),)
-            self._mirostat = MirostatV2(
-                tau=profile.mirostat_tau, eta=profile.mirostat_eta, uniform=self._uniform
-            )
-        else:
-            self._steps = build_chain(profile, transforms)
+        self._steps = build_chain(profile, transforms, vocabulary=vocabulary, seed=seed)
+        self._last = _draw(profile, seed)
 
     def draw(self, logits: Floats) -> int:
         """Return the id chosen from `logits` [V] and remember it. Raises NonFiniteLogits, PluginError."""
-        token = self._choose(self.narrow(logits))
+        token = self._last.draw(self.narrow(logits))
         self._seen.append(token)
         return token
 
@@ -66,96 +65,51 @@ class Sampler:
     @property
     def mirostat_mu(self) -> float | None:
         """The surprise in bits above which mirostat cuts the next token; `None` without mirostat."""
-        return self._mirostat.mu if self._mirostat else None
-
-    def _choose(self, candidates: Candidates) -> int:
-        if self._mirostat is not None:
-            return self._mirostat.draw(candidates)
-        if self._greedy:
-            return int(candidates.ids[candidates.logits.argmax()])
-        return int(candidates.ids[draw(candidates, self._uniform)])
+        return self._last.mu if isinstance(self._last, Mirostat) else None
 
 
 def build_chain(
-    profile: SamplingProfile, transforms: Mapping[str, TransformFactory]
+    profile: SamplingProfile,
+    transforms: Mapping[str, TransformFactory],
+    *,
+    vocabulary: Vocabulary,
+    seed: int,
 ) -> tuple[CandidateTransform, ...]:
-    """Return the transforms that the profile has on, in the order it names. Raises UnknownName."""
+    """Return the transforms that a profile has on, as they run. Raises UnknownName, UsageError."""
     for name in profile.order:
         if name not in transforms:
             raise UnknownName("sampling transform", name, transforms)
-    built = ((name, transforms[name](profile)) for name in profile.order)
-    return tuple(_on_candidates(name, transform) for name, transform in built if transform is not None)
+    plain = steps(profile)
+    built = ((name, transforms[name](plain, vocabulary=vocabulary, seed=seed)) for name in plain.order)
+    return tuple(on_candidates(name, transform) for name, transform in built if transform is not None)
 
 
-def is_greedy(profile: SamplingProfile) -> bool:
-    """Say whether the profile always takes the best token."""
-    return profile.temperature <= 0 and (profile.dynatemp_range <= 0 or bool(profile.mirostat))
-
-
-def effective(profile: SamplingProfile) -> Options:
-    """Return the parameters that decide a draw under `profile`; what is off or overruled is left out.
-
-    The temperature is 1 where it is no step of the order, unless it is 0, which is greedy without a step.
-    """
-    applied = profile.mirostat or is_greedy(profile) or "temperature" in profile.order
-    used: dict[str, Option] = {"temperature": profile.temperature if applied else _NEUTRAL.temperature}
+def _draw(profile: SamplingProfile, seed: int) -> Draw:
+    uniform = uniform_stream(seed)
     if profile.mirostat:
-        return used | {name: _value(profile, name) for name in _MIROSTAT}
-    used["order"] = profile.order
-    for step in profile.order:
-        names = _PARAMETERS.get(step, ())
-        if any(_value(profile, name) != _value(_NEUTRAL, name) for name in names):
-            used |= {name: _value(profile, name) for name in names}
-    if "penalties" in profile.order and profile.penalty_last_n == 0:
-        used = {name: value for name, value in used.items() if name not in _PARAMETERS["penalties"]}
-    elif "repeat_penalty" in used:
-        used["penalty_last_n"] = profile.penalty_last_n
-    return used
+        kind = MirostatV1 if profile.mirostat == 1 else MirostatV2
+        return kind(
+            tau=profile.mirostat_tau,
+            eta=profile.mirostat_eta,
+            uniform=uniform,
+            surprise=profile.mirostat_surprise,
+        )
+    if is_greedy(profile):
+        return Best()
+    if profile.adaptive_target >= 0:
+        return AdaptiveP(target=profile.adaptive_target, decay=profile.adaptive_decay, uniform=uniform)
+    return ByProbability(uniform)
 
 
-_NEUTRAL = SamplingProfile(name="neutral")
-_MIROSTAT = ("mirostat", "mirostat_tau", "mirostat_eta")
-_PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "penalties": ("repeat_penalty", "frequency_penalty", "presence_penalty"),
-    "top_k": ("top_k",),
-    "typical_p": ("typical_p",),
-    "top_p": ("top_p",),
-    "min_p": ("min_p",),
-    "temperature": ("dynatemp_range", "dynatemp_exponent"),
-}
-
-
-def _value(profile: SamplingProfile, name: str) -> Option:
-    value: Option = getattr(profile, name)
-    return value
-
-
-def _on_candidates(name: str, transform: Transform) -> CandidateTransform:
-    return transform if isinstance(transform, CandidateTransform) else _OverVocabulary(name, transform)
-
-
-class _OverVocabulary(CandidateTransform):
-    """Lets a plugin's transform, which sees logits [V], take its place among those that see candidates."""
-
-    def __init__(self, name: str, transform: Transform) -> None:
-        """`name` is used in messages."""
-        self._name = name
-        self._transform = transform
-
-    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
-        """Return the candidates that the plugin left, in the order they had. Raises PluginError."""
-        logits = candidates.over_vocabulary()
-        result = np.asarray(self._transform(logits, seen), dtype=np.float32)
-        if result.shape != logits.shape:
-            raise PluginError(
-                f'transform "{self._name}" returned logits of shape {result.shape}, not {logits.shape}'
-            )
-        return self._left(candidates, result[candidates.ids])
-
-    def _left(self, candidates: Candidates, logits: NDArray[np.float32]) -> Candidates:
-        if np.isnan(logits).any() or not np.isfinite(logits.max()):
-            raise PluginError(
-                f'transform "{self._name}" returned NaN or +inf, or removed every token; '
-                "it must leave at least one finite logit"
-            )
-        return candidates.with_logits(logits).take(logits > -np.inf)
+def _check(profile: SamplingProfile) -> None:
+    """Refuse what a profiles file cannot say but code can: a number that is none, a negative temperature."""
+    for field in fields(profile):
+        value = getattr(profile, field.name)
+        numbers = value.values() if isinstance(value, Mapping) else (value,)
+        if any(isinstance(number, float) and math.isnan(number) for number in numbers):
+            raise UsageError(f'profile "{profile.name}": {field.name} is not a number')
+    if not 0 <= profile.temperature < math.inf:
+        raise UsageError(
+            f'profile "{profile.name}": temperature is {profile.temperature}; '
+            "it should be a finite number of at least 0"
+        )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gemma_eval.protocols import Vocabulary
 from gemma_eval.records import SamplingProfile
-from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats, Indices
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats
+from gemma_eval.sampling.positions import positions, within_float32
 
 
-def penalties(profile: SamplingProfile) -> CandidateTransform | None:
+def penalties(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
     """Penalise what the last `penalty_last_n` tokens hold (0 is off, -1 looks at all of them)."""
     neutral = (profile.repeat_penalty, profile.frequency_penalty, profile.presence_penalty) == (1.0, 0.0, 0.0)
     if neutral or profile.penalty_last_n == 0:
@@ -41,26 +43,16 @@ class Penalties(CandidateTransform):
         """Return the candidates in their order with lowered logits."""
         window = seen if self.last_n < 0 else seen[max(0, len(seen) - self.last_n) :]
         tokens, counts = np.unique(np.asarray(window, dtype=np.intp), return_counts=True)
-        positions = _positions(candidates.ids, tokens)
-        if not len(positions):
+        places = positions(candidates, tokens)
+        if not len(places):
             return candidates
-        times = counts[np.searchsorted(tokens, candidates.ids[positions])].astype(np.float32)
+        times = counts[np.searchsorted(tokens, candidates.ids[places])].astype(np.float32)
         logits = candidates.logits.copy()
-        logits[positions] = self._lowered(logits[positions], times)
+        logits[places] = self._lowered(logits[places], times)
         return candidates.with_logits(logits)
 
     def _lowered(self, logits: Floats, times: Floats) -> Floats:
         repeat = np.float32(self.repeat)
-        limit = np.finfo(np.float32).max
         with np.errstate(all="ignore"):
             scaled = np.where(logits <= 0, logits * repeat, logits / repeat)
-            lowered = scaled - (times * np.float32(self.frequency) + np.float32(self.presence))
-        finite: Floats = np.clip(lowered, -limit, limit)
-        return finite
-
-
-def _positions(ids: Indices, tokens: Indices) -> Indices:
-    """Return where `ids` holds one of the ascending `tokens`; in a whole vocabulary that is the id."""
-    if len(tokens) and tokens[0] >= 0 and tokens[-1] < len(ids) and np.array_equal(ids[tokens], tokens):
-        return tokens
-    return np.flatnonzero(np.isin(ids, tokens))
+            return within_float32(scaled - (times * np.float32(self.frequency) + np.float32(self.presence)))

@@ -1,0 +1,32 @@
+"""The tokens of a Gemma, as sampling transforms ask about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gemma_eval.gemma.tokenizer import Tokenizer
+
+
+@dataclass(eq=False, slots=True)
+class TokenizerVocabulary:
+    """Answers with a tokenizer; `size` is that of the logits, which may be larger than its vocabulary."""
+
+    size: int
+    tokenizer: Tokenizer
+    _before: list[int] = field(init=False)
+    _text_before: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read a first token, so that the space of a second one is kept where a first would lose its own."""
+        self._before = list(self.tokenizer.encode("a"))
+        self._text_before = self.tokenizer.decode(self._before)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return the ids of `text`, none added."""
+        return self.tokenizer.encode(text)
+
+    def piece(self, token: int) -> str:
+        """Return the text of one token within a text; a control token has none."""
+        if token > self.tokenizer.largest_id:
+            return ""
+        return self.tokenizer.decode([*self._before, token])[len(self._text_before) :]

@@ -1,0 +1,45 @@
+"""Adaptive-p: draws favour a probability, which moves so that what was drawn has it on average."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gemma_eval.sampling.candidates import Candidates
+from gemma_eval.sampling.draws import pick
+from gemma_eval.sampling.stream import Uniform
+
+
+class AdaptiveP:
+    """Draws a token and adapts; one object serves one generation and takes the place of the plain draw.
+
+    With p the probability that the chain left a token, its logit becomes 5 - 10·d² / (1 + d), where
+    d = |p - target'| / 0.3. target' = 2·target - the mean of the p drawn so far, in which each is worth
+    `decay` times the next; that mean starts as if the target had been met.
+    Source: ggml-org/llama.cpp:src/llama-sampler.cpp (adaptive-p), pull request 17927.
+    """
+
+    def __init__(self, *, target: float, decay: float, uniform: Uniform) -> None:
+        """`target` is a probability, `decay` lies in 0..0.99, `uniform` is the source of random numbers."""
+        self._target = min(1.0, target)
+        self._decay = min(0.99, max(0.0, decay))
+        self._uniform = uniform
+        self._weight = 1 / (1 - self._decay)
+        self._sum = target * self._weight
+
+    @property
+    def aim(self) -> float:
+        """The probability that the next draw favours, in 0..1."""
+        return min(1.0, max(0.0, 2 * self._target - self._sum / self._weight))
+
+    def draw(self, candidates: Candidates) -> int:
+        """Return the id of the drawn token and move the aim."""
+        probabilities = candidates.probabilities()
+        distance = np.abs((probabilities - np.float32(self.aim)) / np.float32(_WIDTH))
+        favoured = candidates.with_logits(np.float32(_PEAK) - _SHARPNESS * distance**2 / (1 + distance))
+        position = pick(favoured.probabilities(), self._uniform)
+        self._sum = float(probabilities[position]) + self._decay * self._sum
+        self._weight = 1 + self._decay * self._weight
+        return int(candidates.ids[position])
+
+
+_WIDTH, _PEAK, _SHARPNESS = 0.3, 5.0, np.float32(10.0)

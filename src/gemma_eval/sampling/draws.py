@@ -1,0 +1,49 @@
+"""How the last step takes one of the candidates: the best, or one by its probability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemma_eval.sampling.candidates import Candidates
+from gemma_eval.sampling.stream import Uniform, draw
+
+
+class Draw(Protocol):
+    """The last step of a chain; one object serves one generation and may keep state."""
+
+    def draw(self, candidates: Candidates) -> int:
+        """Return the id of the token that is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Takes the first of the highest logits."""
+
+    def draw(self, candidates: Candidates) -> int:
+        """Return the id of the best token."""
+        return int(candidates.ids[candidates.logits.argmax()])
+
+
+@dataclass(frozen=True, slots=True)
+class ByProbability:
+    """Draws by probability, spending one random number even on a single candidate."""
+
+    uniform: Uniform
+
+    def draw(self, candidates: Candidates) -> int:
+        """Return the id of the drawn token."""
+        return int(candidates.ids[draw(candidates, self.uniform)])
+
+
+def pick(probabilities: NDArray[np.floating], uniform: Uniform) -> int:
+    """Return a position as std::discrete_distribution of libstdc++ does: one candidate spends no number."""
+    if len(probabilities) == 1:
+        return 0
+    exact = probabilities.astype(np.float64)
+    sums = np.cumsum(exact / exact.sum())
+    sums[-1] = 1.0
+    return int(np.searchsorted(sums, uniform(), side="left"))

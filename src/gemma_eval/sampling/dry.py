@@ -1,0 +1,126 @@
+"""DRY (don't repeat yourself): a token that would lengthen a repetition is lowered, the more the longer it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from gemma_eval.protocols import Vocabulary
+from gemma_eval.records import SamplingProfile
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Indices
+from gemma_eval.sampling.positions import lowered
+
+Breakers = Mapping[int, tuple[tuple[int, ...], ...]]
+"""By the token that a breaker begins in: the tokens that must follow it, none when it holds the breaker."""
+
+
+def dry(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
+    """Lower what would go on with a repetition; a multiplier of 0, a base below 1 or no tokens are off."""
+    if profile.dry_multiplier == 0 or profile.dry_base < 1 or profile.dry_penalty_last_n == 0:
+        return None
+    return Dry(
+        multiplier=profile.dry_multiplier,
+        base=profile.dry_base,
+        allowed_length=profile.dry_allowed_length,
+        last_n=profile.dry_penalty_last_n,
+        breakers=breakers(vocabulary, profile.dry_sequence_breakers),
+    )
+
+
+@lru_cache(maxsize=16)
+def breakers(vocabulary: Vocabulary, texts: tuple[str, ...]) -> Breakers:
+    """Return how each of `texts` can stand in tokens: within one, or from the end of one over the next.
+
+    The whole vocabulary is read, once per model and list. Beyond 40 characters of a text and 20 tokens after
+    the first nothing is compared. Source: ggml-org/llama.cpp:src/llama-sampler.cpp (dry).
+    """
+    found: dict[int, set[tuple[int, ...]]] = {}
+    wanted = [text[:_LONGEST_TEXT] for text in texts if text]
+    for token in range(vocabulary.size):
+        piece = vocabulary.piece(token)
+        for text in wanted:
+            for rest in _rests(piece, text):
+                found.setdefault(token, set()).add(tuple(vocabulary.encode(rest))[:_LONGEST_TAIL])
+    return {token: tuple(sorted(tails)) for token, tails in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dry(CandidateTransform):
+    """Subtract `multiplier`·`base`^(length - `allowed_length`) from what would lengthen a repeat of `length`.
+
+    A repeat is a run that ends the last `last_n` tokens (-1: all) and stands in them before, too; it reaches
+    back to the last breaker at most. A token that holds a breaker is never lowered.
+    Source: p-e-w, oobabooga/text-generation-webui pull request 5677; ggml-org/llama.cpp:src/llama-sampler.cpp.
+    """
+
+    multiplier: float
+    base: float
+    allowed_length: int
+    last_n: int
+    breakers: Breakers
+
+    def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
+        """Return the candidates in their order, those that would repeat lowered."""
+        window = np.asarray(
+            seen if self.last_n < 0 else seen[max(0, len(seen) - self.last_n) :], dtype=np.intp
+        )
+        if len(window) <= self.allowed_length:
+            return candidates
+        tokens, lengths = self._repeats(window)
+        free = np.array([() in self.breakers.get(token, ()) for token in tokens.tolist()], dtype=np.bool_)
+        tokens, lengths = tokens[~free], lengths[~free]
+        with np.errstate(over="ignore"):
+            penalties = self.multiplier * np.power(float(self.base), lengths - self.allowed_length)
+            return lowered(candidates, tokens, penalties.astype(np.float32))
+
+    def _repeats(self, window: Indices) -> tuple[Indices, Indices]:
+        """Return the tokens, ascending, that would lengthen a repeat, and the length of the longest each."""
+        limit = self._limit(window)
+        ends = np.arange(len(window) - 1)
+        lengths = np.full(len(ends), -1)
+        length = 0
+        while len(ends):
+            if length >= self.allowed_length:
+                lengths[ends] = length
+            if length >= limit:
+                break
+            ends = ends[ends >= length]
+            ends = ends[window[ends - length] == window[-1 - length]]
+            length += 1
+        repeats = np.flatnonzero(lengths >= 0)
+        tokens, place = np.unique(window[repeats + 1], return_inverse=True)
+        longest = np.zeros(len(tokens), dtype=np.intp)
+        np.maximum.at(longest, place, lengths[repeats])
+        return tokens, longest
+
+    def _limit(self, window: Indices) -> int:
+        """Return the length beyond which a repeat is not followed: a breaker, or a penalty that cannot grow."""
+        most = len(window)
+        if self.base > _GROWS:
+            most = min(most, self.allowed_length + int(_FLOAT_MAX_LOG / np.log(self.base)))
+        last = window[: -(most + _LONGEST_TAIL + 2) : -1].tolist()
+        for back, token in enumerate(last):
+            tails = self.breakers.get(token, ())
+            matches = [len(tail) for tail in tails if tail == tuple(reversed(last[back - len(tail) : back]))]
+            if matches:
+                return min(most, back - max(matches))
+        return most
+
+
+_LONGEST_TEXT, _LONGEST_TAIL = 40, 20
+_FLOAT_MAX_LOG = 88.7228391
+"""The natural logarithm of the largest float32: llama.cpp lets no power of the base get larger."""
+_GROWS = 1.000001
+
+
+def _rests(piece: str, text: str) -> Iterator[str]:
+    """Yield what of `text` is left after `piece`, in which it begins: nothing when it lies within."""
+    if text in piece:
+        yield ""
+        return
+    for overlap in range(1, min(len(piece), len(text) - 1) + 1):
+        if piece.endswith(text[:overlap]):
+            yield text[overlap:]
