@@ -14,7 +14,6 @@ from gemma_eval import __version__
 from gemma_eval.backends.answer import Answer
 from gemma_eval.backends.model_files import locate, sha256
 from gemma_eval.backends.vocabulary import TokenizerVocabulary
-from gemma_eval.backends.vocabulary import TokenizerVocabulary
 from gemma_eval.errors import BackendError, ContextOverflow, NonFiniteLogits, UnknownName
 from gemma_eval.gemma import checkpoint
 from gemma_eval.gemma.architecture import extended
@@ -136,10 +135,6 @@ class NumpyGemma:
         if self.model is None:
             raise BackendError(f"{self.path}: the model was closed and can generate no more")
         return self.model
-
-    @cached_property
-    def _vocabulary(self) -> TokenizerVocabulary:
-        return TokenizerVocabulary(self._loaded.architecture.vocab_size, self.tokenizer)
 
     @cached_property
     def _vocabulary(self) -> TokenizerVocabulary:
