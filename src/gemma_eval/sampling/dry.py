@@ -1,10 +1,11 @@
-"""DRY (don't repeat yourself): a token that would lengthen a repetition is lowered, the more the longer it is."""
+"""DRY (don't repeat yourself): what would lengthen a repetition is lowered, the more the longer it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def dry(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> Candi
         base=profile.dry_base,
         allowed_length=profile.dry_allowed_length,
         last_n=profile.dry_penalty_last_n,
-        breakers=breakers(vocabulary, profile.dry_sequence_breakers),
+        breakers=breakers(cast(Hashable, vocabulary), profile.dry_sequence_breakers),
     )
 
 
@@ -53,7 +54,8 @@ class Dry(CandidateTransform):
 
     A repeat is a run that ends the last `last_n` tokens (-1: all) and stands in them before, too; it reaches
     back to the last breaker at most. A token that holds a breaker is never lowered.
-    Source: p-e-w, oobabooga/text-generation-webui pull request 5677; ggml-org/llama.cpp:src/llama-sampler.cpp.
+    Source: oobabooga/text-generation-webui, pull request 5677 (p-e-w);
+    ggml-org/llama.cpp:src/llama-sampler.cpp (dry).
     """
 
     multiplier: float
@@ -64,9 +66,8 @@ class Dry(CandidateTransform):
 
     def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
         """Return the candidates in their order, those that would repeat lowered."""
-        window = np.asarray(
-            seen if self.last_n < 0 else seen[max(0, len(seen) - self.last_n) :], dtype=np.intp
-        )
+        last = seen if self.last_n < 0 else seen[max(0, len(seen) - self.last_n) :]
+        window = np.asarray(last, dtype=np.intp)
         if len(window) <= self.allowed_length:
             return candidates
         tokens, lengths = self._repeats(window)
@@ -97,7 +98,7 @@ class Dry(CandidateTransform):
         return tokens, longest
 
     def _limit(self, window: Indices) -> int:
-        """Return the length beyond which a repeat is not followed: a breaker, or a penalty that cannot grow."""
+        """Return the length at which a repeat is followed no further: a breaker, or the largest penalty."""
         most = len(window)
         if self.base > _GROWS:
             most = min(most, self.allowed_length + int(_FLOAT_MAX_LOG / np.log(self.base)))

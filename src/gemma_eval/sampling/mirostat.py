@@ -84,7 +84,8 @@ class MirostatV2(Mirostat):
 def zipf_exponent(best: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
     """Return the exponent that fits at least two logits, best first: the slope of logit over ln(rank).
 
-    Steps between neighbours are fitted, Σ t·b / Σ t² with t_i = ln((i+2)/(i+1)) and b_i the fall of the logit.
+    Steps between neighbours are fitted: Σ t·b / Σ t², with b_i the fall of the logit from rank i to i + 1
+    and t_i = ln((i + 1) / i).
     """
     ranks = np.log(np.arange(1, len(best) + 1))
     steps, falls = np.diff(ranks), -np.diff(best)

@@ -8,7 +8,7 @@ from gemma_eval.sampling.candidates import Candidates, Floats, Indices
 
 
 def positions(candidates: Candidates, tokens: Indices) -> Indices:
-    """Return where the candidates hold one of the ascending `tokens`; in a whole vocabulary that is the id."""
+    """Return where the candidates hold one of the ascending `tokens`; in a whole vocabulary, at its id."""
     ids = candidates.ids
     if not len(tokens):
         return np.empty(0, dtype=np.intp)

@@ -24,7 +24,8 @@ class Xtc(CandidateTransform):
     """With `probability`, remove all tokens of at least `threshold` but the least likely of these.
 
     So one good token always stays. One number of `chance` is spent per draw, none on a single candidate.
-    Source: p-e-w, oobabooga/text-generation-webui pull request 6335; ggml-org/llama.cpp:src/llama-sampler.cpp.
+    Source: oobabooga/text-generation-webui, pull request 6335 (p-e-w);
+    ggml-org/llama.cpp:src/llama-sampler.cpp (xtc).
     """
 
     probability: float
