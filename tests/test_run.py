@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -24,12 +25,17 @@ from gemma_eval.records import (
     Generation,
     Message,
     Options,
+    Outcome,
+    Overflow,
     Prompt,
+    Retrieval,
+    Role,
     SamplingProfile,
     Score,
     Template,
+    Trial,
 )
-from gemma_eval.run import load_suite, make_report, run_trial, stages, warm_up
+from gemma_eval.run import load_suite, make_report, run_trial, run_trials, stages, warm_up
 from gemma_eval.wire import dump_outcome
 from tests.examples import a_case, a_cell, a_generation, a_run
 
@@ -146,6 +152,194 @@ def broken(options: Options) -> Scorer:
         raise ZeroDivisionError("oh")
 
     return score
+
+
+class Reader(Engine):
+    """An engine that also reads."""
+
+    def read(self, prompt: Prompt, *, continuation: str) -> Generation:
+        """Find each of its tokens as probable as a coin."""
+        self.prompts.append(prompt)
+        return replace(a_generation(continuation), log_probabilities=(math.log(0.5),) * 2)
+
+
+class Narrow(Engine):
+    """An engine whose context holds seven words."""
+
+    def info(self) -> EngineInfo:
+        """Say so."""
+        return replace(super().info(), context_tokens=7)
+
+
+def reading(cell: Cell) -> Cell:
+    """Return the cell with a text to be read."""
+    checks = (Check(scorer="likelihood"),)
+    return replace(cell, case=replace(cell.case, continuation=" Oslo", checks=checks))
+
+
+def test_a_continuation_is_read_and_not_written(registry: Registry) -> None:
+    """Nothing is generated, nothing is timed, and its likelihood is the score."""
+    engine = Reader()
+    outcome = run_trial(trials(reading(a_cell()))[0], stages(registry, engine))
+    assert outcome.generation is not None
+    assert outcome.generation.text == " Oslo"
+    assert engine.seeds == []
+    assert outcome.score == pytest.approx(0.5)
+    assert outcome.measurement is not None
+    assert outcome.measurement.ttft_s is None
+    assert outcome.measurement.missing["ttft_s"] == "not_generated"
+    assert outcome.measurement.peak_memory_bytes
+
+
+def test_an_engine_whose_deltas_are_not_its_text_fails_the_trial(registry: Registry) -> None:
+    """It could not be stored, and a plugin's fault is not to end the run."""
+    planned = trials(a_cell())[0]
+    outcome = run_trial(planned, stages(registry, Engine(replace(a_generation("Oslo"), text="Rome"))))
+    assert outcome.failure is not None
+    assert outcome.failure.kind == "plugin"
+    assert "not the joined texts of its deltas" in outcome.failure.message
+
+
+@pytest.mark.parametrize(("overflow", "kept"), [("error", 3), ("truncate", 1)])
+def test_a_suite_may_leave_out_what_the_context_cannot_hold(
+    registry: Registry, overflow: Overflow, kept: int
+) -> None:
+    """The context is the engine's, and the answer keeps its room."""
+    engine = Narrow(a_generation())
+    turns = (("user", "one two three"), ("assistant", "four five"), ("user", "six"))
+    messages = tuple(Message(role=cast(Role, role), content=text) for role, text in turns)
+    cell = replace(
+        a_cell(),
+        case=a_case(messages=messages, documents=()),
+        profile=SamplingProfile(name="p", max_tokens=4),
+        template=Template(name="plain", text="{{ query }}"),
+        retrieval=Retrieval(overflow=overflow),
+    )
+    outcome = run_trial(trials(cell)[0], stages(registry, engine))
+    assert outcome.prompt is not None
+    assert len(outcome.prompt.messages) == kept
+    assert outcome.prompt.dropped_turns == 3 - kept
+
+
+def test_an_engine_that_cannot_read_fails_the_trial(registry: Registry) -> None:
+    """It is not asked to write instead."""
+    engine = Engine(a_generation())
+    outcome = run_trial(trials(reading(a_cell()))[0], stages(registry, engine))
+    assert outcome.failure is not None
+    assert (
+        outcome.failure.message == 'the backend "scripted" cannot read a continuation: it has no method read'
+    )
+    assert engine.prompts == []
+
+
+class Choir(Engine):
+    """An engine that gives one prompt several answers, each made of its seed."""
+
+    def __init__(self, *, fault: Exception | None = None, lost: int = 0) -> None:
+        """Keep what goes wrong."""
+        super().__init__()
+        self.batches: list[tuple[int, ...]] = []
+        self.fault = fault
+        self.lost = lost
+
+    def generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
+        """Answer with the seed."""
+        self.prompts.append(prompt)
+        self.seeds.append(seed)
+        return a_generation(f"Oslo {seed}")
+
+    def generate_batch(
+        self, prompt: Prompt, *, profile: SamplingProfile, seeds: Sequence[int]
+    ) -> tuple[Generation, ...]:
+        """Answer as `generate` does, once per seed."""
+        self.prompts.append(prompt)
+        self.batches.append(tuple(seeds))
+        if self.fault is not None:
+            raise self.fault
+        kept = seeds[self.lost :]
+        return tuple(replace(a_generation(f"Oslo {seed}"), batch_size=len(kept)) for seed in kept)
+
+
+def repeated(cell: Cell, repeats: int, **changes: object) -> tuple[Trial, ...]:
+    """Return the trials of the cell with so many repeats."""
+    fields = {"repeats": repeats, **changes}
+    return trials(replace(cell, case=replace(cell.case, **fields)))  # type: ignore[arg-type]
+
+
+def answers(outcomes: Sequence[Outcome]) -> list[tuple[Trial, str | None, float | None]]:
+    """Return each trial with its answer and score."""
+    return [
+        (each.trial, None if each.generation is None else each.generation.text, each.score)
+        for each in outcomes
+    ]
+
+
+def test_repeats_are_answered_as_one_batch_as_they_would_be_one_by_one(registry: Registry) -> None:
+    """The prompt is built once, the order is kept, and the times are missing with their reason."""
+    planned, choir = repeated(a_cell(), 5), Choir()
+    outcomes = run_trials(planned, stages(registry, choir))
+    alone = Choir()
+    assert answers(outcomes) == answers([run_trial(trial, stages(registry, alone)) for trial in planned])
+    assert choir.batches == [tuple(trial.seed for trial in planned)]
+    assert (len(choir.prompts), len(alone.prompts)) == (1, 5)
+    assert len({outcome.prompt for outcome in outcomes}) == 1
+    for outcome in outcomes:
+        assert outcome.measurement is not None
+        assert outcome.measurement.missing["ttft_s"] == "batched"
+        assert outcome.measurement.output_tokens == 2
+        assert outcome.measurement.peak_memory_bytes
+
+
+def test_a_batch_in_another_order_would_be_noticed(registry: Registry) -> None:
+    """The comparison above can fail."""
+
+    class Turned(Choir):
+        def generate_batch(
+            self, prompt: Prompt, *, profile: SamplingProfile, seeds: Sequence[int]
+        ) -> tuple[Generation, ...]:
+            return super().generate_batch(prompt, profile=profile, seeds=seeds)[::-1]
+
+    planned = repeated(a_cell(), 5)
+    outcomes = run_trials(planned, stages(registry, Turned()))
+    assert answers(outcomes) != answers([run_trial(trial, stages(registry, Choir())) for trial in planned])
+
+
+@pytest.mark.parametrize(
+    ("repeats", "sizes"), [(1, []), (2, [2]), (32, [32]), (33, [16, 17]), (70, [23, 23, 24])]
+)
+def test_many_repeats_make_batches_of_like_size(registry: Registry, repeats: int, sizes: list[int]) -> None:
+    """None is larger than an engine's memory should bear, and none is left over alone."""
+    choir = Choir()
+    outcomes = run_trials(repeated(a_cell(), repeats), stages(registry, choir))
+    assert [len(batch) for batch in choir.batches] == sizes
+    assert [outcome.trial.repeat for outcome in outcomes] == list(range(repeats))
+
+
+@pytest.mark.parametrize("changes", [{"kind": "benchmark"}, {"continuation": " Oslo"}])
+def test_benchmarks_and_readings_are_never_batched(registry: Registry, changes: dict[str, object]) -> None:
+    """What is timed is made alone, and what is read is made once."""
+    choir = Choir()
+    run_trials(repeated(a_cell(), 3, **changes), stages(registry, choir))
+    assert choir.batches == []
+
+
+@pytest.mark.parametrize(
+    ("choir", "kind"),
+    [
+        (Choir(fault=ContextOverflow(needed_tokens=9, limit_tokens=8)), "context_overflow"),
+        (Choir(lost=1), "plugin"),
+    ],
+)
+def test_an_error_of_a_batch_fails_each_of_its_trials(registry: Registry, choir: Choir, kind: str) -> None:
+    """With the prompt that was asked; an answer that is lacking cannot be told from the others."""
+    outcomes = run_trials(repeated(a_cell(), 3), stages(registry, choir))
+    assert [outcome.failure.kind for outcome in outcomes if outcome.failure] == [kind] * 3
+    assert all(outcome.prompt is not None for outcome in outcomes)
+
+
+def test_no_trials_make_no_outcomes(registry: Registry) -> None:
+    """Nothing is asked."""
+    assert run_trials((), stages(registry, Choir())) == ()
 
 
 class Broken:

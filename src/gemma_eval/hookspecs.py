@@ -30,7 +30,7 @@ def register_backends(register: RegisterBackend) -> None:
 
 @hookspec
 def register_transforms(register: RegisterTransform) -> None:
-    """Add sampling transforms: `register("my_cut", factory)`, with `factory(profile) -> Transform | None`."""
+    """Add sampling transforms: `register("my_cut", factory)`, `factory(profile, *, vocabulary, seed)`."""
 
 
 @hookspec

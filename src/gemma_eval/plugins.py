@@ -174,6 +174,7 @@ class _BuiltIns:
         register("regex", "gemma_eval.scoring.match:regex")
         register("numeric", "gemma_eval.scoring.match:numeric")
         register("token_f1", "gemma_eval.scoring.overlap:token_f1")
+        register("likelihood", "gemma_eval.scoring.likelihood:likelihood")
 
     @hookimpl
     def register_retrievers(self, register: RegisterRetriever) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +12,14 @@ from gemma_eval.cases.load import load as load_cases
 from gemma_eval.config.catalog import load as load_catalog
 from gemma_eval.config.shipped import suites_directory
 from gemma_eval.errors import BackendError, PluginError, TemplateError, UnknownName, UsageError
-from gemma_eval.measure.latency import measure
-from gemma_eval.measure.resources import watch
+from gemma_eval.measure.latency import Making, measure
+from gemma_eval.measure.resources import MemoryReading, watch
 from gemma_eval.plugins import Registry
+from gemma_eval.prompts.budget import answer_tokens
 from gemma_eval.prompts.build import build
 from gemma_eval.prompts.templates import check as check_template
 from gemma_eval.prompts.templates import uses_retrieval
-from gemma_eval.protocols import Backend, Clock
+from gemma_eval.protocols import Backend, BatchBackend, Clock, ReadingBackend
 from gemma_eval.records import (
     Case,
     Cell,
@@ -37,6 +38,9 @@ from gemma_eval.records import (
     Trial,
 )
 from gemma_eval.stats.summary import summarise
+
+MOST_TOGETHER = 32
+"""How many trials are answered in one batch; each takes memory for what it has read and written."""
 
 
 def load_suite(path: Path, registry: Registry) -> tuple[Suite, tuple[Cell, ...]]:
@@ -62,12 +66,16 @@ def load_backend(spec: ModelSpec, registry: Registry, *, clock: Clock) -> Backen
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """The stages of one model's trials, as callables that do not know each other."""
+    """The stages of one model's trials, as callables that do not know each other.
+
+    `generate_batch` answers one prompt for several trials at once; `None` when the engine cannot.
+    """
 
     retrieve: Callable[[Trial], tuple[Passage, ...]]
     build_prompt: Callable[[Trial, tuple[Passage, ...]], Prompt]
     generate: Callable[[Prompt, Trial], Generation]
     score: Callable[[Case, Generation], tuple[Score, ...]]
+    generate_batch: Callable[[Prompt, Sequence[Trial]], tuple[Generation, ...]] | None = None
 
 
 def stages(registry: Registry, backend: Backend) -> Stages:
@@ -79,11 +87,13 @@ def stages(registry: Registry, backend: Backend) -> Stages:
             passages=passages,
             chat_template=trial.cell.model.chat_template or backend.chat_template,
             count_tokens=backend.count_tokens,
+            limit_tokens=_limit_tokens(trial.cell, backend),
         ),
-        generate=lambda prompt, trial: backend.generate(prompt, profile=trial.cell.profile, seed=trial.seed),
+        generate=lambda prompt, trial: _whole(_generate(prompt, trial, backend), trial.cell),
         score=lambda case, generation: tuple(
             _score(check, case, generation, registry) for check in case.checks
         ),
+        generate_batch=_batch_of(backend) if isinstance(backend, BatchBackend) else None,
     )
 
 
@@ -98,9 +108,19 @@ def run_trial(trial: Trial, stage: Stages) -> Outcome:
     except (BackendError, TemplateError, PluginError) as error:
         failure = Failure(kind=error.kind, message=str(error))
         return Outcome(trial=trial, prompt=prompt, generation=None, measurement=None, failure=failure)
-    measurement = measure(generation, memory=memory.reading())
-    scores = stage.score(trial.cell.case, generation)
-    return Outcome(trial=trial, prompt=prompt, generation=generation, measurement=measurement, scores=scores)
+    return _outcome(trial, prompt, generation, memory.reading(), stage)
+
+
+def run_trials(planned: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
+    """Run trials of one cell, and return their outcomes in that order.
+
+    Those of a quality case are answered together where the engine can, in batches of at most
+    `MOST_TOGETHER`: they share their prompt, and nobody times them. A benchmark is answered one by one, and
+    so is a text that is read.
+    """
+    if not planned or stage.generate_batch is None or not _may_be_batched(planned[0].cell.case):
+        return tuple(run_trial(trial, stage) for trial in planned)
+    return tuple(outcome for batch in _even_batches(planned) for outcome in _run_batch(batch, stage))
 
 
 def warm_up(cell: Cell, stage: Stages) -> None:
@@ -113,6 +133,85 @@ def warm_up(cell: Cell, stage: Stages) -> None:
 def make_report(run: Run, outcomes: Sequence[Outcome]) -> Report:
     """Summarise the outcomes of a run for the reporters."""
     return Report(run=run, outcomes=tuple(outcomes), summaries=summarise(outcomes))
+
+
+def _generate(prompt: Prompt, trial: Trial, backend: Backend) -> Generation:
+    """Have the answer of a trial written, or its continuation read. Raises BackendError."""
+    continuation = trial.cell.case.continuation
+    if continuation is None:
+        return backend.generate(prompt, profile=trial.cell.profile, seed=trial.seed)
+    if not isinstance(backend, ReadingBackend):
+        name = trial.cell.model.backend
+        raise BackendError(f'the backend "{name}" cannot read a continuation: it has no method read')
+    return backend.read(prompt, continuation=continuation)
+
+
+def _batch_of(backend: BatchBackend) -> Callable[[Prompt, Sequence[Trial]], tuple[Generation, ...]]:
+    def generate_batch(prompt: Prompt, batch: Sequence[Trial]) -> tuple[Generation, ...]:
+        seeds = [trial.seed for trial in batch]
+        made = backend.generate_batch(prompt, profile=batch[0].cell.profile, seeds=seeds)
+        if len(made) != len(batch):
+            raise PluginError(f"generate_batch gave {len(made)} answers to {len(batch)} seeds")
+        return tuple(_whole(generation, batch[0].cell) for generation in made)
+
+    return generate_batch
+
+
+def _whole(generation: Generation, cell: Cell) -> Generation:
+    """Return a generation that is what it should be. Raises PluginError: it could not be stored."""
+    if "".join(delta.text for delta in generation.deltas) != generation.text:
+        name = cell.model.backend
+        raise PluginError(f'the backend "{name}" gave a text that is not the joined texts of its deltas')
+    return generation
+
+
+def _may_be_batched(case: Case) -> bool:
+    return case.kind == "quality" and case.continuation is None
+
+
+def _even_batches(planned: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
+    """Yield the trials in as few batches as may be, their sizes as equal as may be."""
+    n_batches = -(-len(planned) // MOST_TOGETHER)
+    for index in range(n_batches):
+        yield planned[index * len(planned) // n_batches : (index + 1) * len(planned) // n_batches]
+
+
+def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
+    """Answer trials of one prompt at once; what goes wrong with the batch fails each of them."""
+    if len(batch) < 2 or stage.generate_batch is None:
+        return tuple(run_trial(trial, stage) for trial in batch)
+    prompt = None
+    try:
+        passages = stage.retrieve(batch[0])
+        prompt = stage.build_prompt(batch[0], passages)
+        with watch() as memory:
+            generations = stage.generate_batch(prompt, batch)
+    except (BackendError, TemplateError, PluginError) as error:
+        failure = Failure(kind=error.kind, message=str(error))
+        return tuple(
+            Outcome(trial=trial, prompt=prompt, generation=None, measurement=None, failure=failure)
+            for trial in batch
+        )
+    reading = memory.reading()
+    return tuple(
+        _outcome(trial, prompt, generation, reading, stage)
+        for trial, generation in zip(batch, generations, strict=True)
+    )
+
+
+def _outcome(
+    trial: Trial, prompt: Prompt, generation: Generation, memory: MemoryReading | None, stage: Stages
+) -> Outcome:
+    """Measure and score what was made."""
+    case = trial.cell.case
+    made: Making = "written" if case.continuation is None else "read"
+    return Outcome(
+        trial=trial,
+        prompt=prompt,
+        generation=generation,
+        measurement=measure(generation, memory=memory, made=made),
+        scores=stage.score(case, generation),
+    )
 
 
 def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:
@@ -146,6 +245,12 @@ def _problem(check: Check, registry: Registry) -> str | None:
     except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
         return f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
     return None
+
+
+def _limit_tokens(cell: Cell, backend: Backend) -> int | None:
+    """Return how many tokens a prompt may have beside its answer, `None` when the engine cannot tell."""
+    context = backend.info().context_tokens
+    return None if context is None else context - answer_tokens(cell, count_tokens=backend.count_tokens)
 
 
 def _retrieve(trial: Trial, registry: Registry) -> tuple[Passage, ...]:

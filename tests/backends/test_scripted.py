@@ -12,7 +12,8 @@ from gemma_eval.backends import scripted
 from gemma_eval.backends.scripted import Scripted
 from gemma_eval.config import models
 from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
-from gemma_eval.records import Message, ModelSpec, Option, Prompt, SamplingProfile
+from gemma_eval.protocols import ChoosyBackendFactory
+from gemma_eval.records import Message, ModelSpec, Option, Prompt, RopeScaling, SamplingProfile
 
 PROMPT = Prompt(messages=(Message(role="user", content="Where is Finn?"),), text=None, n_tokens=None)
 PROFILE = SamplingProfile(name="any", max_tokens=8)
@@ -38,6 +39,15 @@ def test_stamps_are_exactly_what_was_asked_for() -> None:
     assert (found.requested_ns, found.ended_ns) == (1_000_000_000, 1_047_500_000)
     assert (found.text, found.finish_reason, found.output_tokens) == ("He lives in Oslo.", "stop", 4)
     assert found.prompt_tokens == 3
+
+
+def test_it_refuses_what_replies_do_not_have_and_takes_any_profile() -> None:
+    """Positions cannot be stretched; how a reply would be sampled does not matter."""
+    spec = ModelSpec(name="echo", backend="scripted", location="")
+    assert isinstance(scripted.load, ChoosyBackendFactory)
+    assert scripted.load.refusal(spec, replace(PROFILE, mirostat=2, min_p=0.1)) is None
+    stretched = replace(spec, rope_scaling=RopeScaling(rope_type="yarn", factor=4.0))
+    assert scripted.load.refusal(stretched, PROFILE) == "replays replies and has no rope_scaling"
 
 
 def test_the_model_in_its_manual_is_one(tmp_path: Path) -> None:

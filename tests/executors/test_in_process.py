@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -155,6 +156,28 @@ def test_what_is_recorded_is_not_asked_again() -> None:
     assert asked.seeds == [trials(cell)[0].seed]
     assert result.outcomes[1] is second
     assert len(result.fresh) == 1
+
+
+def test_only_the_missing_repeats_make_a_batch() -> None:
+    """Those recorded before keep their outcomes and their places."""
+    together: list[list[int]] = []
+
+    def answer_all(prompt: Prompt, batch: Sequence[Trial]) -> tuple[Generation, ...]:
+        together.append([trial.repeat for trial in batch])
+        return tuple(a_generation(f"new {trial.repeat}") for trial in batch)
+
+    cell = a_cell_of(repeats=4)
+    second = recorded(trials(cell)[1])
+    result = run_cell(
+        cell,
+        engines=Engines(load=Garage().load),
+        join=lambda backend: replace(Asked().stages(backend), generate_batch=answer_all),
+        recorded={second.trial.key: second},
+    )
+    assert together == [[0, 2, 3]]
+    texts = [outcome.generation.text for outcome in result.outcomes if outcome.generation is not None]
+    assert texts == ["new 0", "earlier", "new 2", "new 3"]
+    assert [outcome.trial.repeat for outcome in result.fresh] == [0, 2, 3]
 
 
 def test_a_cell_that_is_recorded_needs_no_engine() -> None:

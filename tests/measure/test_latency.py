@@ -268,6 +268,28 @@ def test_a_generation_that_failed_has_no_times() -> None:
     assert {found.missing[name] for name in TIMES} == {"failed"}
 
 
+def test_answers_of_a_batch_have_no_times_of_their_own() -> None:
+    """Not even where the stamps look like those of one answer; their tokens were counted all the same."""
+    found = cost(replace(STREAM, batch_size=8))
+    assert {found.missing[name] for name in TIMES} == {"batched"}
+    assert [getattr(found, name) for name in TIMES] == [None] * len(TIMES)
+    assert found.output_tokens == 8
+    assert cost(replace(STREAM, batch_size=1)) == cost(STREAM)
+
+
+def test_a_text_that_was_read_has_no_times() -> None:
+    """However many deltas the engine makes of it."""
+    found = measure(STREAM, memory=None, made="read")
+    assert {found.missing[name] for name in TIMES} == {"not_generated"}
+    assert [getattr(found, name) for name in TIMES] == [None] * len(TIMES)
+
+
+def test_a_batch_or_a_reading_that_failed_says_so() -> None:
+    """The fault goes before the way it was made."""
+    made = replace(STREAM, finish_reason="error", batch_size=2)
+    assert {measure(made, memory=None, made="read").missing[name] for name in TIMES} == {"failed"}
+
+
 @pytest.mark.parametrize(
     "made",
     [

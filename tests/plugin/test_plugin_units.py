@@ -152,7 +152,7 @@ def a_summary(group: Group, metric: str, value: float | None) -> Summary:
 
 
 METRICS = ("score", "ttft_s", "tpot_s", "output_tokens_per_s", "e2e_s", "peak_memory_bytes")
-VALUE = st.none() | st.floats(1e-6, 1e5, allow_nan=False)
+VALUE = st.none() | st.floats(1e-4, 1e5, allow_nan=False)
 
 
 @given(st.lists(st.tuples(SLUG, SLUG, SLUG, st.tuples(*[VALUE] * 6)), min_size=1, max_size=5))

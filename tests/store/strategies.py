@@ -21,6 +21,7 @@ from gemma_eval.records import (
     Passage,
     Prompt,
     Retrieval,
+    RopeScaling,
     Run,
     SamplingProfile,
     Score,
@@ -60,10 +61,25 @@ CASE = st.builds(
     documents=few(st.builds(Document, name=TEXT, text=TEXT)),
     tags=few(TEXT),
     cluster=maybe(TEXT),
+    continuation=maybe(TEXT),
+    series=maybe(NAME),
+    variables=st.dictionaries(NAME, FLOAT, max_size=2),
     models=few(NAME),
     profiles=few(NAME),
     templates=few(NAME),
     source=st.builds(Source, path=TEXT, line=COUNT),
+)
+ROPE_SCALING = st.builds(
+    RopeScaling,
+    rope_type=st.sampled_from(("default", "linear", "ntk", "dynamic", "yarn", "llama3", "longrope")),
+    factor=FLOAT,
+    original_max_position_embeddings=maybe(COUNT),
+    attention_factor=maybe(FLOAT),
+    mscale=maybe(FLOAT),
+    truncate=st.booleans(),
+    short_factor=few(FLOAT),
+    long_factor=few(FLOAT),
+    apply_to=st.sampled_from(("global", "all")),
 )
 CELL = st.builds(
     Cell,
@@ -76,11 +92,29 @@ CELL = st.builds(
         location=TEXT,
         context_tokens=maybe(COUNT),
         chat_template=maybe(TEXT),
+        rope_scaling=maybe(ROPE_SCALING),
         options=OPTIONS,
     ),
-    profile=st.builds(SamplingProfile, name=NAME, temperature=UNIT, stop=few(TEXT), seed=maybe(INT64)),
+    profile=st.builds(
+        SamplingProfile,
+        name=NAME,
+        temperature=UNIT,
+        stop=few(TEXT),
+        logit_bias=st.dictionaries(TEXT, FLOAT, max_size=2),
+        dry_sequence_breakers=few(TEXT),
+        dynatemp_mode=st.sampled_from(("llama", "edt", "threshold")),
+        mirostat_surprise=st.sampled_from(("renormalized", "original")),
+        order=few(NAME),
+        seed=maybe(INT64),
+    ),
     template=st.builds(Template, name=NAME, text=TEXT),
-    retrieval=st.builds(Retrieval, retriever=NAME, top_k=COUNT, budget_tokens=COUNT),
+    retrieval=st.builds(
+        Retrieval,
+        retriever=NAME,
+        top_k=COUNT,
+        budget_tokens=COUNT,
+        overflow=st.sampled_from(("error", "truncate")),
+    ),
     seed=INT64,
 )
 TRIAL = st.builds(Trial, cell=CELL, repeat=st.integers(0, 50), seed=INT64)
@@ -92,6 +126,7 @@ PROMPT = st.builds(
     n_tokens=maybe(COUNT),
     passages=few(PASSAGE),
     dropped=few(PASSAGE),
+    dropped_turns=COUNT,
 )
 DELTAS = few(st.builds(Delta, text=TEXT, n_tokens=maybe(COUNT), at_ns=INT64))
 
@@ -115,6 +150,8 @@ def generations(draw: st.DrawFn) -> Generation:
             ended_ns=INT64,
             effective=OPTIONS,
             engine_timings=st.dictionaries(TEXT, FLOAT, max_size=2),
+            batch_size=st.integers(1, 99),
+            log_probabilities=maybe(few(FLOAT)),
         )
     )
 

@@ -10,7 +10,9 @@ that a trial always gets the same. A token is a word with the space before it. D
 after the request and `tpot_ms` apart *on paper*: nothing waits, the clock is read once. `pause_ms` really
 waits before the answer, for tests that interrupt a run. `fail` makes every generation raise BackendError
 with that message.
-`context_tokens` of the model is respected. Sampling parameters but `max_tokens` and `stop` mean nothing here.
+`context_tokens` of the model is respected. Sampling parameters but `max_tokens` and `stop` mean nothing here:
+a profile may have them, so that suites of any profile can be tried out. Rope scaling is refused, and so is
+reading a continuation, which has no probability here.
 """
 
 from __future__ import annotations
@@ -29,25 +31,35 @@ from gemma_eval.records import EngineInfo, FinishReason, Generation, ModelSpec, 
 OPTIONS = ("reply", "replies", "ttft_ms", "tpot_ms", "pause_ms", "fail")
 
 
-def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]) -> Scripted:
-    """Build the backend from the options of `spec`; `location` and `transforms` are not used.
+class Load:
+    """Builds the backend from the options of a model; `location` and `transforms` are not used."""
 
-    Raises UnknownName for an unknown option and BackendError for a wrong value.
-    """
-    del transforms
-    for option in spec.options:
-        if option not in OPTIONS:
-            raise UnknownName(f"option of the model {spec.name} (backend scripted)", option, OPTIONS)
-    fail = spec.options.get("fail")
-    return Scripted(
-        replies=_replies(spec),
-        ttft_ns=_nanoseconds(spec, "ttft_ms"),
-        tpot_ns=_nanoseconds(spec, "tpot_ms"),
-        pause_ns=_nanoseconds(spec, "pause_ms"),
-        fail=None if fail is None else str(fail),
-        context_tokens=spec.context_tokens,
-        clock=clock,
-    )
+    def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
+        """Refuse to stretch positions, which replies do not have; how they are sampled means nothing here."""
+        del profile
+        return None if spec.rope_scaling is None else "replays replies and has no rope_scaling"
+
+    def __call__(
+        self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
+    ) -> Scripted:
+        """Return the backend. Raises UnknownName for an unknown option, BackendError for a wrong value."""
+        del transforms
+        for option in spec.options:
+            if option not in OPTIONS:
+                raise UnknownName(f"option of the model {spec.name} (backend scripted)", option, OPTIONS)
+        fail = spec.options.get("fail")
+        return Scripted(
+            replies=_replies(spec),
+            ttft_ns=_nanoseconds(spec, "ttft_ms"),
+            tpot_ns=_nanoseconds(spec, "tpot_ms"),
+            pause_ns=_nanoseconds(spec, "pause_ms"),
+            fail=None if fail is None else str(fail),
+            context_tokens=spec.context_tokens,
+            clock=clock,
+        )
+
+
+load = Load()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome
-from gemma_eval.run import Stages, run_trial, warm_up
+from gemma_eval.run import Stages, run_trials, warm_up
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,18 +75,20 @@ def run_cell(
     recorded: Mapping[str, Outcome],
 ) -> CellResult:
     """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them."""
-    planned = trials(cell)
-    if all(trial.key in recorded for trial in planned):
-        return CellResult(outcomes=tuple(recorded[trial.key] for trial in planned), fresh=(), engine=None)
+    planned = {trial.key: trial for trial in trials(cell)}
+    missing = {key: trial for key, trial in planned.items() if key not in recorded}
+    if not missing:
+        return CellResult(outcomes=tuple(recorded[key] for key in planned), fresh=(), engine=None)
     try:
         backend = engines.get(cell.model)
     except GemmaEvalError as error:
         return _not_loaded(cell, error)
     stage = join(backend)
     warm_up(cell, stage)
-    outcomes = [recorded.get(trial.key) or run_trial(trial, stage) for trial in planned]
-    fresh = tuple(outcome for outcome in outcomes if outcome.trial.key not in recorded)
-    return CellResult(outcomes=tuple(outcomes), fresh=fresh, engine=backend.info())
+    fresh = run_trials(tuple(missing.values()), stage)
+    made = dict(zip(missing, fresh, strict=True))
+    outcomes = tuple(made[key] if key in made else recorded[key] for key in planned)
+    return CellResult(outcomes=outcomes, fresh=fresh, engine=backend.info())
 
 
 def _not_loaded(cell: Cell, error: GemmaEvalError) -> CellResult:

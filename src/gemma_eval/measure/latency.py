@@ -10,6 +10,8 @@ n_first the tokens of the first:
 
 What cannot be had is `None`, with a reason code in `missing`:
 
+    not_generated     the text was given and read, not written
+    batched           answers were decoded together, so that none has times of its own
     no_tokens         nothing was generated
     not_streamed      the answer came in one piece, without deltas: only e2e is known, up to the end
     single_delta      all tokens came at once, so there is no time between tokens
@@ -28,12 +30,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gemma_eval.records import Delta, Generation, Measurement
 
 Seconds = float | str
 """A value, or the reason code why there is none."""
+
+Making = Literal["written", "read"]
+"""How the text of a generation came about: the model wrote it, or it was given and the model read it."""
 
 
 class MemoryReading(Protocol):
@@ -48,10 +53,10 @@ class MemoryReading(Protocol):
         """The mean reading."""
 
 
-def measure(generation: Generation, *, memory: MemoryReading | None) -> Measurement:
+def measure(generation: Generation, *, memory: MemoryReading | None, made: Making = "written") -> Measurement:
     """Return what `generation` cost; each field that is `None` has its reason in `missing`."""
     events = tuple(delta for delta in generation.deltas if _bears_tokens(delta))
-    fault = _fault(generation, events)
+    fault = _fault(generation, events, made)
     times = _Times.of_fault(fault, generation) if fault else _Times.of(generation, events)
     found: dict[str, float | str] = {
         "ttft_s": times.ttft_s,
@@ -111,10 +116,14 @@ def _bears_tokens(delta: Delta) -> bool:
     return bool(delta.text) if delta.n_tokens is None else delta.n_tokens > 0
 
 
-def _fault(generation: Generation, events: tuple[Delta, ...]) -> str | None:
+def _fault(generation: Generation, events: tuple[Delta, ...], made: Making) -> str | None:
     """Return the reason why no time at all can be had, `None` when times can be had."""
     if generation.finish_reason == "error":
         return "failed"
+    if made == "read":
+        return "not_generated"
+    if generation.batch_size > 1:
+        return "batched"
     stamps = [generation.requested_ns, *(delta.at_ns for delta in generation.deltas), generation.ended_ns]
     if stamps != sorted(stamps):
         return "clock_went_back"

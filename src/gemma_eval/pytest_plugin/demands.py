@@ -64,7 +64,8 @@ def _transcript(outcome: Outcome) -> list[str]:
     if prompt is not None:
         lines.append(f"  prompt: {_block(prompt.messages[-1].content)}")
     if generation is not None:
-        lines.append(f"  answer: {_block(generation.text)}")
+        said = "answer" if outcome.trial.cell.case.continuation is None else "read"
+        lines.append(f"  {said}: {_block(generation.text)}")
     lines.extend(f"  {_scored(score)}" for score in outcome.scores)
     return lines
 

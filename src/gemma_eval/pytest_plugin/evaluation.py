@@ -12,16 +12,17 @@ from types import FunctionType, ModuleType
 import pytest
 
 from gemma_eval import plugins
-from gemma_eval.errors import GemmaEvalError, UnknownName
+from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors import device
 from gemma_eval.executors.in_process import CellResult, Engines, run_cell
 from gemma_eval.hookspecs import PROJECT
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import Backend
+from gemma_eval.protocols import Backend, ReadingBackend
 from gemma_eval.pytest_plugin import options, suites
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
 from gemma_eval.pytest_plugin.problems import lines_of
+from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_impossible, refuse_unknown_backends
 from gemma_eval.pytest_plugin.suites import Asked
 from gemma_eval.records import Cell, ModelSpec, Outcome
 from gemma_eval.run import load_backend, load_suite, stages
@@ -75,9 +76,9 @@ class Evaluation:
         """Return a suite, read once. Raises UsageError, PluginError."""
         if path not in self.suites:
             suite, cells = load_suite(path, self.registry)
-            for cell in cells:
-                _check_backend(cell, self.registry)
+            refuse_unknown_backends(cells, self.registry)
             kept = narrow(cells, self.settings)
+            refuse_impossible(kept, self.registry)
             self.suites[path] = LoadedSuite(path=path, suite=suite, everything=cells, cells=kept)
         return self.suites[path]
 
@@ -111,16 +112,18 @@ class Evaluation:
     def engine_problems(self, cells: Sequence[Cell]) -> tuple[str, ...]:
         """Load the first engine that loads; say why when none does, before anything is written.
 
-        With one engine the run goes on, and the cells of a model that does not load fail one by one.
+        With one engine the run goes on, and the cells of a model that does not load fail one by one. One that
+        loads and cannot read what its cells want read is refused here, if its factory did not tell before.
         """
         lines: dict[str, None] = {}
         for cell in cells:
             try:
-                self.engines.get(cell.model)
+                backend = self.engines.get(cell.model)
             except GemmaEvalError as error:
                 lines |= dict.fromkeys(lines_of(error, here=self.here))
             else:
-                return ()
+                line = None if isinstance(backend, ReadingBackend) else cannot_read(cells, model=cell.model)
+                return () if line is None else (line,)
         return tuple(lines)
 
     def run(self, cell: Cell) -> CellResult:
@@ -154,12 +157,6 @@ class Evaluation:
 
 
 EVALUATION = pytest.StashKey[Evaluation]()
-
-
-def _check_backend(cell: Cell, registry: Registry) -> None:
-    name = cell.model.backend
-    if name not in registry.backends:
-        raise UnknownName(f'backend (of model "{cell.model.name}")', name, registry.backends)
 
 
 def _modules_with_hooks(manager: pytest.PytestPluginManager) -> tuple[ModuleType, ...]:

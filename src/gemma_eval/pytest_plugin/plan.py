@@ -88,11 +88,21 @@ def estimate_s(cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> tuple[floa
     """
     times: dict[tuple[str, ...], list[float]] = {}
     for outcome in outcomes:
-        if outcome.measurement is not None and outcome.measurement.e2e_s is not None:
+        if (took_s := _took_s(outcome)) is not None:
             for key in _keys(outcome.trial.cell):
-                times.setdefault(key, []).append(outcome.measurement.e2e_s)
+                times.setdefault(key, []).append(took_s)
     per_cell = [_seconds(cell, times) for cell in cells]
     return sum(time for time in per_cell if time is not None), per_cell.count(None)
+
+
+def _took_s(outcome: Outcome) -> float | None:
+    """Return what an answer took; one of a batch or a reading is not timed, and took its share of it."""
+    if outcome.measurement is None or outcome.generation is None:
+        return None
+    if outcome.measurement.e2e_s is not None:
+        return outcome.measurement.e2e_s
+    generation = outcome.generation
+    return (generation.ended_ns - generation.requested_ns) / 1e9 / generation.batch_size
 
 
 def _answered(outcome: Outcome, models: Set[str]) -> bool:

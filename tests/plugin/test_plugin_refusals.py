@@ -1,0 +1,271 @@
+"""What an engine cannot do is refused when cells are collected, with model, profile and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from gemma_eval import hookimpl, plugins
+from gemma_eval.errors import PluginError, UsageError
+from gemma_eval.plugins import Registry
+from gemma_eval.protocols import Backend, BackendFactory, Clock, RegisterBackend, TransformFactory
+from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_impossible
+from gemma_eval.records import Cell, Generation, ModelSpec, Prompt, RopeScaling, SamplingProfile
+from tests.examples import a_cell
+from tests.plugin.project import CITIES, a_case, head, latest, write_project
+
+CHOOSY = """\
+from gemma_eval import hookimpl
+from gemma_eval.backends.scripted import load
+
+
+class Choosy:
+    def refusal(self, spec, profile):
+        return "has no mirostat" if profile.name.startswith("mirostat") else None
+
+    def __call__(self, spec, *, clock, transforms):
+        return load(spec, clock=clock, transforms=transforms)
+
+
+@hookimpl
+def register_backends(register):
+    register("choosy", Choosy())
+"""
+PROFILES = '{"version": 1, "profiles": {"mirostat-a": {"mirostat": 2}, "mirostat-b": {"mirostat": 2}}}'
+READ = '[[case]]\nid = "read"\nprompt = "?"\ncontinuation = "Oslo"\nchecks = [{ scorer = "likelihood" }]\n'
+
+
+def choosy_project(pytester: pytest.Pytester, suite: str) -> None:
+    """Write a project whose model `echo` has a backend that refuses, and whose other models do not."""
+    write_project(pytester.path, suite)
+    pytester.makeconftest(CHOOSY)
+    (pytester.path / "profiles.json").write_text(PROFILES)
+    models = pytester.path / "models.toml"
+    models.write_text(models.read_text().replace('"scripted"', '"choosy"', 1))
+
+
+@pytest.mark.parametrize("more", [(), ("--co",), ("--gemma-plan",)])
+def test_profiles_that_a_model_cannot_run_are_refused_in_a_line_each(
+    pytester: pytest.Pytester, more: tuple[str, ...]
+) -> None:
+    """Before anything is loaded or written, also when cells are only listed."""
+    profiles = ("mirostat-a", "greedy", "mirostat-b")
+    choosy_project(pytester, head(models=("echo", "other"), profiles=profiles) + CITIES)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", *more)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line.strip()] == [
+        f'ERROR: model "echo" with profile "{name}": the backend "choosy" has no mirostat'
+        for name in ("mirostat-a", "mirostat-b")
+    ]
+    assert not (pytester.path / "reports").exists()
+
+
+def test_what_is_not_asked_for_is_not_refused(pytester: pytest.Pytester) -> None:
+    """Narrowing the suite to what the engine can do is a way out."""
+    choosy_project(pytester, head(profiles=("mirostat-a", "greedy")) + CITIES)
+    narrowed = ("--gemma-suite", "cities.gemma.toml", "--gemma-profile", "greedy")
+    pytester.runpytest_inprocess(*narrowed).assert_outcomes(passed=3)
+
+
+def test_a_suite_that_was_found_is_refused_alike(pytester: pytest.Pytester) -> None:
+    """As an error of the collection, with the same exit code."""
+    choosy_project(pytester, head(profiles=("mirostat-a",)) + CITIES)
+    result = pytester.runpytest_inprocess("--co")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(
+        ['model "echo" with profile "mirostat-a": the backend "choosy" has no mirostat']
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_reading_is_refused_where_the_backend_cannot_read(pytester: pytest.Pytester) -> None:
+    """The scripted one has replies, and no probabilities."""
+    write_project(pytester.path, head(models=("echo", "other")) + CITIES + READ)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "--co")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line.strip()] == [
+        f'ERROR: model "{name}": the backend "scripted" cannot read a continuation, as the case "read" asks'
+        for name in ("echo", "other")
+    ]
+
+
+def test_a_backend_that_did_not_tell_is_refused_when_it_has_loaded(pytester: pytest.Pytester) -> None:
+    """A factory without a declared result: still nothing is written."""
+    choosy_project(pytester, head() + CITIES + READ)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line.strip()] == [
+        'ERROR: model "echo": the backend "choosy" cannot read a continuation, as the case "read" asks'
+    ]
+    assert not (pytester.path / "reports").exists()
+
+
+READER = """\
+import math
+from dataclasses import replace
+
+from gemma_eval import hookimpl
+from gemma_eval.backends.scripted import Scripted, load
+
+
+class Reader:
+    chat_template = None
+
+    def __init__(self, scripted):
+        self.scripted = scripted
+        self.info, self.count_tokens, self.close = scripted.info, scripted.count_tokens, scripted.close
+
+    def generate(self, prompt, *, profile, seed):
+        return self.scripted.generate(prompt, profile=profile, seed=seed)
+
+    def generate_batch(self, prompt, *, profile, seeds):
+        made = [self.generate(prompt, profile=profile, seed=seed) for seed in seeds]
+        return tuple(replace(each, batch_size=len(made)) for each in made)
+
+    def read(self, prompt, *, continuation):
+        from gemma_eval.records import SamplingProfile
+        read = self.generate(prompt, profile=SamplingProfile(name="any"), seed=0)
+        delta = replace(read.deltas[0], text=continuation)
+        return replace(read, text=continuation, deltas=(delta,), log_probabilities=(math.log(0.25),))
+
+
+def build(spec, *, clock, transforms) -> Reader:
+    return Reader(load(spec, clock=clock, transforms=transforms))
+
+
+@hookimpl
+def register_backends(register):
+    register("choosy", build)
+"""
+
+
+def test_a_run_reads_batches_and_resumes(pytester: pytest.Pytester) -> None:
+    """Repeats are one batch without times, a reading has a score, and resuming asks for nothing again."""
+    many = a_case("many", keys="repeats = 3")
+    fast = '[[case]]\nid = "fast"\nkind = "benchmark"\nprompt = "Say something."\nrepeats = 2\n'
+    choosy_project(pytester, head() + READ + many + fast)
+    pytester.makeconftest(READER)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml")
+    outcomes = latest(pytester.path)
+    by_case = {outcome.trial.cell.case.id: outcome for outcome in outcomes}
+    assert result.ret == pytest.ExitCode.OK
+    assert by_case["read"].score == 0.25
+    assert by_case["read"].scores[0].explanation == "perplexity 4 over 1 token"
+    reasons = {
+        name: each.measurement and each.measurement.missing.get("ttft_s") for name, each in by_case.items()
+    }
+    assert reasons == {"read": "not_generated", "many": "batched", "fast": None}
+    again = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "--gemma-resume", "latest")
+    assert again.ret == pytest.ExitCode.OK
+    assert latest(pytester.path) == outcomes
+
+
+# --- the pure parts ----------------------------------------------------------------------------------
+
+
+class Plain:
+    """Builds nothing, and says nothing of what it would build."""
+
+    def __call__(
+        self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
+    ) -> Backend:
+        """Be a factory."""
+        raise NotImplementedError
+
+
+class Faulty(Plain):
+    """Fails when it is asked."""
+
+    def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
+        """Divide by zero."""
+        raise ZeroDivisionError("oh")
+
+
+class Silent:
+    """A backend that says of itself that it cannot read, by having no such method."""
+
+
+class Reading:
+    """One that can."""
+
+    def read(self, prompt: Prompt, *, continuation: str) -> Generation:
+        """Read."""
+        raise NotImplementedError
+
+
+def build_silent(spec: object, *, clock: object, transforms: object) -> Silent:
+    """Build one that cannot read."""
+    raise NotImplementedError
+
+
+def build_reading(spec: object, *, clock: object, transforms: object) -> Reading:
+    """Build one that can."""
+    raise NotImplementedError
+
+
+def registry(factory: object) -> Registry:
+    """Return the built-ins and a backend called `mine`."""
+
+    class Mine:
+        @hookimpl
+        def register_backends(self, register: RegisterBackend) -> None:
+            register("mine", factory)  # type: ignore[arg-type]
+
+    return plugins.load([Mine()])
+
+
+def cells(*, model: ModelSpec | None = None, continuation: str | None = None) -> Sequence[Cell]:
+    """Return a cell of a model with the backend `mine`."""
+    cell = a_cell()
+    mine = model or ModelSpec(name="m", backend="mine", location="")
+    return [replace(cell, model=mine, case=replace(cell.case, continuation=continuation))]
+
+
+@pytest.mark.parametrize("factory", [Plain(), "no_such_module:load"])
+def test_a_backend_that_cannot_be_asked_is_not_refused(factory: BackendFactory | str) -> None:
+    """What is wrong with it is said when it is loaded, and other models run."""
+    refuse_impossible(cells(continuation="x"), registry(factory))
+
+
+def test_a_backend_that_fails_to_answer_is_a_faulty_plugin() -> None:
+    """The message names it."""
+    with pytest.raises(PluginError, match='backend "mine": refusal failed: ZeroDivisionError: oh'):
+        refuse_impossible(cells(), registry(Faulty()))
+
+
+@pytest.mark.parametrize("factory", [Silent, build_silent])
+def test_a_declared_backend_without_read_is_refused(factory: object) -> None:
+    """The class, or the function that says what it returns."""
+    refuse_impossible(cells(), registry(factory))
+    with pytest.raises(UsageError, match='model "m": the backend "mine" cannot read a continuation'):
+        refuse_impossible(cells(continuation="x"), registry(factory))
+
+
+@pytest.mark.parametrize("factory", [Reading, build_reading])
+def test_a_declared_backend_with_read_is_not_refused(factory: object) -> None:
+    """It is enough that it has the method."""
+    refuse_impossible(cells(continuation="x"), registry(factory))
+
+
+def test_the_scripted_backend_refuses_rope_scaling() -> None:
+    """Its model has no positions."""
+    model = ModelSpec(
+        name="m", backend="scripted", location="", rope_scaling=RopeScaling(rope_type="linear", factor=2.0)
+    )
+    line = 'model "m" with profile "greedy": the backend "scripted" replays replies and has no rope_scaling'
+    with pytest.raises(UsageError, match=line):
+        refuse_impossible(cells(model=model), plugins.load())
+
+
+def test_many_readings_are_refused_in_one_line() -> None:
+    """The first case is named, and how many more there are."""
+    three = [
+        replace(cell, case=replace(cell.case, id=name))
+        for cell in cells(continuation="x")
+        for name in ("a", "b", "b", "c")
+    ]
+    line = cannot_read(three, model=three[0].model)
+    assert line == 'model "m": the backend "mine" cannot read a continuation, as 3 cases ask, first "a"'
+    assert cannot_read(cells(), model=three[0].model) is None
