@@ -70,6 +70,54 @@ MODELS: Mapping[str, Mapping[str, object]] = {
         },
         "final_logit_softcapping": 2.0,
     },
+    "gemma3-yarn-rope": {
+        **SIZES,
+        "model_type": "gemma3_text",
+        "num_hidden_layers": 2,
+        "sliding_window_pattern": 2,
+        "rope_parameters": {
+            GLOBAL: {
+                "rope_type": "yarn",
+                "rope_theta": 1000.0,
+                "factor": 4.0,
+                "beta_fast": 1.0,
+                "mscale": 2.0,
+                "original_max_position_embeddings": 16,
+                "beta_slow": 0.1,
+                "mscale_all_dim": 0.5,
+            },
+            LOCAL: {"rope_type": "dynamic", "rope_theta": 100.0, "factor": 4.0},
+        },
+        "max_position_embeddings": 16,
+    },
+    "gemma3-longrope": {
+        **SIZES,
+        "model_type": "gemma3_text",
+        "num_hidden_layers": 2,
+        "sliding_window_pattern": 2,
+        "rope_parameters": {
+            GLOBAL: {
+                "rope_type": "longrope",
+                "rope_theta": 1000.0,
+                "original_max_position_embeddings": 32,
+                "short_factor": [1.0, 1.0, 1.0, 1.0],
+                "long_factor": [1.0, 1.5, 3.0, 8.0],
+            },
+            LOCAL: {"rope_type": "default", "rope_theta": 100.0},
+        },
+    },
+    "gemma2-yarn-rope": {
+        **SIZES,
+        "model_type": "gemma2",
+        "num_hidden_layers": 2,
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "rope_theta": 1000.0,
+            "factor": 4.0,
+            "truncate": False,
+            "original_max_position_embeddings": 64,
+        },
+    },
     "gemma3-bfloat16-shards": {
         **SIZES,
         "model_type": "gemma3_text",
@@ -96,6 +144,33 @@ MODELS: Mapping[str, Mapping[str, object]] = {
     },
 }
 """What is recorded: every feature of the architecture is in at least one model, where it shows."""
+
+
+POCKET_SCALINGS: Mapping[str, Mapping[str, object]] = {
+    "default": {"rope_type": "default"},
+    "linear": {"rope_type": "linear", "factor": 4.0},
+    "ntk": {"rope_type": "ntk", "factor": 4.0},
+    "dynamic": {"rope_type": "dynamic", "factor": 4.0, "original_max_position_embeddings": 128},
+    "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128},
+    "yarn-bare": {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "original_max_position_embeddings": 128,
+        "attention_factor": 1.0,
+        "beta_fast": 16.0,
+        "beta_slow": 2.0,
+        "truncate": False,
+    },
+    "llama3": {"rope_type": "llama3", "factor": 4.0, "original_max_position_embeddings": 128},
+    "longrope": {
+        "rope_type": "longrope",
+        "factor": 4.0,
+        "original_max_position_embeddings": 128,
+        "short_factor": [1.0] * 16,
+        "long_factor": [1.0 + 0.2 * index for index in range(16)],
+    },
+}
+"""How the shipped model is scaled, in the keys of models.toml, on its global layers."""
 
 
 class Loadable(Protocol):
@@ -139,9 +214,40 @@ def record_pocket() -> None:
     print(f"pocket: {len(ids)} tokens, {len(rows)} rows, logits within ±{np.abs(logits).max():.2f}")
 
 
-def reference_logits(auto: Loadable, folder: Path, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+def record_pocket_scalings() -> None:
+    """Write what the shipped model answers under each scaling, well beyond the length that is stretched."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(POCKET)
+    facts = "\n".join(f"- {name} lives in {place}." for name, place in _FACTS)
+    text = f"<bos><start_of_turn>user\nContext:\n{facts}\n\nQuestion: Where does Mia live?<end_of_turn>\n"
+    ids = np.array((tokenizer.encode(text, add_special_tokens=False) * 20)[:500], dtype=np.int64)
+    rows = np.array([1, 100, 200, 350, 499])
+    logits = {name: scaled_logits(scaling, ids)[rows] for name, scaling in POCKET_SCALINGS.items()}
+    digest = hashlib.sha256((POCKET / "model.safetensors").read_bytes()).hexdigest()
+    metadata = {"model_sha256": digest, "scalings": json.dumps(POCKET_SCALINGS)}
+    save_file({"ids": ids, "rows": rows, **logits}, RECORDED / "pocket-rope.safetensors", metadata=metadata)
+    print(f"pocket: {len(ids)} tokens under {len(logits)} scalings")
+
+
+def scaled_logits(scaling: Mapping[str, object], ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the logits [L, V] of the shipped model with a scaling of its global layers."""
+    config = transformers.AutoConfig.from_pretrained(POCKET)
+    parameters = config.rope_parameters[GLOBAL]
+    if scaling["rope_type"] == "ntk":  # a type that transformers does not have: another base
+        factor, head_dim = float(str(scaling["factor"])), config.head_dim
+        parameters["rope_theta"] *= factor ** (head_dim / (head_dim - 2))
+    else:
+        parameters |= {"low_freq_factor": 1.0, "high_freq_factor": 4.0, **scaling}
+    if scaling["rope_type"] == "dynamic":  # which takes the original length from here
+        config.max_position_embeddings = scaling["original_max_position_embeddings"]
+    config.rope_parameters["truncate"] = scaling.get("truncate", True)  # is read here, not below the layers
+    return reference_logits(transformers.AutoModelForCausalLM, POCKET, ids, config=config)
+
+
+def reference_logits(
+    auto: Loadable, folder: Path, ids: NDArray[np.int64], **settings: object
+) -> NDArray[np.float32]:
     """Return the logits [L, V] that `transformers` computes in float32 from `folder`, without a cache."""
-    model = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    model = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", **settings)
     with torch.no_grad():
         output = model.eval()(input_ids=torch.from_numpy(ids)[None], use_cache=False)
     return np.ascontiguousarray(output.logits[0].float().numpy(), dtype=np.float32)
@@ -171,6 +277,7 @@ def main() -> None:
         record(name, MODELS[name])
     if (not names or "pocket" in names) and (POCKET / "model.safetensors").exists():
         record_pocket()
+        record_pocket_scalings()
     versions = {"transformers": transformers.__version__, "torch": torch.__version__}
     (RECORDED / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
 
