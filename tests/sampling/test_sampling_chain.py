@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gemma_eval.errors import BackendError, NonFiniteLogits, PluginError, UnknownName
+from gemma_eval.errors import BackendError, NonFiniteLogits, PluginError, UnknownName, UsageError
 from gemma_eval.protocols import TransformFactory
 from gemma_eval.records import Options, SamplingProfile
 from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats
-from gemma_eval.sampling.chain import Sampler, build_chain, effective, is_greedy
-from tests.sampling.vectors import BUILT_IN, left, logarithms, profile
+from gemma_eval.sampling.chain import Sampler, build_chain
+from gemma_eval.sampling.effective import effective, is_greedy
+from tests.sampling import vectors
+from tests.sampling.vectors import BUILT_IN, Letters, left, logarithms, profile, step
 
 FOUR = logarithms((0.1, 0.2, 0.3, 0.4))
 
 
 def sampler(**parameters: object) -> Sampler:
     """Return a sampler of the built-in transforms with a fixed seed."""
-    return Sampler(profile(**parameters), transforms=BUILT_IN, seed=1, prompt_ids=())
+    return vectors.sampler(profile(**parameters), seed=1)
+
+
+def chain(used: SamplingProfile) -> tuple[CandidateTransform, ...]:
+    """Return the built-in chain of a profile."""
+    return build_chain(used, BUILT_IN, vocabulary=Letters(4), seed=0)
 
 
 def test_the_order_of_a_profile_is_the_order_of_its_chain() -> None:
@@ -37,8 +45,10 @@ def test_a_name_in_the_order_that_nobody_registered_is_an_error_with_a_suggestio
 
 def test_a_neutral_profile_has_an_empty_chain() -> None:
     """Every default is off; 0 and 1 are off where llama.cpp has them off."""
-    assert build_chain(SamplingProfile(name="neutral"), BUILT_IN) == ()
-    assert build_chain(profile(penalty_last_n=0, repeat_penalty=2.0, top_k=-1, min_p=-0.5), BUILT_IN) == ()
+    assert chain(SamplingProfile(name="neutral")) == ()
+    assert chain(profile(penalty_last_n=0, repeat_penalty=2.0, top_k=-1, min_p=-0.5)) == ()
+    assert chain(profile(dry_multiplier=1.0, dry_penalty_last_n=0, top_n_sigma=-1.0)) == ()
+    assert chain(profile(dry_multiplier=1.0, dry_base=0.9, xtc_probability=1.0, xtc_threshold=0.51)) == ()
 
 
 def test_temperature_zero_with_dynatemp_is_not_greedy() -> None:
@@ -59,7 +69,7 @@ def test_greedy_holds_where_the_order_leaves_temperature_out() -> None:
 def test_penalties_see_the_prompt_and_the_answer() -> None:
     """The best token of the prompt is penalised at once, the next best after it was drawn."""
     used = profile(temperature=0.0, presence_penalty=5.0)
-    greedy = Sampler(used, transforms=BUILT_IN, seed=0, prompt_ids=(3,))
+    greedy = vectors.sampler(used, seen=(3,))
     assert [greedy.draw(FOUR) for _ in range(4)] == [2, 1, 0, 3]
 
 
@@ -85,7 +95,17 @@ def test_mirostat_keeps_its_state_per_generation() -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [{}, {"temperature": 0.0}, {"mirostat": 2}, {"top_p": 0.5, "dynatemp_range": 0.5}]
+    "parameters",
+    [
+        {},
+        {"temperature": 0.0},
+        {"mirostat": 2},
+        {"mirostat": 1},
+        {"adaptive_target": 0.5},
+        {"top_p": 0.5, "dynatemp_range": 0.5},
+        {"top_n_sigma": 1.0, "xtc_probability": 1.0, "dry_multiplier": 1.0, "logit_bias": {"a": 1.0}},
+        {"order": ("epsilon_cutoff", "eta_cutoff"), "epsilon_cutoff": 0.1, "eta_cutoff": 0.1},
+    ],
 )
 @pytest.mark.parametrize(
     "logits",
@@ -114,7 +134,14 @@ def test_logits_of_more_than_one_position_raise() -> None:
         {},
         {"temperature": 0.0},
         {"mirostat": 2},
+        {"mirostat": 1},
+        {"mirostat": 1, "mirostat_surprise": "original"},
+        {"adaptive_target": 0.0, "adaptive_decay": 0.99},
         {"dynatemp_range": 1.0, "top_p": 0.1, "min_p": 1.0, "typical_p": 0.1, "top_k": 3},
+        {"dynatemp_mode": "edt", "dynatemp_theta": 1.0, "top_n_sigma": 0.1, "xtc_probability": 1.0},
+        {"dynatemp_mode": "threshold", "dynatemp_threshold": 1.0, "dry_multiplier": 5.0},
+        {"order": ("epsilon_cutoff", "eta_cutoff"), "epsilon_cutoff": 0.9, "eta_cutoff": 0.9},
+        {"logit_bias": {"a": -1e30}, "repeat_penalty": 2.0},
     ],
 )
 def test_a_vocabulary_of_one_token_always_draws_it(parameters: Mapping[str, object]) -> None:
@@ -132,9 +159,23 @@ def test_a_masked_token_is_never_drawn() -> None:
 def test_extreme_logits_are_drawn_from_without_overflow() -> None:
     """Float32 reaches 3.4e38; a sharp temperature on it acts greedily."""
     logits = np.array([3e38, 2.9e38, -3e38], dtype=np.float32)
-    for parameters in ({}, {"temperature": 0.1}, {"dynatemp_range": 0.5}, {"mirostat": 2}, {"min_p": 0.1}):
+    for parameters in (
+        {},
+        {"temperature": 0.1},
+        {"dynatemp_range": 0.5},
+        {"dynatemp_mode": "edt", "dynatemp_theta": 1.0},
+        {"dynatemp_mode": "threshold", "dynatemp_threshold": 1.0},
+        {"mirostat": 2},
+        {"mirostat": 1},
+        {"adaptive_target": 0.9},
+        {"min_p": 0.1},
+        {"top_n_sigma": 0.1},
+        {"xtc_probability": 1.0},
+        {"logit_bias": {"a": 1e30}},
+        {"epsilon_cutoff": 0.1, "eta_cutoff": 0.1, "order": ("epsilon_cutoff", "eta_cutoff")},
+    ):
         assert sampler(**parameters).draw(logits) == 0
-    penalised = Sampler(profile(repeat_penalty=0.5), transforms=BUILT_IN, seed=0, prompt_ids=(0, 2))
+    penalised = vectors.sampler(profile(repeat_penalty=0.5), seen=(0, 2))
     assert penalised.draw(logits) == 0
     hot = {"temperature": 1e-3, "order": ("temperature", "typical_p"), "typical_p": 0.5}
     assert sampler(**hot).draw(logits / np.float32(1e3)) == 0
@@ -143,14 +184,14 @@ def test_extreme_logits_are_drawn_from_without_overflow() -> None:
 def test_a_penalty_that_makes_no_number_raises() -> None:
     """Infinity times 0: no token is drawn from that, not even greedily."""
     used = profile(temperature=0.0, repeat_penalty=np.inf)
-    broken = Sampler(used, transforms=BUILT_IN, seed=0, prompt_ids=(0,))
+    broken = vectors.sampler(used, seen=(0,))
     with pytest.raises(NonFiniteLogits):
         broken.draw(np.zeros(2, dtype=np.float32))
 
 
 def test_a_built_in_transform_is_a_transform_of_whole_logits_too() -> None:
     """Logits [V] in, logits [V] out, the removed at -inf and the input untouched."""
-    top_k = BUILT_IN["top_k"](profile(top_k=2))
+    top_k = step("top_k", profile(top_k=2))
     assert top_k is not None
     given = FOUR.copy()
     assert list(top_k(given, ())) == [-np.inf, -np.inf, FOUR[2], FOUR[3]]
@@ -159,10 +200,7 @@ def test_a_built_in_transform_is_a_transform_of_whole_logits_too() -> None:
 
 def test_a_seed_counts_by_its_low_32_bits() -> None:
     """Seeds of any size are accepted, as llama.cpp takes 32 bits."""
-    draws = [
-        [Sampler(profile(), transforms=BUILT_IN, seed=seed, prompt_ids=()).draw(FOUR)]
-        for seed in (5, 5 + 2**32, -1)
-    ]
+    draws = [[vectors.sampler(profile(), seed=seed).draw(FOUR)] for seed in (5, 5 + 2**32, -1)]
     assert draws[0] == draws[1]
 
 
@@ -184,8 +222,8 @@ class _Only:
 
 def with_plugin(transform: _Only, **parameters: object) -> Sampler:
     """Return a sampler that has the built-in transforms and one called `only`."""
-    transforms: Mapping[str, TransformFactory] = {**BUILT_IN, "only": lambda profile: transform}
-    return Sampler(profile(**parameters), transforms=transforms, seed=1, prompt_ids=())
+    transforms: Mapping[str, TransformFactory] = {**BUILT_IN, "only": lambda *_, **__: transform}
+    return vectors.sampler(profile(**parameters), transforms=transforms, seed=1)
 
 
 def test_a_plugin_sees_the_whole_vocabulary_and_cannot_bring_a_token_back() -> None:
@@ -216,8 +254,8 @@ def test_a_transform_of_candidates_that_leaves_none_is_named() -> None:
         def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
             return candidates.take(np.zeros(len(candidates), dtype=np.bool_))
 
-    transforms: Mapping[str, TransformFactory] = {**BUILT_IN, "none": lambda profile: Nothing()}
-    broken = Sampler(profile(order=("none",)), transforms=transforms, seed=1, prompt_ids=())
+    transforms: Mapping[str, TransformFactory] = {**BUILT_IN, "none": lambda *_, **__: Nothing()}
+    broken = vectors.sampler(profile(order=("none",)), transforms=transforms)
     with pytest.raises(PluginError, match=r"Nothing.* left no token"):
         broken.draw(FOUR)
 
@@ -235,15 +273,85 @@ def test_a_transform_of_candidates_that_leaves_none_is_named() -> None:
         ),
         (
             {"mirostat": 2, "top_k": 40, "temperature": 0.7},
-            {"temperature": 0.7, "mirostat": 2, "mirostat_tau": 5.0, "mirostat_eta": 0.1},
+            {
+                "temperature": 0.7,
+                "mirostat": 2,
+                "mirostat_tau": 5.0,
+                "mirostat_eta": 0.1,
+                "mirostat_surprise": "renormalized",
+            },
         ),
         (
             {"order": ("temperature",), "dynatemp_range": 0.5},
             {
                 "temperature": 1.0,
                 "order": ("temperature",),
+                "dynatemp_mode": "llama",
                 "dynatemp_range": 0.5,
                 "dynatemp_exponent": 1.0,
+            },
+        ),
+        (
+            {"order": ("temperature",), "dynatemp_mode": "edt", "dynatemp_theta": 1.5, "dynatemp_range": 0.5},
+            {
+                "temperature": 1.0,
+                "order": ("temperature",),
+                "dynatemp_mode": "edt",
+                "dynatemp_theta": 1.5,
+                "dynatemp_base": 0.8,
+            },
+        ),
+        (
+            {"order": ("temperature",), "dynatemp_mode": "threshold", "dynatemp_threshold": 2.0},
+            {
+                "temperature": 1.0,
+                "order": ("temperature",),
+                "dynatemp_mode": "threshold",
+                "dynatemp_threshold": 2.0,
+            },
+        ),
+        (
+            {"order": ("temperature",), "dynatemp_mode": "threshold", "dynatemp_range": 0.5},
+            {"temperature": 1.0, "order": ("temperature",)},
+        ),
+        (
+            {"order": ("logit_bias",), "logit_bias": {"15": -1.5, "Ada": 2.0}},
+            {"temperature": 1.0, "order": ("logit_bias",), "logit_bias": ("15=-1.5", "Ada=2")},
+        ),
+        (
+            {"mirostat": 1, "logit_bias": {"a": 1.0}, "mirostat_surprise": "original"},
+            {
+                "temperature": 1.0,
+                "logit_bias": ("a=1",),
+                "mirostat": 1,
+                "mirostat_tau": 5.0,
+                "mirostat_eta": 0.1,
+                "mirostat_surprise": "original",
+            },
+        ),
+        (
+            {"order": ("min_p", "xtc"), "min_p": 0.1, "xtc_probability": 0.5, "adaptive_target": 0.4},
+            {
+                "temperature": 1.0,
+                "order": ("min_p", "xtc"),
+                "min_p": 0.1,
+                "base_p": 1.0,
+                "xtc_probability": 0.5,
+                "xtc_threshold": 0.1,
+                "adaptive_target": 0.4,
+                "adaptive_decay": 0.9,
+            },
+        ),
+        (
+            {"order": ("dry",), "dry_multiplier": 0.8, "temperature": 0.0, "adaptive_target": 0.4},
+            {
+                "temperature": 0.0,
+                "order": ("dry",),
+                "dry_multiplier": 0.8,
+                "dry_base": 1.75,
+                "dry_allowed_length": 2,
+                "dry_penalty_last_n": -1,
+                "dry_sequence_breakers": ("\n", ":", '"', "*"),
             },
         ),
         ({"order": ("top_k",), "temperature": 0.5}, {"temperature": 1.0, "order": ("top_k",)}),
@@ -270,6 +378,56 @@ def test_effective_says_what_decides_and_nothing_else(
 ) -> None:
     """What is off, out of the order or overruled by mirostat is left out."""
     assert effective(profile(**parameters)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "off"),
+    [
+        ("logit_bias", {"logit_bias": {"a": 1.0}}, {}),
+        ("penalties", {"presence_penalty": 1.0}, {"presence_penalty": 1.0, "penalty_last_n": 0}),
+        ("dry", {"dry_multiplier": 1.0}, {"dry_multiplier": 1.0, "dry_penalty_last_n": 0}),
+        ("dry", {"dry_multiplier": 1.0, "dry_base": 1.0}, {"dry_multiplier": 1.0, "dry_base": 0.5}),
+        ("top_n_sigma", {"top_n_sigma": 0.1}, {"top_n_sigma": -1.0}),
+        ("top_k", {"top_k": 1}, {"top_k": -1}),
+        ("typical_p", {"typical_p": 0.0}, {"typical_p": 1.5}),
+        ("top_p", {"top_p": 0.0}, {"top_p": 1.5}),
+        ("min_p", {"min_p": 0.1}, {"min_p": -0.1}),
+        ("min_p", {"base_p": 0.5}, {"base_p": 1.0}),
+        ("xtc", {"xtc_probability": 0.1}, {"xtc_probability": 0.1, "xtc_threshold": 0.6}),
+        ("epsilon_cutoff", {"epsilon_cutoff": 0.1}, {"epsilon_cutoff": -0.1}),
+        ("eta_cutoff", {"eta_cutoff": 0.1}, {"eta_cutoff": 0.0}),
+        ("temperature", {"dynatemp_range": 0.1}, {"dynatemp_range": 0.1, "dynatemp_mode": "edt"}),
+    ],
+)
+def test_effective_names_a_step_exactly_when_it_runs(
+    name: str, on: Mapping[str, object], off: Mapping[str, object]
+) -> None:
+    """What a factory takes for off is left out, what it takes for on is told."""
+    assert step(name, profile(**on)) is not None
+    assert step(name, profile(**off)) is None
+    assert set(effective(profile(order=(name,), **on))) > {"temperature", "order"}
+    assert set(effective(profile(order=(name,), **off))) == {"temperature", "order"}
+
+
+# --- profiles that no file can hold ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "what"),
+    [
+        ({"temperature": -0.1}, "temperature is -0.1; it should be a finite number of at least 0"),
+        ({"temperature": np.inf}, "temperature is inf; it should be a finite number of at least 0"),
+        ({"temperature": np.nan}, "temperature is not a number"),
+        ({"top_p": np.nan}, "top_p is not a number"),
+        ({"min_p": np.nan, "mirostat": 2}, "min_p is not a number"),
+        ({"logit_bias": {"a": np.nan}}, "logit_bias is not a number"),
+    ],
+)
+def test_a_profile_that_nobody_can_follow_is_refused(parameters: Mapping[str, object], what: str) -> None:
+    """A profile made in code passes no file's checks; the sampler has its own."""
+    with pytest.raises(UsageError) as raised:
+        vectors.sampler(replace(SamplingProfile(name="p"), **parameters))  # type: ignore[arg-type]
+    assert str(raised.value) == f'profile "p": {what}'
 
 
 def test_candidates_keep_their_order_through_a_mask() -> None:

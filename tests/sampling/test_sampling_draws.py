@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from gemma_eval.sampling.chain import Sampler
-from tests.sampling import oracle
-from tests.sampling.vectors import BUILT_IN, logarithms, profile
+from tests.sampling import oracle, vectors
+from tests.sampling.vectors import logarithms, profile
 
 PROBABILITIES = (0.05, 0.3, 0.02, 0.2, 0.13, 0.1, 0.15, 0.05)
 DRAWN = 10_000
@@ -25,7 +24,7 @@ def drawn(
     parameters: Mapping[str, object], *, seed: int = 2024
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Return how often each token was drawn."""
-    sampler = Sampler(profile(**parameters), transforms=BUILT_IN, seed=seed, prompt_ids=())
+    sampler = vectors.sampler(profile(**parameters), seed=seed)
     logits = logarithms(PROBABILITIES)
     return np.bincount([sampler.draw(logits) for _ in range(DRAWN)], minlength=len(PROBABILITIES))
 
@@ -77,7 +76,7 @@ def test_mirostat_settles_at_its_target(tau: float) -> None:
     """The mean surprise after the cut comes within 0.1 bit of tau on a Zipf distribution of 500 tokens."""
     logits = np.float32(-1.1) * np.log(np.arange(1, 501, dtype=np.float32))
     used = profile(mirostat=2, mirostat_tau=tau, mirostat_eta=0.1)
-    sampler = Sampler(used, transforms=BUILT_IN, seed=11, prompt_ids=())
+    sampler = vectors.sampler(used, seed=11)
     tokens = [sampler.draw(logits) for _ in range(3000)]
     # mu moves by eta times the excess of each surprise, so its whole way is the sum of the excesses.
     assert sampler.mirostat_mu is not None

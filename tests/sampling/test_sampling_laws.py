@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.sampling.candidates import Candidates, Floats, largest, shortest_head
-from gemma_eval.sampling.chain import Sampler, build_chain
-from gemma_eval.sampling.transforms import MinP, TopK, TopP, TypicalP, temperature
+from gemma_eval.sampling.chain import build_chain
+from gemma_eval.sampling.transforms import MinP, TopK, TopP, TypicalP
 from tests.sampling import oracle
-from tests.sampling.vectors import BUILT_IN, left, profile
+from tests.sampling.vectors import BUILT_IN, Letters, left, profile, sampler, step
 
 # Multiples of 1/64 stay exact in float32 when a whole number is added to them.
 _LOGIT = st.integers(-640, 640).map(lambda step: step / 64)
@@ -30,9 +30,9 @@ def by_id(logits: Floats) -> dict[int, float]:
 @given(LOGITS, st.integers(0, 2**40))
 def test_top_k_of_one_is_greedy_at_every_seed(logits: Floats, seed: int) -> None:
     """Both take the first of the highest logits."""
-    sampler = Sampler(profile(top_k=1), transforms=BUILT_IN, seed=seed, prompt_ids=())
-    greedy = Sampler(profile(temperature=0.0), transforms=BUILT_IN, seed=seed, prompt_ids=())
-    assert sampler.draw(logits) == greedy.draw(logits) == int(logits.argmax())
+    first = sampler(profile(top_k=1), seed=seed)
+    greedy = sampler(profile(temperature=0.0), seed=seed)
+    assert first.draw(logits) == greedy.draw(logits) == int(logits.argmax())
 
 
 @given(LOGITS, SHARE, SHARE, st.integers(0, 50))
@@ -40,13 +40,8 @@ def test_greedy_is_not_moved_by_the_cuts_that_keep_the_best(
     logits: Floats, mass: float, share: float, k: int
 ) -> None:
     """top_k, top_p and min_p never remove the most probable token."""
-    sampler = Sampler(
-        profile(temperature=0.0, top_k=k, top_p=mass, min_p=share),
-        transforms=BUILT_IN,
-        seed=0,
-        prompt_ids=(),
-    )
-    assert logits[sampler.draw(logits)] == logits.max()
+    greedy = sampler(profile(temperature=0.0, top_k=k, top_p=mass, min_p=share))
+    assert logits[greedy.draw(logits)] == logits.max()
 
 
 @given(LOGITS, st.floats(1.0, 50.0))
@@ -98,8 +93,8 @@ def test_what_was_removed_stays_removed(
         dynatemp_range=0.5,
     )
     candidates = Candidates.of(logits)
-    for step in build_chain(used, BUILT_IN):
-        following = step.apply(candidates, seen)
+    for link in build_chain(used, BUILT_IN, vocabulary=Letters(len(logits)), seed=0):
+        following = link.apply(candidates, seen)
         assert len(following) >= 1
         assert np.isfinite(following.logits).all()
         assert set(following.ids) <= set(candidates.ids)
@@ -194,9 +189,9 @@ def test_the_shortest_head_is_that_of_a_full_sort(mass: float, seed: int, sharpn
 @given(LOGITS, st.sampled_from((1e-30, 1e-300, 1e-6, 1e6, 1e30)))
 def test_no_temperature_makes_a_logit_that_is_not_a_number(logits: Floats, heat: float) -> None:
     """A vanishing temperature acts greedily, a vast one makes all equal; nothing overflows."""
-    step = temperature(profile(temperature=heat))
-    assert step is not None
-    kept = step.apply(Candidates.of(logits), ())
+    heated = step("temperature", profile(temperature=heat))
+    assert heated is not None
+    kept = heated.apply(Candidates.of(logits), ())
     assert np.isfinite(kept.logits).all()
     assert int(logits.argmax()) in kept.ids
     if heat < 1e-20:

@@ -14,27 +14,47 @@ from pydantic import TypeAdapter
 from gemma_eval import plugins
 from gemma_eval.protocols import TransformFactory
 from gemma_eval.records import SamplingProfile
-from gemma_eval.sampling.candidates import Candidates, Floats
+from gemma_eval.sampling.adaptive import AdaptiveP
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats
 from gemma_eval.sampling.chain import Sampler
-from gemma_eval.sampling.mirostat import MirostatV2
+from gemma_eval.sampling.mirostat import Mirostat, MirostatV1, MirostatV2
 from gemma_eval.sampling.stream import uniform_stream
 
 BUILT_IN: Mapping[str, TransformFactory] = plugins.load().transforms
-Number = float | int
+Value = float | int | str | tuple[str, ...]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Letters:
+    """A vocabulary for tests: token 0 is "a", 1 is "b" … 25 is "z", and others have names of their own."""
+
+    size: int
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return an id per letter."""
+        return tuple(ord(letter) - ord("a") for letter in text)
+
+    def piece(self, token: int) -> str:
+        """Return the letter."""
+        return chr(ord("a") + token) if token < 26 else f"<{token}>"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """Probabilities [V] that a chain must leave, and the order of the ids where it is fixed."""
+    """Probabilities [V] that a chain must leave, and the order of the ids where it is fixed.
+
+    Not `scaled`, they are those of before the chain where it removed no token, and 0 where it did.
+    """
 
     name: str
     given: tuple[float, ...]
-    profile: Mapping[str, Number]
+    profile: Mapping[str, Value]
     seen: tuple[int, ...]
     expected: tuple[float, ...]
     order: tuple[int, ...] | None = None
     tolerance: float
+    scaled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +63,7 @@ class Kept:
 
     name: str
     given: tuple[float, ...]
-    profile: Mapping[str, Number]
+    profile: Mapping[str, Value]
     kept: tuple[int, ...]
     ordered: bool
 
@@ -53,7 +73,7 @@ class Queue:
     """What transforms in some order must leave of 10 000 tokens with the logits ln(id)."""
 
     order: tuple[str, ...]
-    profile: Mapping[str, Number]
+    profile: Mapping[str, Value]
     size: int
     smallest: int
 
@@ -68,8 +88,10 @@ class Draws:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mirostat:
-    """The ids and candidate counts of consecutive tokens, and mu after the last."""
+class MirostatRun:
+    """The ids and candidate counts of consecutive tokens, and mu after the last where it is recorded."""
+
+    version: int
 
     given: tuple[float, ...]
     tau: float
@@ -77,15 +99,26 @@ class Mirostat:
     seed: int
     ids: tuple[int, ...]
     sizes: tuple[int, ...]
-    mu: float
+    mu: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveRun:
+    """The ids of consecutive tokens under adaptive-p."""
+
+    given: tuple[float, ...]
+    target: float
+    decay: float
+    seed: int
+    ids: tuple[int, ...]
 
 
 def vectors(part: str, key: str, kind: type[T]) -> tuple[T, ...]:
     """Return the vectors under `part` and `key` of the fixture."""
-    plain = json.loads((Path(__file__).parent / "golden" / "llama_cpp.json").read_text(encoding="utf-8"))
-    return tuple(TypeAdapter(kind).validate_python(row) for row in plain[part][key])
+    return tuple(TypeAdapter(kind).validate_python(row) for row in FIXTURE[part][key])
 
 
+FIXTURE = json.loads((Path(__file__).parent / "golden" / "llama_cpp.json").read_text(encoding="utf-8"))
 DISTRIBUTIONS = (
     *vectors("published", "distributions", Distribution),
     *vectors("recorded", "distributions", Distribution),
@@ -93,17 +126,38 @@ DISTRIBUTIONS = (
 KEPT = (*vectors("recorded", "kept", Kept), *vectors("huggingface", "kept", Kept))
 QUEUES = vectors("queues", "queues", Queue)
 DRAWS = vectors("recorded", "draws", Draws)
-MIROSTAT = vectors("recorded", "mirostat", Mirostat)
+MIROSTAT = vectors("recorded", "mirostat", MirostatRun)
+ADAPTIVE = vectors("recorded", "adaptive", AdaptiveRun)
 
 
 def logarithms(probabilities: tuple[float, ...]) -> Floats:
-    """Return float32 logits [V] with these probabilities."""
-    return np.log(np.array(probabilities, dtype=np.float32)).astype(np.float32)
+    """Return float32 logits [V] with these probabilities; 0 is -inf."""
+    with np.errstate(divide="ignore"):
+        return np.log(np.array(probabilities, dtype=np.float32)).astype(np.float32)
 
 
 def profile(**parameters: object) -> SamplingProfile:
     """Return a profile with everything off but `parameters`."""
     built: SamplingProfile = TypeAdapter(SamplingProfile).validate_python({"name": "test", **parameters})
+    return built
+
+
+def sampler(
+    used: SamplingProfile,
+    *,
+    transforms: Mapping[str, TransformFactory] = BUILT_IN,
+    seed: int = 0,
+    seen: tuple[int, ...] = (),
+    size: int = 26,
+) -> Sampler:
+    """Return a sampler over a vocabulary of `size` letters."""
+    return Sampler(used, transforms=transforms, vocabulary=Letters(size), seed=seed, prompt_ids=seen)
+
+
+def step(name: str, used: SamplingProfile) -> CandidateTransform | None:
+    """Return what the built-in factory `name` makes of a profile."""
+    built = BUILT_IN[name](used, vocabulary=Letters(26), seed=0)
+    assert built is None or isinstance(built, CandidateTransform)
     return built
 
 
@@ -115,14 +169,16 @@ def left(
     transforms: Mapping[str, TransformFactory] = BUILT_IN,
 ) -> Candidates:
     """Return what the chain of a profile leaves of `given`."""
-    return Sampler(profile(**parameters), transforms=transforms, seed=0, prompt_ids=seen).narrow(given)
+    used = profile(**parameters)
+    return sampler(used, transforms=transforms, seen=seen, size=len(given)).narrow(given)
 
 
 def distribution_holds(vector: Distribution, transforms: Mapping[str, TransformFactory] = BUILT_IN) -> bool:
     """Say whether a chain leaves the probabilities, and the order, of `vector`."""
     candidates = left(logarithms(vector.given), vector.profile, seen=vector.seen, transforms=transforms)
     probabilities = np.zeros(len(vector.given))
-    probabilities[candidates.ids] = candidates.probabilities()
+    found = candidates.probabilities() if vector.scaled else np.exp(candidates.logits)
+    probabilities[candidates.ids] = found
     in_order = vector.order is None or tuple(candidates.ids) == vector.order
     return in_order and bool(np.all(np.abs(probabilities - vector.expected) <= vector.tolerance))
 
@@ -151,18 +207,30 @@ def draws_hold(vector: Draws, draw: Callable[[Floats, int, int], list[int]] | No
     return tuple(ids) == vector.ids
 
 
-def mirostat_holds(vector: Mirostat, kind: type[MirostatV2] = MirostatV2) -> bool:
+def mirostat_holds(vector: MirostatRun, kind: type[Mirostat] | None = None) -> bool:
     """Say whether mirostat cuts and draws like `vector` and ends at its mu."""
-    state = kind(tau=vector.tau, eta=vector.eta, uniform=uniform_stream(vector.seed))
+    state = (kind or VERSIONS[vector.version])(
+        tau=vector.tau, eta=vector.eta, uniform=uniform_stream(vector.seed)
+    )
     candidates = Candidates.of(logarithms(vector.given))
     ids, sizes = [], []
     for _ in vector.ids:
         sizes.append(len(state.cut(candidates)))
         ids.append(state.draw(candidates))
     agrees = tuple(ids) == vector.ids and tuple(sizes) == vector.sizes
-    return agrees and abs(state.mu - vector.mu) < 1e-5
+    return agrees and (vector.mu is None or abs(state.mu - vector.mu) < 1e-5)
+
+
+def adaptive_holds(vector: AdaptiveRun, kind: type[AdaptiveP] = AdaptiveP) -> bool:
+    """Say whether adaptive-p draws the ids of `vector`."""
+    state = kind(target=vector.target, decay=vector.decay, uniform=uniform_stream(vector.seed))
+    candidates = Candidates.of(logarithms(vector.given))
+    return tuple(state.draw(candidates) for _ in vector.ids) == vector.ids
+
+
+VERSIONS: Mapping[int, type[Mirostat]] = {1: MirostatV1, 2: MirostatV2}
 
 
 def _sampled(logits: Floats, seed: int, how_many: int) -> list[int]:
-    sampler = Sampler(profile(), transforms=BUILT_IN, seed=seed, prompt_ids=())
-    return [sampler.draw(logits) for _ in range(how_many)]
+    drawn = sampler(profile(), seed=seed)
+    return [drawn.draw(logits) for _ in range(how_many)]
