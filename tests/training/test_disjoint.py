@@ -3,9 +3,11 @@
 # ruff: noqa: S311 - a seeded stream of pseudo-random draws is the point
 
 import tomllib
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import TypedDict
 
 import pytest
 
@@ -18,14 +20,24 @@ from items import Item
 SUITES = sorted(
     path
     for path in (Path(__file__).parents[2] / "suites").glob("*.toml")
-    if "case" in tomllib.loads(path.read_text())
+    if {"case", "haystack"} & set(tomllib.loads(path.read_text()))
 )
 
 
+class HaystackRow(TypedDict):
+    """What is read of a `[[haystack]]`."""
+
+    prompt: str
+    needle: str
+    needles: list[dict[str, str]]
+    hay: str
+
+
 def suite_items(path: Path) -> set[Item]:
-    """Return all items of a suite's cases."""
-    found: set[Item] = set()
-    for case in tomllib.loads(path.read_text(encoding="utf-8"))["case"]:
+    """Return all items of a suite's cases and haystacks."""
+    suite = tomllib.loads(path.read_text(encoding="utf-8"))
+    found = {item for row in suite.get("haystack", ()) for item in haystack_items(row, folder=path.parent)}
+    for case in suite.get("case", ()):
         context = "\n".join(
             document_text(document, folder=path.parent) for document in case.get("documents", ())
         )
@@ -37,6 +49,14 @@ def suite_items(path: Path) -> set[Item]:
         for query in queries:
             found.update(items.case_items(query, context))
     return found
+
+
+def haystack_items(row: HaystackRow, *, folder: Path) -> Iterator[Item]:
+    """Yield the items of all hay that a haystack may draw, and of each needle with its question."""
+    hay = document_text(row["hay"], folder=folder)
+    for needle in row["needles"]:
+        prompt = row["prompt"].format(haystack=row["needle"].format(**needle), **needle)
+        yield from items.case_items(prompt, hay)
 
 
 def document_text(document: object, *, folder: Path) -> str:
@@ -57,7 +77,8 @@ def trained() -> set[Item]:
 
 def test_there_are_suites_to_check() -> None:
     """An empty folder would make the next test vacuous."""
-    assert {"standard.toml", "rag.toml", "smoke.toml"} <= {path.name for path in SUITES}
+    names = {"standard.toml", "rag.toml", "smoke.toml", "long_context.toml"}
+    assert names <= {path.name for path in SUITES}
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.name)
@@ -98,3 +119,22 @@ messages = [{{role = "user", content = "What is {first} {operator} {second}?"}}]
     planted = {item for item in suite_items(suite) if not item.held_out}
     assert {item.kind for item in planted} == {"fact", "question", "sum"}
     assert len(planted & trained) >= 2
+
+
+def test_a_planted_training_item_is_found_in_a_haystack(tmp_path: Path) -> None:
+    """A needle that was trained on, and a line of hay that was, each make the check fail."""
+    known = [f for city in world.CITIES if (f := facts.Fact("lives", "Ada", city)).split == "train"]
+    (tmp_path / "hay.md").write_text(f"- {facts.say(known[0])}\n", encoding="utf-8")
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        f"""
+[[haystack]]
+prompt = "Context:\\n{{haystack}}\\n\\nQuestion: Where does Ada live?"
+needle = "- Ada lives in {{value}}."
+needles = [{{value = "{known[1].value}"}}]
+hay = "hay.md"
+""",
+        encoding="utf-8",
+    )
+    planted = {item.parts for item in suite_items(suite) if not item.held_out}
+    assert planted == {("lives", "Ada", known[0].value), ("lives", "Ada", known[1].value)}
