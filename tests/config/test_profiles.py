@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.config import profiles, shipped
+from gemma_eval.config.contradictions import REPLACED_BY_MIROSTAT, STEPS
 from gemma_eval.config.profiles import ProfileRow
 from gemma_eval.errors import ConfigError
 from gemma_eval.records import SamplingProfile
@@ -68,7 +69,29 @@ def test_what_a_profile_does_not_say_is_off(tmp_path: Path) -> None:
         ("penalty_last_n", -2, "at least -1"),
         ("dynatemp_range", -1, "at least 0"),
         ("dynatemp_exponent", 0, "more than 0"),
-        ("mirostat", 1, "0 or 2"),
+        ("base_p", 1.1, "at most 1"),
+        ("top_n_sigma", -1, "at least 0"),
+        ("xtc_probability", 1.1, "at most 1"),
+        ("xtc_threshold", 0.6, "at most 0.5"),
+        ("epsilon_cutoff", 1, "less than 1"),
+        ("eta_cutoff", -0.1, "at least 0"),
+        ("dry_multiplier", -1, "at least 0"),
+        ("dry_base", 0.9, "at least 1"),
+        ("dry_allowed_length", 0, "at least 1"),
+        ("dry_penalty_last_n", -2, "at least -1"),
+        ("dry_sequence_breakers", "x", "a list, as [ … ]"),
+        ("dynatemp_mode", "llama2", '"llama", "edt" or "threshold"'),
+        ("dynatemp_theta", -1, "at least 0"),
+        ("dynatemp_base", 1, "less than 1"),
+        ("dynatemp_base", 0, "more than 0"),
+        ("dynatemp_threshold", -1, "at least 0"),
+        ("mirostat", 3, "0, 1 or 2"),
+        ("mirostat_surprise", "new", '"renormalized" or "original"'),
+        ("adaptive_target", 1.5, "at most 1"),
+        ("adaptive_decay", 1, "at most 0.99"),
+        ("logit_bias", [1], "a table"),
+        ("order", "llamacpp", '"llama.cpp" or "transformers"'),
+        ("order", 5, '"llama.cpp", "transformers" or a list of steps'),
         ("mirostat_tau", 0, "more than 0"),
         ("mirostat_eta", -1, "more than 0"),
         ("max_tokens", 0, "at least 1"),
@@ -85,13 +108,50 @@ def test_a_number_out_of_range_is_named_with_its_range(
     assert problems[0].endswith(f"it should be {wanted}")
 
 
-@pytest.mark.parametrize("key", profiles.REPLACED_BY_MIROSTAT)
-def test_mirostat_beside_what_it_replaces_is_refused(tmp_path: Path, key: str) -> None:
+ODD_VALUES: dict[str, object] = {
+    "order": "transformers",
+    "dynatemp_mode": "edt",
+    "dynatemp_base": 0.9,
+    "dry_sequence_breakers": ["x"],
+    "xtc_threshold": 0.3,
+    "epsilon_cutoff": 0.1,
+    "eta_cutoff": 0.1,
+    "adaptive_decay": 0.5,
+}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("key", REPLACED_BY_MIROSTAT)
+def test_mirostat_beside_what_it_replaces_is_refused(tmp_path: Path, key: str, version: int) -> None:
     """Such a profile would claim a setting that has no effect."""
-    value: object = ["top_k"] if key == "order" else 1
-    problems = one(tmp_path, {"mirostat": 2, key: value})
-    why = "mirostat 2 chooses the candidates by itself and replaces"
+    problems = one(tmp_path, {"mirostat": version, key: ODD_VALUES.get(key, 1)})
+    why = f"mirostat {version} chooses the candidates by itself and replaces"
     assert problems == [f'6: profile "p": {why} {key}; remove one of the two']
+
+
+def test_every_key_is_a_step_s_or_known_to_be_none() -> None:
+    """A new key cannot be forgotten where contradictions are looked for."""
+    no_step = {"mirostat", "mirostat_tau", "mirostat_eta", "mirostat_surprise"}
+    no_step |= {"adaptive_target", "adaptive_decay", "order", "max_tokens", "stop", "seed"}
+    assert set(ProfileRow.model_fields) == set(STEPS) | no_step
+
+
+@pytest.mark.parametrize("name", ["llama.cpp", "transformers"])
+def test_an_order_has_a_name_or_is_a_list(tmp_path: Path, name: str) -> None:
+    """The record always holds the steps."""
+    text = json.dumps({"version": 1, "profiles": {"p": {"order": name}}})
+    by_name = read(tmp_path, text)["p"]
+    text = json.dumps({"version": 1, "profiles": {"p": {"order": list(profiles.ORDERS[name])}}})
+    assert read(tmp_path, text)["p"] == by_name
+    assert (by_name == SamplingProfile(name="p")) == (name == "llama.cpp")
+
+
+def test_a_logit_bias_is_a_table_of_numbers_by_token(tmp_path: Path) -> None:
+    """By id or by text; what is no number, and an empty text, is refused."""
+    text = '{"version": 1, "profiles": {"p": {"logit_bias": {"15": -1, " Ada": 2.5}}}}'
+    assert read(tmp_path, text)["p"].logit_bias == {"15": -1.0, " Ada": 2.5}
+    assert "logit_bias.Ada is" in one(tmp_path, {"logit_bias": {"Ada": "much"}})[0]
+    assert "logit_bias" in one(tmp_path, {"logit_bias": {"": 1}})[0]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +160,39 @@ def test_mirostat_beside_what_it_replaces_is_refused(tmp_path: Path, key: str) -
         ({"mirostat": 2, "temperature": 0}, "mirostat 2 draws at random, temperature 0 does not"),
         ({"mirostat_tau": 3}, "mirostat_tau has no effect without mirostat"),
         ({"mirostat": 0, "mirostat_eta": 0.2}, "mirostat_eta has no effect without mirostat"),
-        ({"dynatemp_exponent": 2}, "dynatemp_exponent has no effect without a dynatemp_range above 0"),
-        ({"dynatemp_range": 0.5, "temperature": 0}, "dynatemp_range has no effect at temperature 0"),
+        ({"dynatemp_exponent": 2}, "dynatemp_exponent has no effect unless dynatemp_range is above 0"),
+        (
+            {"dynatemp_range": 0.5, "temperature": 0},
+            "temperature 0 is greedy and leaves no room for dynatemp",
+        ),
+        ({"dynatemp_theta": 0.5}, 'dynatemp_theta has no effect without "dynatemp_mode": "edt"; set that'),
+        ({"dynatemp_base": 0.5}, 'dynatemp_base has no effect without "dynatemp_mode": "edt"; set that'),
+        ({"dynatemp_threshold": 1}, 'dynatemp_threshold has no effect without "dynatemp_mode": "threshold"'),
+        ({"dynatemp_mode": "edt"}, 'dynatemp_mode "edt" has no effect unless dynatemp_theta is above 0'),
+        ({"dynatemp_mode": "threshold"}, "has no effect unless dynatemp_threshold is above 0"),
+        (
+            {"dynatemp_mode": "edt", "dynatemp_theta": 1, "dynatemp_range": 0.5},
+            'dynatemp_range has no effect without "dynatemp_mode": "llama"',
+        ),
+        (
+            {"dynatemp_mode": "edt", "dynatemp_theta": 1, "temperature": 0},
+            "temperature 0 is greedy and leaves no room for dynatemp_theta",
+        ),
+        ({"mirostat_surprise": "original"}, "mirostat_surprise has no effect without mirostat"),
+        ({"mirostat": 1, "temperature": 0}, "mirostat 1 draws at random, temperature 0 does not"),
+        ({"xtc_threshold": 0.2}, "xtc_threshold has no effect unless xtc_probability is above 0"),
+        ({"dry_base": 2}, "dry_base has no effect unless dry_multiplier is above 0"),
+        (
+            {"dry_multiplier": 0, "dry_allowed_length": 3},
+            "dry_allowed_length has no effect unless dry_mult",
+        ),
+        ({"dry_multiplier": 1, "dry_sequence_breakers": [""]}, "has an empty text, which would break every"),
+        ({"penalty_last_n": 8}, "penalty_last_n has no effect without a repeat_penalty, presence_penalty or"),
+        ({"adaptive_decay": 0.5}, "adaptive_decay has no effect without an adaptive_target of at least 0"),
+        ({"adaptive_target": 0.5, "temperature": 0}, "temperature 0 is greedy and leaves nothing for adapti"),
+        ({"epsilon_cutoff": 0.1}, "because order does not name epsilon_cutoff; add that"),
+        ({"eta_cutoff": 0.1, "order": "llama.cpp"}, "because order does not name eta_cutoff; add that"),
+        ({"order": "transformers", "top_n_sigma": 1}, "because order does not name top_n_sigma; add that"),
         ({"order": ["top_k"], "min_p": 0.1}, "min_p has no effect, because order does not name min_p; add"),
         ({"order": ["top_k"], "temperature": 0.5}, "because order does not name temperature"),
         ({"order": ["top_k"], "penalty_last_n": 8}, "because order does not name penalties"),

@@ -5,32 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, FiniteFloat
+from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, Tag
 
+from gemma_eval.config.contradictions import contradictions
 from gemma_eval.config.files import VERSION, Problems, read_table
 from gemma_eval.files import rows
-from gemma_eval.records import SamplingProfile
+from gemma_eval.records import DynatempMode, SamplingProfile, Surprise
 
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
+BelowOne = Annotated[FiniteFloat, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+LastN = Annotated[int, Field(ge=-1, le=1_000_000)]
+Penalty = Annotated[FiniteFloat, Field(ge=-2, le=2)]
 
-STEPS = {
-    "top_k": "top_k",
-    "top_p": "top_p",
-    "min_p": "min_p",
-    "typical_p": "typical_p",
-    "repeat_penalty": "penalties",
-    "presence_penalty": "penalties",
-    "frequency_penalty": "penalties",
-    "penalty_last_n": "penalties",
-    "dynatemp_range": "temperature",
-    "dynatemp_exponent": "temperature",
-    "temperature": "temperature",
+ORDERS = {
+    "llama.cpp": SamplingProfile(name="llama.cpp").order,
+    "transformers": (
+        "logit_bias",
+        "penalties",
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+        "typical_p",
+        "epsilon_cutoff",
+        "eta_cutoff",
+    ),
 }
-"""The step of `order` that each key sets."""
+"""The orders that have a name: llama.cpp's heats last, Hugging Face's first.
 
-REPLACED_BY_MIROSTAT = (*(key for key in STEPS if key not in ("temperature", "dynatemp_exponent")), "order")
-"""What has no effect beside `"mirostat": 2`, which chooses the candidates by itself."""
+Source: ggml-org/llama.cpp:common/common.h; huggingface/transformers:src/transformers/generation/utils.py.
+"""
 
 
 def _filled_list(items: list[str]) -> list[str]:
@@ -39,24 +45,68 @@ def _filled_list(items: list[str]) -> list[str]:
     return items
 
 
+def _filled_breakers(items: list[str]) -> list[str]:
+    if "" in items:
+        raise ValueError("has an empty text, which would break every sequence")
+    return items
+
+
+def _kind_of_order(value: object) -> str:
+    return _NAMED if isinstance(value, str) else _LISTED
+
+
+_NAMED = f'{rows.ALTERNATIVE}"llama.cpp" or "transformers"'
+_LISTED = f'{rows.ALTERNATIVE}"llama.cpp", "transformers" or a list of steps'
+
+Order = Annotated[
+    Annotated[Literal["llama.cpp", "transformers"], Tag(_NAMED)] | Annotated[rows.Names, Tag(_LISTED)],
+    Discriminator(_kind_of_order),
+]
+"""A name of `ORDERS`, or the steps one by one."""
+Token = Annotated[str, Field(min_length=1, max_length=100)]
+"""An id in digits, or the text of one token."""
+Breakers = Annotated[
+    list[Annotated[str, Field(max_length=40)]], Field(max_length=64), AfterValidator(_filled_breakers)
+]
+
+
 class ProfileRow(rows.Row):
     """One profile; the keys are those of `records.SamplingProfile`, with llama.cpp's names and meanings."""
 
     temperature: NotNegative | None = None
-    top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    top_k: Count | None = None
     top_p: rows.Share | None = None
     min_p: rows.Share | None = None
+    base_p: rows.Share | None = None
     typical_p: rows.Share | None = None
+    top_n_sigma: NotNegative | None = None
+    xtc_probability: rows.Share | None = None
+    xtc_threshold: Annotated[FiniteFloat, Field(ge=0, le=0.5)] | None = None
+    epsilon_cutoff: BelowOne | None = None
+    eta_cutoff: BelowOne | None = None
     repeat_penalty: Positive | None = None
-    presence_penalty: Annotated[FiniteFloat, Field(ge=-2, le=2)] | None = None
-    frequency_penalty: Annotated[FiniteFloat, Field(ge=-2, le=2)] | None = None
-    penalty_last_n: Annotated[int, Field(ge=-1, le=1_000_000)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    penalty_last_n: LastN | None = None
+    dry_multiplier: NotNegative | None = None
+    dry_base: Annotated[FiniteFloat, Field(ge=1)] | None = None
+    dry_allowed_length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    dry_penalty_last_n: LastN | None = None
+    dry_sequence_breakers: Breakers | None = None
+    logit_bias: Annotated[dict[Token, FiniteFloat], Field(max_length=1000)] | None = None
+    dynatemp_mode: DynatempMode | None = None
     dynatemp_range: NotNegative | None = None
     dynatemp_exponent: Positive | None = None
-    mirostat: Literal[0, 2] | None = None
+    dynatemp_theta: NotNegative | None = None
+    dynatemp_base: Annotated[FiniteFloat, Field(gt=0, lt=1)] | None = None
+    dynatemp_threshold: NotNegative | None = None
+    mirostat: Literal[0, 1, 2] | None = None
     mirostat_tau: Positive | None = None
     mirostat_eta: Positive | None = None
-    order: rows.Names | None = None
+    mirostat_surprise: Surprise | None = None
+    adaptive_target: Annotated[FiniteFloat, Field(ge=-1, le=1)] | None = None
+    adaptive_decay: Annotated[FiniteFloat, Field(ge=0, le=0.99)] | None = None
+    order: Order | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     stop: Annotated[list[str], Field(max_length=64), AfterValidator(_filled_list)] | None = None
     seed: rows.Seed | None = None
@@ -94,54 +144,17 @@ def _profile(name: str, table: object, problems: Problems) -> SamplingProfile:
         return SamplingProfile(name=name)
     row, flaws = rows.check(ProfileRow, table)
     problems.say_flaws(prefix, at, flaws)
-    for key, what in _contradictions(row):
-        problems.say((*at, key), prefix + what)
-    return _record(name, row)
-
-
-def _contradictions(row: ProfileRow) -> list[tuple[str, str]]:
-    """Return the keys that cannot have an effect, and why."""
+    profile = _record(name, row)
     given = {key for key in row.model_fields_set if getattr(row, key) is not None}
-    if row.mirostat == 2:
-        idle = [key for key in REPLACED_BY_MIROSTAT if key in given]
-        why = "mirostat 2 chooses the candidates by itself and replaces"
-        found = [(key, f"{why} {key}; remove one of the two") for key in idle]
-        if row.temperature == 0:
-            found.append(
-                ("temperature", "mirostat 2 draws at random, temperature 0 does not; remove one of the two")
-            )
-        return found
-    found = [
-        (key, f'{key} has no effect without mirostat; add "mirostat": 2 or remove it')
-        for key in ("mirostat_tau", "mirostat_eta")
-        if key in given
-    ]
-    if "dynatemp_exponent" in given and not row.dynatemp_range:
-        found.append(
-            ("dynatemp_exponent", "dynatemp_exponent has no effect without a dynatemp_range above 0")
-        )
-    if row.dynatemp_range and row.temperature == 0:
-        found.append(("dynatemp_range", "dynatemp_range has no effect at temperature 0, which is greedy"))
-    return found + [
-        (key, f"{key} has no effect, because order does not name {STEPS[key]}; add that or remove {key}")
-        for key in _left_out(row, given)
-    ]
-
-
-def _left_out(row: ProfileRow, given: set[str]) -> list[str]:
-    """Return the keys whose step is not in the order.
-
-    A step that a plugin brought may read any key. Temperature 0 is greedy without a step.
-    """
-    if row.order is None or not set(row.order) <= set(STEPS.values()):
-        return []
-    idle = [key for key, step in STEPS.items() if key in given and step not in row.order]
-    return [key for key in idle if not (key == "temperature" and row.temperature == 0)]
+    for key, what in contradictions(profile, given):
+        problems.say((*at, key), prefix + what)
+    return profile
 
 
 def _record(name: str, row: ProfileRow) -> SamplingProfile:
     given = row.model_dump(exclude_none=True)
-    for key in ("order", "stop"):
-        if key in given:
-            given[key] = tuple(given[key])
-    return SamplingProfile(name=name, **given)
+    order = given.get("order")
+    if isinstance(order, str):
+        given["order"] = ORDERS[order]
+    lists = {key: tuple(value) for key, value in given.items() if isinstance(value, list)}
+    return SamplingProfile(name=name, **given | lists)
