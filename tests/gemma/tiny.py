@@ -45,6 +45,14 @@ def write_model(folder: Path, *, config: Mapping[str, object] | None = None, see
     return folder
 
 
+def merge_a_pair(folder: Path) -> None:
+    """Give the tokenizer in `folder` its only merge: llama.cpp loads none without."""
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["model"]["vocab"]["er"] = 280
+    content["model"]["merges"] = [["e", "r"]]
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
 def tokenizer() -> Tokenizer:
     """Return a byte-level tokenizer with Gemma's special tokens, which by itself puts `<bos>` first."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from gemma_eval.errors import ModelNotFound
 from gemma_eval.gemma import architecture
 from gemma_eval.gemma.architecture import Architecture, Family
 from gemma_eval.gemma.config_table import ConfigTable
-from gemma_eval.gemma.gguf_header import Header, Value
+from gemma_eval.gemma.gguf_header import Header, Value, shown
 
 FAMILIES: tuple[Family, ...] = ("gemma2", "gemma3")
 _PATTERNS: Mapping[str, int] = {"gemma2": 2, "gemma3": 6}
@@ -24,12 +25,12 @@ def load(path: Path, header: Header) -> Architecture:
     family = header.metadata.get("general.architecture")
     if family not in FAMILIES:
         raise ModelNotFound(
-            f'{path}: architecture "{family}" is not supported by numpy_gemma, which runs '
-            f"{' and '.join(FAMILIES)}; llama.cpp's own server runs such a file"
+            f"{path}: the architecture {shown(family)} is not supported by numpy_gemma, which runs "
+            f"{' and '.join(FAMILIES)}; run it with llama.cpp"
         )
     parts = header.metadata.get("split.count", 1)
     if parts not in (0, 1):
-        raise ModelNotFound(f"{path}: one of {parts} parts; join them with llama-gguf-split --merge")
+        raise ModelNotFound(f"{path}: one of {shown(parts)} parts; join them with llama-gguf-split --merge")
     config = _config(_Metadata(header, path, str(family)))
     return architecture.from_config(config, where=str(path))
 
@@ -47,12 +48,12 @@ class _Metadata(ConfigTable):
         self.header = header
         self.family = family
 
-    def size(self, key: str) -> int:
-        """Return a whole number that the file must give."""
+    def size(self, key: str, default: int | None = None) -> int:
+        """Return a whole number of at least 1, which the file must give when there is no default."""
         name = f"{self.family}.{key}"
-        if name not in self.content:
+        if name not in self.content and default is None:
             self.fail(f"the key {name} is missing; was the file written for this architecture?")
-        return self.count(name, 0)
+        return self.count(name, default or 0)
 
     def value(self, key: str) -> Value | None:
         """Return what the file says, `None` when it says nothing."""
@@ -61,6 +62,15 @@ class _Metadata(ConfigTable):
     def positive(self, key: str, default: float) -> float:
         """Return a number above 0."""
         return self.number(f"{self.family}.{key}", default)
+
+    def positives(self, **keys: str) -> dict[str, object]:
+        """Return the numbers above 0 that the file gives, by the names that a config.json has for them."""
+        given = {name: self.optional_number(f"{self.family}.{key}") for name, key in keys.items()}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def fail(self, what: str) -> NoReturn:
+        """Raise ModelNotFound; what the file says may be long."""
+        super().fail(what[:300])
 
 
 def _config(given: _Metadata) -> dict[str, object]:
@@ -71,6 +81,8 @@ def _config(given: _Metadata) -> dict[str, object]:
     layers, heads, hidden_size = (
         given.size(key) for key in ("block_count", "attention.head_count", "embedding_length")
     )
+    if layers > len(given.header.tensors):
+        given.fail(f"{layers:,} layers are announced, it holds {len(given.header.tensors):,} tensors")
     head_dim = _head_dim(given, hidden_size // heads)
     return {
         "model_type": "gemma2" if given.family == "gemma2" else "gemma3_text",
@@ -80,7 +92,7 @@ def _config(given: _Metadata) -> dict[str, object]:
         "num_hidden_layers": layers,
         "layer_types": _layer_types(given, layers),
         "num_attention_heads": heads,
-        "num_key_value_heads": given.value("attention.head_count_kv") or heads,
+        "num_key_value_heads": given.size("attention.head_count_kv", heads),
         "head_dim": head_dim,
         "sliding_window": _window(given),
         "max_position_embeddings": given.size("context_length"),
@@ -88,26 +100,23 @@ def _config(given: _Metadata) -> dict[str, object]:
         "query_pre_attn_scalar": query_size(
             given.family, layers=layers, hidden_size=hidden_size, heads=heads, head_dim=head_dim
         ),
-        **_softcaps(given),
+        **given.positives(
+            attn_logit_softcapping="attn_logit_softcapping", final_logit_softcapping="final_logit_softcapping"
+        ),
         **_rope(given),
     }
 
 
 def _head_dim(given: _Metadata, default: int) -> int:
     """Return the size of a head: keys and values have the same."""
-    sizes = {given.value(f"attention.{part}_length") or default for part in ("key", "value")}
-    if len(sizes) > 1:
-        given.fail(f"keys and values have different sizes: {sorted(map(str, sizes))}")
-    size = sizes.pop()
-    if not isinstance(size, int) or isinstance(size, bool):
-        given.fail(f"{given.family}.attention.key_length is {size!r}, a whole number is needed")
-    return size
+    keys, values = (given.size(f"attention.{part}_length", default) for part in ("key", "value"))
+    if keys != values:
+        given.fail(f"heads of {keys} for keys and {values} for values are not supported by numpy_gemma")
+    return keys
 
 
 def _window(given: _Metadata) -> int:
-    if given.family == "gemma2" and given.value("attention.sliding_window") is None:
-        return 4096
-    return given.size("attention.sliding_window")
+    return given.size("attention.sliding_window", 4096 if given.family == "gemma2" else None)
 
 
 def _layer_types(given: _Metadata, layers: int) -> list[str]:
@@ -122,12 +131,6 @@ def _layer_types(given: _Metadata, layers: int) -> list[str]:
         every = given.count(key, _PATTERNS[given.family])
         local = [bool((index + 1) % every) for index in range(layers)]
     return ["sliding_attention" if near else "full_attention" for near in local]
-
-
-def _softcaps(given: _Metadata) -> dict[str, object]:
-    keys = ("attn_logit_softcapping", "final_logit_softcapping")
-    values = {key: given.value(key) for key in keys}
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def _rope(given: _Metadata) -> dict[str, object]:
@@ -147,17 +150,24 @@ def _rope(given: _Metadata) -> dict[str, object]:
 
 def _scaling(given: _Metadata) -> dict[str, object]:
     kind = given.value("rope.scaling.type") or "linear"
-    factor = given.value("rope.scaling.factor") or given.value("rope.scale_linear")
+    if kind not in ("none", "linear", "yarn"):
+        given.fail(f"RoPE scaling of type {shown(kind)} is not supported in a GGUF file; linear and yarn are")
     for key in ("attn_factor", "yarn_attn_factor", "yarn_ext_factor", "yarn_log_multiplier"):
-        if given.value(f"rope.scaling.{key}") not in (None, 0, 1, -1):
+        if given.value(f"rope.scaling.{key}") not in _NEUTRAL:
             given.fail(f"{given.family}.rope.scaling.{key} is not supported by numpy_gemma")
-    if kind == "none" or not factor or (kind == "linear" and factor == 1):
+    factor = given.positive("rope.scaling.factor", given.positive("rope.scale_linear", 1.0))
+    if kind == "none" or (kind == "linear" and factor == 1):
         return {"rope_type": "default"}
     if kind == "linear":
         return {"rope_type": "linear", "factor": factor}
-    named = {
-        "original_max_position_embeddings": given.value("rope.scaling.original_context_length"),
-        "beta_fast": given.value("rope.scaling.yarn_beta_fast"),
-        "beta_slow": given.value("rope.scaling.yarn_beta_slow"),
+    return {
+        "rope_type": "yarn",
+        "factor": factor,
+        "original_max_position_embeddings": given.size(
+            "rope.scaling.original_context_length", given.size("context_length")
+        ),
+        **given.positives(beta_fast="rope.scaling.yarn_beta_fast", beta_slow="rope.scaling.yarn_beta_slow"),
     }
-    return {"rope_type": kind, "factor": factor, **{k: v for k, v in named.items() if v is not None}}
+
+
+_NEUTRAL = (None, 0, 1, -1)

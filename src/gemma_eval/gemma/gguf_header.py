@@ -61,7 +61,16 @@ def read(path: Path) -> Header:
         raise ModelNotFound(f"{path}: cannot be read: {error}") from error
 
 
-_TYPES: Mapping[int, tuple[str, int, int]] = {
+def shown(value: Value | None) -> str:
+    """Return a value of a file that nobody knows for a message: on one line, and short."""
+    if value is None:
+        return "missing"
+    if isinstance(value, tuple):
+        return f"a list of {len(value)}"
+    return repr(value[:60] if isinstance(value, str) else value)
+
+
+TYPES: Mapping[int, tuple[str, int, int]] = {
     0: ("F32", 1, 4),
     1: ("F16", 1, 2),
     2: ("Q4_0", 32, 18),
@@ -134,7 +143,7 @@ class _Reader:
         for _ in range(n_pairs):
             key = self.string()
             if key in metadata:
-                self.fail(f"the key {key!r} is there twice")
+                self.fail(f"the key {shown(key)} is there twice")
             metadata[key] = self.value(self.number("I"), key)
         raw = [self.tensor() for _ in range(n_tensors)]
         alignment = self.alignment(metadata)
@@ -142,9 +151,9 @@ class _Reader:
         tensors: dict[str, TensorInfo] = {}
         for name, info in raw:
             if name in tensors:
-                self.fail(f"the tensor {name!r} is there twice")
+                self.fail(f"the tensor {shown(name)} is there twice")
             if info.start % alignment:
-                self.fail(f"the tensor {name!r} is not aligned to {alignment} bytes")
+                self.fail(f"the tensor {shown(name)} is not aligned to {alignment} bytes")
             placed = TensorInfo(
                 dtype=info.dtype, shape=info.shape, start=start + info.start, n_bytes=info.n_bytes
             )
@@ -211,17 +220,17 @@ class _Reader:
         if kind == _ARRAY:
             return self.array(key)
         if kind not in _SCALARS:
-            self.fail(f"the value of {key!r} is of the unknown type {kind}")
+            self.fail(f"the value of {shown(key)} is of the unknown type {kind}")
         return self.scalars(_SCALARS[kind], 1)[0]
 
     def array(self, key: str) -> tuple[Scalar, ...]:
         kind = self.number("I")
         code = _SCALARS.get(kind)
         if code is None and kind != _STRING:
-            self.fail(f"the list {key!r} holds values of type {kind}; texts and numbers are possible")
-        number = self.count(f"values of {key!r}", each=struct.calcsize(code) if code else 8)
+            self.fail(f"the list {shown(key)} holds values of type {kind}; texts and numbers are possible")
+        number = self.count(f"values of {shown(key)}", each=struct.calcsize(code) if code else 8)
         if number > LARGEST_ARRAY:
-            self.fail(f"the list {key!r} has {number:,} values, more than {LARGEST_ARRAY:,}")
+            self.fail(f"the list {shown(key)} has {number:,} values, more than {LARGEST_ARRAY:,}")
         if code is None:
             return tuple(self.string() for _ in range(number))
         return self.scalars(code, number)
@@ -231,15 +240,15 @@ class _Reader:
         name = self.string()
         n_dimensions = self.number("I")
         if not 1 <= n_dimensions <= MOST_DIMENSIONS:
-            self.fail(f"the tensor {name!r} has {n_dimensions} dimensions")
+            self.fail(f"the tensor {shown(name)} has {n_dimensions} dimensions")
         sizes = [self.number("Q") for _ in range(n_dimensions)]
         kind = self.number("I")
-        if kind not in _TYPES:
-            self.fail(f"the tensor {name!r} is of type {kind}, which is unknown")
-        dtype, block, block_bytes = _TYPES[kind]
+        if kind not in TYPES:
+            self.fail(f"the tensor {shown(name)} is of type {kind}, which is unknown")
+        dtype, block, block_bytes = TYPES[kind]
         if sizes[0] % block or 0 in sizes:
             self.fail(
-                f"the tensor {name!r} of shape {sizes[::-1]} is not made of {dtype}'s blocks of {block}"
+                f"the tensor {shown(name)} of shape {sizes[::-1]} is not made of {dtype}'s blocks of {block}"
             )
         n_bytes = prod(sizes) // block * block_bytes
         shape = tuple(reversed(sizes))
@@ -248,7 +257,7 @@ class _Reader:
     def alignment(self, metadata: Mapping[str, Value]) -> int:
         value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1 << 20:
-            self.fail(f"general.alignment is {value!r}, a power of two is needed")
+            self.fail(f"general.alignment is {shown(value)}, a power of two is needed")
         if value & (value - 1):
             self.fail(f"general.alignment is {value}, a power of two is needed")
         return value
@@ -258,7 +267,9 @@ class _Reader:
         end = 0
         for name, info in sorted(tensors.items(), key=lambda item: item[1].start):
             if info.start + info.n_bytes > self.size:
-                self.fail(f"the tensor {name!r} ends at byte {info.start + info.n_bytes:,} of {self.size:,}")
+                self.fail(
+                    f"the tensor {shown(name)} ends at byte {info.start + info.n_bytes:,} of {self.size:,}"
+                )
             if info.start < end:
-                self.fail(f"the tensor {name!r} lies over the one before it")
+                self.fail(f"the tensor {shown(name)} lies over the one before it")
             end = info.start + info.n_bytes

@@ -9,7 +9,7 @@ import numpy as np
 
 from gemma_eval.errors import ModelNotFound
 from gemma_eval.gemma import gguf_package
-from gemma_eval.gemma.gguf_header import Header, TensorInfo
+from gemma_eval.gemma.gguf_header import Header, TensorInfo, shown
 from gemma_eval.gemma.gguf_names import in_folder
 from gemma_eval.gemma.tensors import STORED_AS, Array, Tensors, widen
 
@@ -20,7 +20,7 @@ def load(path: Path, header: Header) -> Tensors:
     for name, info in header.tensors.items():
         folder_name = in_folder(name)
         if folder_name is None:
-            raise ModelNotFound(f"{path}: holds the tensor {name}, which a Gemma 2 or 3 does not have")
+            raise ModelNotFound(f"{path}: holds the tensor {shown(name)}, which a Gemma 2 or 3 does not have")
         named[folder_name] = GgufTensor(file=path, name=name, info=info)
     return Tensors(where=path, named=named, convention="gguf")
 
@@ -58,7 +58,7 @@ class GgufTensor:
             values = gguf.quants.dequantize(rows, gguf.GGMLQuantizationType[info.dtype])
         except NotImplementedError:
             raise ModelNotFound(
-                f"{self.file}: {self.name} is of type {info.dtype}, which cannot be unpacked; "
+                f"{self.file}: {shown(self.name)} is of type {info.dtype}, which cannot be unpacked; "
                 "export the model as F32, F16, BF16, Q8_0 or Q4_0"
             ) from None
         return self._whole(values)

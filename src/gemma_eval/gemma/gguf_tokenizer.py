@@ -9,12 +9,9 @@ import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 
 from gemma_eval.errors import ModelNotFound
-from gemma_eval.gemma.gguf_header import Header, Value
-from gemma_eval.gemma.gguf_vocabulary import CONTROL, NORMAL, UNKNOWN, USER_DEFINED
+from gemma_eval.gemma.gguf_header import Header, Value, shown
+from gemma_eval.gemma.gguf_vocabulary import CONTROL, NORMAL, SPACE, UNKNOWN, USER_DEFINED
 from gemma_eval.gemma.tokenizer import TURN_ENDS, Tokenizer
-
-SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
-"""What SentencePiece writes for a space."""
 
 
 def load(path: Path, header: Header) -> Tokenizer:
@@ -26,8 +23,8 @@ def load(path: Path, header: Header) -> Tokenizer:
     kind = given.text("model")
     if kind not in _BUILD:
         raise ModelNotFound(
-            f'{path}: a tokenizer of kind "{kind}" is not supported by numpy_gemma, '
-            f"which reads {' and '.join(_BUILD)}; llama.cpp's own server runs such a file"
+            f"{path}: a tokenizer of kind {shown(kind)} is not supported by numpy_gemma, "
+            f"which reads {' and '.join(_BUILD)}; run it with llama.cpp"
         )
     tokens = given.texts("tokens")
     kinds = given.numbers("token_type", len(tokens), default=NORMAL)
@@ -36,7 +33,7 @@ def load(path: Path, header: Header) -> Tokenizer:
     except ModelNotFound:
         raise
     except Exception as error:  # the library raises bare Exception for a vocabulary that contradicts itself
-        raise ModelNotFound(f"{path}: its tokenizer cannot be built: {error}") from error
+        raise ModelNotFound(f"{path}: its tokenizer cannot be built: {shown(str(error))}") from error
     for special in (False, True):
         built.add_tokens(list(_added(tokens, kinds, special=special)))
     template = header.metadata.get("tokenizer.chat_template")
@@ -57,13 +54,13 @@ class _Metadata:
     def text(self, key: str, default: str | None = None) -> str:
         value = self.metadata.get(f"tokenizer.ggml.{key}", default)
         if not isinstance(value, str):
-            raise ModelNotFound(f"{self.path}: tokenizer.ggml.{key} is {_shown(value)}, a text is needed")
+            raise ModelNotFound(f"{self.path}: tokenizer.ggml.{key} is {shown(value)}, a text is needed")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.metadata.get(f"tokenizer.ggml.{key}")
         if not isinstance(value, tuple) or not all(isinstance(entry, str) for entry in value):
-            raise ModelNotFound(f"{self.path}: tokenizer.ggml.{key} is {_shown(value)}, texts are needed")
+            raise ModelNotFound(f"{self.path}: tokenizer.ggml.{key} is {shown(value)}, texts are needed")
         return tuple(map(str, value))
 
     def numbers(self, key: str, size: int, *, default: float | None = None) -> tuple[float, ...]:
@@ -77,7 +74,7 @@ class _Metadata:
             or not all(isinstance(x, int | float) for x in value)
         ):
             raise ModelNotFound(
-                f"{self.path}: tokenizer.ggml.{key} is {_shown(value)}, {size} numbers are needed"
+                f"{self.path}: tokenizer.ggml.{key} is {shown(value)}, {size} numbers are needed"
             )
         return tuple(float(entry) for entry in value)
 
@@ -85,18 +82,12 @@ class _Metadata:
         return bool(self.metadata.get(f"tokenizer.ggml.{key}", default))
 
 
-def _shown(value: Value | None) -> str:
-    if value is None:
-        return "missing"
-    return f"a list of {len(value)}" if isinstance(value, tuple) else repr(value)[:40]
-
-
 def _byte_level(given: _Metadata, tokens: Sequence[str], kinds: Sequence[float]) -> tokenizers.Tokenizer:
     """Return byte-level BPE; the merges are in their order."""
     pre = given.text("pre", "default")
     if pre not in _SPLITS:
         raise ModelNotFound(
-            f'{given.path}: text is split in the way "{pre}", which is not supported by numpy_gemma; '
+            f"{given.path}: text is split in the way {shown(pre)}, which is not supported by numpy_gemma; "
             f"known: {', '.join(_SPLITS)}"
         )
     merges = [_pair(merge) for merge in given.texts("merges")]

@@ -14,6 +14,8 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """The kinds of tokens. Source: ggml-org/llama.cpp:include/llama.h, `llama_token_type`."""
 
 END_OF_TURN = "<end_of_turn>"
+SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
+"""What SentencePiece writes for a space."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,15 +57,18 @@ def load(folder: Path, *, size: int) -> Vocabulary:
     sentencepiece = bool(model.get("byte_fallback"))
     pre = "default" if sentencepiece else _pre(content.get("pre_tokenizer"), path)
     tokens = tuple(numbered.get(index, f"[PAD{index}]") for index in range(size))
+    kinds = tuple(_kinds(tokens, numbered, added, sentencepiece=sentencepiece))
     merges = tuple(_merges(model))
+    if not merges:
+        raise ModelNotFound(f"{path}: has no merges; llama.cpp loads no tokenizer without")
     ids = {token: index for index, token in enumerate(tokens)}
     settings = read_optional_json(folder / "tokenizer_config.json")
     config = read_json(folder / "config.json")
     return Vocabulary(
         model="llama" if sentencepiece else "gpt2",
         pre=pre,
-        tokens=tokens,
-        kinds=tuple(_kinds(tokens, numbered, added, sentencepiece=sentencepiece)),
+        tokens=tuple(map(_written, tokens, kinds)) if sentencepiece else tokens,
+        kinds=kinds,
         merges=() if sentencepiece else tuple(" ".join(pair) for pair in merges),
         scores=_scores(tokens, merges) if sentencepiece else (),
         bos=_special(settings, config, "bos", ids),
@@ -148,6 +153,11 @@ def _kinds(
             yield BYTE
         else:
             yield NORMAL
+
+
+def _written(token: str, kind: int) -> str:
+    """Return how a SentencePiece token is written: those found in the text itself have its spaces."""
+    return token.replace(SPACE, " ") if kind == USER_DEFINED else token
 
 
 def _is_byte(token: str) -> bool:

@@ -17,6 +17,7 @@ from gemma_eval.gemma.architecture import Architecture
 from gemma_eval.gemma.gguf_architecture import query_size
 from gemma_eval.gemma.gguf_names import NORM, in_gguf
 from gemma_eval.gemma.tensors import Array, StoredTensor, find_tensors
+from gemma_eval.records import RopeScaling
 
 Dtype = Literal["F32", "F16", "Q8_0", "Q4_0"]
 DTYPES: tuple[Dtype, ...] = ("F32", "F16", "Q8_0", "Q4_0")
@@ -128,11 +129,11 @@ def _describe(writer: Any, shape: Architecture, folder: Path, dtype: Dtype, gguf
 def _pattern(shape: Architecture, folder: Path) -> int | list[bool]:
     """Return n when every n-th layer is global, else whether each layer is local."""
     number = len(shape.layers)
-    for pattern in (2,) if shape.family == "gemma2" else range(1, number + 1):
+    if "local" not in shape.layers:
+        raise ModelNotFound(f"{folder}: llama.cpp runs no Gemma whose layers are all global")
+    for pattern in range(2, number + 2):
         if shape.layers == tuple("local" if (i + 1) % pattern else "global" for i in range(number)):
             return pattern
-    if shape.family == "gemma2":
-        raise ModelNotFound(f"{folder}: GGUF knows a Gemma 2 with every second layer global, no other")
     return [kind == "local" for kind in shape.layers]
 
 
@@ -141,14 +142,24 @@ def _describe_rope(writer: Any, shape: Architecture, folder: Path, gguf: Any) ->
     writer.add_rope_freq_base(wide.theta)
     writer.add_rope_freq_base_swa(near.theta)
     scaling = wide.scaling
-    if scaling.rope_type == "default":
+    if scaling == near.scaling == RopeScaling():
         return
-    if scaling.rope_type not in ("linear", "yarn"):
-        raise ModelNotFound(f"{folder}: GGUF has no words for RoPE scaling of type {scaling.rope_type}")
+    if near.scaling != (scaling if shape.family == "gemma2" else RopeScaling()):
+        raise ModelNotFound(f"{folder}: GGUF scales all layers of a Gemma 2 and the global ones of a Gemma 3")
+    if not _sayable(scaling):
+        raise ModelNotFound(f"{folder}: GGUF has no words for its RoPE scaling of type {scaling.rope_type}")
     writer.add_rope_scaling_type(gguf.RopeScalingType[scaling.rope_type.upper()])
     writer.add_rope_scaling_factor(scaling.factor)
     if scaling.rope_type == "yarn":
         writer.add_rope_scaling_orig_ctx_len(wide.original_tokens)
+        writer.add_rope_scaling_yarn_beta_fast(scaling.beta_fast)
+        writer.add_rope_scaling_yarn_beta_slow(scaling.beta_slow)
+
+
+def _sayable(scaling: RopeScaling) -> bool:
+    """Whether llama.cpp computes the scaling from what a GGUF file can say of it."""
+    unsaid = (scaling.attention_factor, scaling.mscale, scaling.mscale_all_dim)
+    return scaling.rope_type in ("linear", "yarn") and unsaid == (None,) * 3 and scaling.truncate
 
 
 def _describe_tokenizer(writer: Any, shape: Architecture, folder: Path) -> None:  # noqa: ANN401
