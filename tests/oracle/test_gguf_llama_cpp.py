@@ -36,18 +36,6 @@ CONFIGS: Mapping[str, Mapping[str, object]] = {
         "rope_theta": 10_000.0,
         "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32},
     },
-    "gemma3 with YaRN of other bounds": {
-        "rope_theta": 10_000.0,
-        "head_dim": 16,
-        "query_pre_attn_scalar": 16,
-        "rope_scaling": {
-            "rope_type": "yarn",
-            "factor": 4.0,
-            "original_max_position_embeddings": 32,
-            "beta_fast": 4.0,
-            "beta_slow": 0.5,
-        },
-    },
     "gemma3 with a final softcap": {"final_logit_softcapping": 1.5},
     "gemma2 with layers in no pattern": {"model_type": "gemma2", "layer_types": [GLOBAL, LOCAL, LOCAL]},
     "gemma2 with a pattern of 3": {
@@ -125,18 +113,6 @@ PLANTED: Mapping[str, tuple[str, Callable[[Architecture], Architecture]]] = {
     ),
     "final softcap left out": ("gemma3 with a final softcap", lambda a: replace(a, final_softcap=None)),
     "scale of the head": ("gemma3 with another scale", lambda a: replace(a, query_scale=8**-0.5 * 0.9)),
-    "bounds of YaRN ignored": (
-        "gemma3 with YaRN of other bounds",
-        lambda a: replace(
-            a,
-            rope={
-                "local": a.rope["local"],
-                "global": replace(
-                    a.rope["global"], scaling=replace(a.rope["global"].scaling, beta_fast=32.0, beta_slow=1.0)
-                ),
-            },
-        ),
-    ),
     "softcap left out": ("gemma2", lambda a: replace(a, attention_softcap=None)),
     "global base on local layers": (
         "gemma3 with another base",

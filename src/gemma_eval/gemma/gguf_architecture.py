@@ -152,8 +152,8 @@ def _scaling(given: _Metadata) -> dict[str, object]:
     kind = given.value("rope.scaling.type") or "linear"
     if kind not in ("none", "linear", "yarn"):
         given.fail(f"RoPE scaling of type {shown(kind)} is not supported in a GGUF file; linear and yarn are")
-    for key in ("attn_factor", "yarn_attn_factor", "yarn_ext_factor", "yarn_log_multiplier"):
-        if given.value(f"rope.scaling.{key}") not in _NEUTRAL:
+    for key, neutral in _NEUTRAL.items():
+        if given.value(f"rope.scaling.{key}") not in (None, -1, neutral):
             given.fail(f"{given.family}.rope.scaling.{key} is not supported by numpy_gemma")
     factor = given.positive("rope.scaling.factor", given.positive("rope.scale_linear", 1.0))
     if kind == "none" or (kind == "linear" and factor == 1):
@@ -166,8 +166,15 @@ def _scaling(given: _Metadata) -> dict[str, object]:
         "original_max_position_embeddings": given.size(
             "rope.scaling.original_context_length", given.size("context_length")
         ),
-        **given.positives(beta_fast="rope.scaling.yarn_beta_fast", beta_slow="rope.scaling.yarn_beta_slow"),
     }
 
 
-_NEUTRAL = (None, 0, 1, -1)
+_NEUTRAL: Mapping[str, float] = {
+    "attn_factor": 1,
+    "yarn_attn_factor": 1,
+    "yarn_ext_factor": 1,
+    "yarn_log_multiplier": 0,
+    "yarn_beta_fast": 32,
+    "yarn_beta_slow": 1,
+}
+"""What llama.cpp does not read for a Gemma may say only what llama.cpp does."""

@@ -152,14 +152,17 @@ def _describe_rope(writer: Any, shape: Architecture, folder: Path, gguf: Any) ->
     writer.add_rope_scaling_factor(scaling.factor)
     if scaling.rope_type == "yarn":
         writer.add_rope_scaling_orig_ctx_len(wide.original_tokens)
-        writer.add_rope_scaling_yarn_beta_fast(scaling.beta_fast)
-        writer.add_rope_scaling_yarn_beta_slow(scaling.beta_slow)
 
 
 def _sayable(scaling: RopeScaling) -> bool:
     """Whether llama.cpp computes the scaling from what a GGUF file can say of it."""
-    unsaid = (scaling.attention_factor, scaling.mscale, scaling.mscale_all_dim)
-    return scaling.rope_type in ("linear", "yarn") and unsaid == (None,) * 3 and scaling.truncate
+    said = RopeScaling(
+        rope_type=scaling.rope_type,
+        factor=scaling.factor,
+        original_max_position_embeddings=scaling.original_max_position_embeddings,
+        apply_to=scaling.apply_to,
+    )
+    return scaling.rope_type in ("linear", "yarn") and scaling == said
 
 
 def _describe_tokenizer(writer: Any, shape: Architecture, folder: Path) -> None:  # noqa: ANN401
