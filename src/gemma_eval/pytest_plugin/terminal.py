@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from textwrap import wrap
 
 from gemma_eval.records import Group, Report, Summary
 from gemma_eval.report import numbers
+from gemma_eval.report.groups import groups_of
+from gemma_eval.report.untimed import untimed
 
 WIDTH = 80
 _HEADER = ("profile", "template", "score [95 %]", "TTFT p50/p95", "tokens/s", "memory", "n")
@@ -52,6 +55,8 @@ def ending(report: Report) -> list[Line]:
         shown.append(Line(f"{failed} without an answer: they count as missing, not as 0", {"red": True}))
     if unscored:
         shown.append(Line(f"{unscored} with a check that could not be scored", {"yellow": True}))
+    for sentence in untimed(report, groups_of(report)):
+        shown += map(Line, wrap(sentence, WIDTH))
     if recorded < planned:
         missing = "1 trial is" if planned - recorded == 1 else f"{planned - recorded} trials are"
         text = f"interrupted: {missing} missing, the report is partial and says so"

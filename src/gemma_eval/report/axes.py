@@ -10,10 +10,11 @@ from gemma_eval.report import charts
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tick:
-    """A mark on an axis."""
+    """A mark on an axis, with a second line `below` its label where there is more to say."""
 
     at: float
     label: str
+    below: str = ""
 
 
 def across(frame: charts.Box, ticks: Sequence[float], *, is_log: bool = False) -> charts.Scale:

@@ -109,7 +109,11 @@ def _ttfts_s(outcome: Outcome) -> tuple[float, ...]:
 
 
 def _gaps_s(outcome: Outcome) -> tuple[float, ...]:
-    return () if outcome.generation is None else token_gaps_s(outcome.generation)
+    """Return the gaps of an answer that has times of its own: none of a batch, and none of a text read."""
+    measurement = outcome.measurement
+    if outcome.generation is None or measurement is None or measurement.max_stall_s is None:
+        return ()
+    return token_gaps_s(outcome.generation)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

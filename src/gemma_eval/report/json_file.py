@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gemma_eval.records import Outcome, Report
+from gemma_eval.report.series import planes, variations
 from gemma_eval.wire import Plain, dump
 
 SCHEMA_VERSION = 1
@@ -18,6 +19,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class JsonFile:
     """Writes `results.json`: `schema_version`, `run`, `summaries` and `outcomes`, as the records name them.
 
+    `variations` has the scores over what a suite varied: what the figures of the page are drawn from.
     An outcome also has its `key`, `score` and `passed`. `gemma_eval.wire.load` rebuilds the records.
     Keys are sorted, so that equal reports give equal text. A lone surrogate is written as its escape.
     """
@@ -33,6 +35,8 @@ def _file(report: Report) -> Iterator[str]:
     yield f'{{\n"schema_version": {SCHEMA_VERSION},\n'
     yield f'"run": {_line(dump(report.run))},\n'
     yield f'"summaries": {_lines(dump(summary) for summary in report.summaries)},\n'
+    varied = (*variations(report), *planes(report))
+    yield f'"variations": {_lines(dump(variation) for variation in varied)},\n'
     yield f'"outcomes": {_lines(_outcome(outcome) for outcome in report.outcomes)}\n}}\n'
 
 

@@ -14,11 +14,13 @@ from gemma_eval.report import numbers
 from gemma_eval.report.findings import findings, headline, status
 from gemma_eval.report.groups import Groups, centre, group_of, groups_of
 from gemma_eval.report.markdown_text import fence, inline, sentence
+from gemma_eval.report.markdown_variables import tables
+from gemma_eval.report.untimed import untimed
 from gemma_eval.stats.percentiles import mean
 
 MOST_BYTES = 900 * 1024
 """The size that a report stays below: what code hosts still show."""
-_FACTS, _FAILURES, _GROUPS, _CASES, _ANSWERS = (kib * 1024 for kib in (30, 50, 60, 250, 300))
+_FACTS, _FAILURES, _GROUPS, _VARIED, _CASES, _ANSWERS = (kib * 1024 for kib in (30, 50, 60, 100, 250, 300))
 
 Cells = tuple[str, ...]
 T = TypeVar("T")
@@ -51,6 +53,7 @@ class Markdown:
         groups = groups_of(report)
         summaries = [_summary_row(groups, group) for group in groups.order]
         cases = [_case_row(outcomes) for outcomes in _cells(report.outcomes)]
+        varied = tables(report, groups)
         answers = [_answer(outcome) for outcome in report.outcomes if _lost_points(outcome)]
         return _environment().get_template("report.md.j2").render(
             run=report.run,
@@ -58,6 +61,8 @@ class Markdown:
             findings=findings(report, groups),
             failures=_fitting(_failures(report.outcomes), _texts_size, _FAILURES),
             summaries=_fitting(summaries, _row_size, _GROUPS),
+            untimed=untimed(report, groups),
+            varied=[(each, _fitting(each.rows, _row_size, _VARIED // len(varied))) for each in varied],
             cases=_fitting(cases, _row_size, _CASES),
             answers=_fitting(answers, _texts_size, _ANSWERS),
             facts=_fitting(_facts(report.run), _row_size, _FACTS),

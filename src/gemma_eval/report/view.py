@@ -12,8 +12,12 @@ from gemma_eval.report import charts, numbers
 from gemma_eval.report.distributions import Distribution, distributions
 from gemma_eval.report.findings import Finding, best, findings, wholeness
 from gemma_eval.report.groups import Groups, centre, groups_of, interval_of, overlap
+from gemma_eval.report.heat import HeatFigure, heat_figures
+from gemma_eval.report.lines import LineFigure, line_figures
 from gemma_eval.report.scatter import Scatter, scatter
+from gemma_eval.report.series import planes, variations
 from gemma_eval.report.trials import Fact, TrialRow, option, trial_rows
+from gemma_eval.report.untimed import untimed
 from gemma_eval.report.visible import visible
 
 BAR_WIDTH = 96
@@ -110,6 +114,9 @@ class Page:
     failures: tuple[FailureRow, ...]
     summaries: tuple[SummaryRow, ...]
     matrices: tuple[Matrix, ...]
+    lines: tuple[LineFigure, ...]
+    heats: tuple[HeatFigure, ...]
+    untimed: tuple[str, ...]
     distributions: tuple[Distribution, ...]
     scatter: Scatter | None
     trials: tuple[TrialRow, ...]
@@ -130,6 +137,9 @@ def page(report: Report) -> Page:
         failures=_failures(report),
         summaries=tuple(_summary_row(groups, group) for group in groups.order),
         matrices=tuple(_matrix(groups, model) for model in groups.models),
+        lines=line_figures(variations(report), groups),
+        heats=heat_figures(planes(report), groups),
+        untimed=untimed(report, groups),
         distributions=distributions(report, groups),
         scatter=scatter(groups),
         trials=trial_rows(report),
