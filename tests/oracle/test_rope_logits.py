@@ -76,8 +76,8 @@ def test_a_generation_turns_its_prompt_and_its_answer_alike(name: str) -> None:
     decoding = Decoding(scaled(name), capacity=len(IDS))
     decoding.prefill(IDS[:-3])
     for token in IDS[-3:]:
-        logits = decoding.step(token)
-    found, expected = log_probabilities(logits[None]), log_probabilities(EXPECTED[name][-1:])
+        logits = decoding.step((token,))
+    found, expected = log_probabilities(logits), log_probabilities(EXPECTED[name][-1:])
     assert np.abs(found - expected).max() <= TOLERANCE
 
 
