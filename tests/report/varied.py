@@ -27,11 +27,11 @@ class Varied:
     batch_size: int = 1
 
 
-def varied(shape: Varied = Varied(), *, seed: int = 5) -> Report:
-    """Return a run in which each model finds needles up to its reach, and one trial failed."""
+def varied(shape: Varied = Varied(), *, seed: int = 5, reach: float | None = None) -> Report:
+    """Return a run in which each model finds needles up to its reach, or all up to one `reach`."""
     random = Random(seed)  # noqa: S311 - a synthetic run, no secret
     outcomes = [
-        _outcome(model, length, depth, needle, shape, random)
+        _outcome(_Place(model=model, length=length, depth=depth, needle=needle), shape, random, reach)
         for length in LENGTHS
         for depth in DEPTHS
         for needle in range(1, shape.needles + 1)
@@ -40,7 +40,16 @@ def varied(shape: Varied = Varied(), *, seed: int = 5) -> Report:
     return report_of(outcomes)
 
 
-def _outcome(model: str, length: float, depth: float, needle: int, shape: Varied, random: Random) -> Outcome:
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    model: str
+    length: float
+    depth: float
+    needle: int
+
+
+def _outcome(place: _Place, shape: Varied, random: Random, reach: float | None) -> Outcome:
+    length, depth, needle = place.length, place.depth, place.needle
     cell = a_cell()
     read = shape.scorer == "likelihood"
     case = replace(
@@ -54,9 +63,9 @@ def _outcome(model: str, length: float, depth: float, needle: int, shape: Varied
         cluster=f"needle {needle}",
         variables={"length": length, "depth": depth},
     )
-    spec = replace(cell.model, name=model)
+    spec = replace(cell.model, name=place.model)
     trial = Trial(cell=replace(cell, case=case, model=spec), repeat=0, seed=needle)
-    chance = 1 / (1 + (length / REACH[model]) ** 2) * (0.8 if depth == 0.5 else 1.0)
+    chance = 1 / (1 + (length / (reach or REACH[place.model])) ** 2) * (0.8 if depth == 0.5 else 1.0)
     made = an_outcome()
     assert made.generation is not None
     assert made.measurement is not None

@@ -194,7 +194,7 @@ def _ticks(
     if len(values) > MOST_VALUE_TICKS:
         spread = charts.log_ticks if x.kind == "log" else charts.nice_ticks
         inside = [tick for tick in spread(values[0], values[-1]) if x.low <= tick <= x.high]
-        return tuple(Tick(at=x(tick), label=f"{tick:g}") for tick in inside)
+        return tuple(Tick(at=x(tick), label=value_text(tick)) for tick in inside)
     ticks: list[Tick] = []
     end = float("-inf")
     for value in values:

@@ -1,0 +1,239 @@
+"""The scores at each value of a variable are those of its cases, and figures show them where they lie."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from gemma_eval.records import Failure, Group, Outcome, Report
+from gemma_eval.report.groups import group_of, groups_of
+from gemma_eval.report.heat import heat_figures
+from gemma_eval.report.lines import LineFigure, line_figures
+from gemma_eval.report.scatter import SHAPES
+from gemma_eval.report.series import Variation, planes, variations
+from gemma_eval.stats.intervals import wilson
+from tests.report.example import Shape, example, report_of
+from tests.report.varied import DEPTHS, LENGTHS, REACH, Varied, varied
+
+REPORT = varied()
+READ = varied(Varied(scorer="likelihood", needles=3))
+GROUPS = groups_of(REPORT)
+
+
+def figures(report: Report) -> tuple[LineFigure, ...]:
+    """Return the line figures of a report."""
+    return line_figures(variations(report), groups_of(report))
+
+
+def changed(outcome: Outcome, **fields: object) -> Outcome:
+    """Return the outcome with other fields of its case."""
+    cell = outcome.trial.cell
+    case = replace(cell.case, **fields)  # type: ignore[arg-type]
+    return replace(outcome, trial=replace(outcome.trial, cell=replace(cell, case=case)))
+
+
+def counted(report: Report, name: str) -> dict[tuple[Group, float], tuple[int, int]]:
+    """Count right answers and answers by group and value, straight from the outcomes."""
+    found: dict[tuple[Group, float], list[float]] = defaultdict(list)
+    for outcome in report.outcomes:
+        found[group_of(outcome), outcome.trial.cell.case.variables[name]].append(outcome.score or 0.0)
+    return {key: (sum(map(int, scores)), len(scores)) for key, scores in found.items()}
+
+
+def disagreeing(variation: Variation, expected: Mapping[tuple[Group, float], tuple[int, int]]) -> int:
+    """Count the points whose mean, n or Wilson interval is not that of the counts."""
+    wrong = 0
+    for point in variation.points:
+        right, n = expected[point.group, point.at[0]]
+        interval = wilson(right, n)
+        fits = point.n == n and point.value == pytest.approx(right / n)
+        wrong += not (fits and point.interval == (interval.low, interval.high) and point.method == "wilson")
+    return wrong
+
+
+def test_every_point_is_the_mean_of_its_cases_with_its_interval() -> None:
+    """Over each variable, for each group."""
+    by_length, by_depth = variations(REPORT)
+    assert (by_length.variables, by_depth.variables) == (("length",), ("depth",))
+    assert len(by_length.points) == len(REACH) * len(LENGTHS)
+    assert disagreeing(by_length, counted(REPORT, "length")) == 0
+    assert disagreeing(by_depth, counted(REPORT, "depth")) == 0
+
+
+def test_a_point_of_other_cases_would_be_noticed() -> None:
+    """The comparison above can fail: one trial less."""
+    less = counted(report_of(REPORT.outcomes[1:]), "length")
+    assert disagreeing(variations(REPORT)[0], less) == 1
+
+
+def test_repeats_of_a_case_are_one_datum() -> None:
+    """As in summaries: ten repeats of one question are not ten questions."""
+    once = [outcome for outcome in REPORT.outcomes if outcome.trial.cell.case.variables["depth"] == 0]
+    twice = [replace(each, trial=replace(each.trial, repeat=repeat)) for each in once for repeat in (0, 1)]
+    (alone,), (again,) = variations(report_of(once)), variations(report_of(twice))
+    assert alone.points == again.points
+
+
+def test_a_case_that_failed_is_missing_and_not_wrong() -> None:
+    """A value without any score has no point, and the line is broken there."""
+    failure = Failure(kind="context_overflow", message="too long")
+    at_32 = [
+        replace(each, generation=None, measurement=None, scores=(), failure=failure)
+        if each.trial.cell.case.variables["length"] == 32
+        else each
+        for each in varied(Varied(models=("pocket",))).outcomes
+    ]
+    report = report_of(at_32)
+    point = next(each for each in variations(report)[0].points if each.at == (32.0,))
+    assert (point.value, point.n, point.missing) == (None, 0, 3 * 8)
+    (line,) = figures(report)[0].lines
+    assert len(line.dots) == len(LENGTHS) - 1
+    assert line.path.count("M") == 2
+    assert figures(report)[0].rows[2].n == "0 (24 missing)"
+
+
+def test_a_run_without_variables_has_no_figure() -> None:
+    """Nor has one in which the variables have one value each, or nothing was checked."""
+    for report in (
+        example(Shape(cases=3)),
+        report_of([]),
+        report_of(REPORT.outcomes[:2]),
+        report_of([changed(outcome, checks=()) for outcome in REPORT.outcomes]),
+    ):
+        assert variations(report) == ()
+        assert planes(report) == ()
+
+
+def test_series_and_suites_are_kept_apart() -> None:
+    """Two series with the same variables are two figures; without a series the suite names them."""
+    other = [changed(outcome, series="passkey") for outcome in REPORT.outcomes]
+    nameless = [changed(outcome, series=None) for outcome in REPORT.outcomes]
+    titles = [figure.title for figure in figures(report_of([*REPORT.outcomes, *other, *nameless]))]
+    assert titles == [
+        f"Score by {name}: {series}"
+        for series in ("needle", "passkey", "example")
+        for name in ("length", "depth")
+    ]
+
+
+def test_lines_differ_in_more_than_colour() -> None:
+    """Each has a marker of its own, and every point its words."""
+    figure = figures(REPORT)[0]
+    assert [line.name for line in figure.lines] == list(REACH)
+    assert len({(line.colour, line.shape) for line in figure.lines}) == len(REACH) <= SHAPES
+    words = figure.lines[0].dots[0].words
+    assert words.startswith("pocket, 8: 0.")
+    assert "[" in words
+
+
+def test_points_lie_in_the_frame_where_their_values_are() -> None:
+    """Higher is better, so upwards is a smaller y; longer is further right; no two lines hide each other."""
+    for figure in (*figures(REPORT), *figures(READ)):
+        box = figure.frame
+        for line in figure.lines:
+            assert [dot.x for dot in line.dots] == sorted(dot.x for dot in line.dots)
+            for dot in line.dots:
+                assert box.left <= dot.x <= box.left + box.width
+                assert box.top <= dot.y_high <= dot.y <= dot.y_low <= box.top + box.height
+        assert len({dot.x for line in figure.lines for dot in line.dots}) == sum(
+            len(line.dots) for line in figure.lines
+        )
+
+
+def test_the_axis_of_lengths_tells_the_prompt_tokens() -> None:
+    """The mean that was measured there, below the value; no other variable has any."""
+    by_length, by_depth = figures(REPORT)
+    assert [tick.label for tick in by_length.x_ticks] == ["8", "16", "32", "64", "128"]
+    tokens = [20 + 9 * length + 4.5 for length in LENGTHS]
+    assert [tick.below for tick in by_length.x_ticks] == [f"{round(n):,}".replace(",", " ") for n in tokens]
+    assert by_length.x_title == "length, log scale; below: mean prompt tokens"
+    assert by_depth.x_title == "depth"
+    assert {tick.below for tick in by_depth.x_ticks} == {""}
+
+
+def test_labels_that_would_touch_are_left_out() -> None:
+    """The tick stays; many values have round ticks instead."""
+    near = [
+        changed(outcome, variables={"x": 1000.0 + index % 10 if index % 3 else 2000.0})
+        for index, outcome in enumerate(REPORT.outcomes)
+    ]
+    (figure,) = figures(report_of(near))
+    assert [tick.label for tick in figure.x_ticks if tick.label] == ["1 000", "2 000"]
+    assert len(figure.x_ticks) > 5
+    many = [changed(each, variables={"x": float(index % 40)}) for index, each in enumerate(REPORT.outcomes)]
+    (figure,) = figures(report_of(many))
+    assert [tick.label for tick in figure.x_ticks] == ["0", "10", "20", "30", "40"]
+    wide = [
+        changed(outcome, variables={"x": 2.0 ** (index % 14)})
+        for index, outcome in enumerate(REPORT.outcomes)
+    ]
+    (figure,) = figures(report_of(wide))
+    assert figure.x_ticks[-1].label == "10 000"
+
+
+def test_what_was_read_is_drawn_as_probability_with_its_perplexity() -> None:
+    """That of all tokens of a point: one over their geometric mean."""
+    variation = variations(READ)[0]
+    assert variation.is_likelihood
+    figure = figures(READ)[0]
+    assert figure.title == "Probability per token by length: needle"
+    assert figure.y_title == "probability per token"
+    point = variation.points[0]
+    read = [
+        outcome.generation
+        for outcome in READ.outcomes
+        if group_of(outcome) == point.group and outcome.trial.cell.case.variables["length"] == point.at[0]
+    ]
+    product = math.prod(math.exp(p) for each in read if each for p in each.log_probabilities or ())
+    tokens = sum(len(each.log_probabilities or ()) for each in read if each)
+    assert point.perplexity == pytest.approx(product ** (-1 / tokens))
+    assert point.perplexity != pytest.approx(product ** (-1 / (tokens - 1)), rel=1e-3)
+    assert variations(REPORT)[0].points[0].perplexity is None
+
+
+def test_a_perplexity_past_all_floats_is_not_invented() -> None:
+    """It is a dash."""
+    beyond = [
+        replace(outcome, generation=replace(outcome.generation, log_probabilities=(-1e6,)))
+        for outcome in READ.outcomes
+        if outcome.generation is not None
+    ]
+    assert {point.perplexity for point in variations(report_of(beyond))[0].points} == {None}
+
+
+def test_two_variables_make_a_map_for_each_group() -> None:
+    """Lengths across, depths down, each cell the mean of its cases; darker is better."""
+    (figure,) = heat_figures(planes(REPORT), GROUPS)
+    assert (figure.across, figure.down) == ("length", "depth")
+    assert [each.name for each in figure.maps] == list(REACH)
+    first = figure.maps[0]
+    assert first.columns == ("8", "16", "32", "64", "128")
+    assert [row.value for row in first.rows] == ["0", "0.5", "1"]
+    scores = [
+        outcome.score or 0.0
+        for outcome in REPORT.outcomes
+        if outcome.trial.cell.model.name == "pocket"
+        and outcome.trial.cell.case.variables == {"length": 16.0, "depth": 0.5}
+    ]
+    cell = first.rows[1].cells[1]
+    assert cell is not None
+    assert cell.score == f"{sum(scores) / len(scores):.2f}"
+    assert cell.words.endswith("], 8 cases")
+    cells = [cell for each in figure.maps for row in each.rows for cell in row.cells if cell is not None]
+    shades = {float(cell.score): cell.shade for cell in cells}
+    assert [shades[score] for score in sorted(shades)] == sorted(shades.values())
+
+
+def test_a_place_that_was_not_asked_is_an_empty_cell() -> None:
+    """Not a score of 0."""
+    some = [
+        outcome
+        for outcome in REPORT.outcomes
+        if outcome.trial.cell.case.variables != {"length": LENGTHS[0], "depth": DEPTHS[0]}
+    ]
+    (figure,) = heat_figures(planes(report_of(some)), GROUPS)
+    assert {each.rows[0].cells[0] for each in figure.maps} == {None}
