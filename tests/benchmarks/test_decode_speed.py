@@ -74,7 +74,7 @@ def fastest(action: Callable[[], object], *, times: int = 30) -> float:
 def test_decode_speed(benchmark: Benchmark, model: Transformer, tokens: int) -> None:
     """One token after a context of some length."""
     decoding = after(model, tokens)
-    benchmark.pedantic(decoding.step, (7,), rounds=500, warmup_rounds=20)
+    benchmark.pedantic(decoding.step, ((7,),), rounds=500, warmup_rounds=20)
 
 
 @pytest.mark.parametrize("tokens", [64, 256])
@@ -87,10 +87,10 @@ def test_reading_a_prompt_at_once_is_much_faster_than_token_by_token(model: Tran
     """A matrix product reads 256 tokens in less than half the time of 256 steps."""
     decoding = after(model, 64)
     at_once = fastest(lambda: after(model, 256), times=5) / 256
-    assert at_once < fastest(lambda: decoding.step(7)) / 2
+    assert at_once < fastest(lambda: decoding.step((7,))) / 2
 
 
 def test_a_step_does_not_grow_with_the_context_as_attention_over_all_of_it_would(model: Transformer) -> None:
     """Half the layers are local: 16 times the context costs less than twice the time at this size."""
     near, far = after(model, 64), after(model, 1024)
-    assert fastest(lambda: far.step(7)) < 2 * fastest(lambda: near.step(7))
+    assert fastest(lambda: far.step((7,))) < 2 * fastest(lambda: near.step((7,)))

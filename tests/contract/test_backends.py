@@ -11,6 +11,8 @@ from gemma_eval import plugins
 from gemma_eval.protocols import Backend
 from gemma_eval.records import ModelSpec
 from tests.contract.backend_contract import BackendContract
+from tests.contract.batch_contract import BatchContract
+from tests.contract.reading_contract import ReadingContract
 from tests.gemma.tiny import write_model
 
 POCKET = Path(__file__).parents[2] / "src" / "gemma_eval" / "pocket" / "model.safetensors"
@@ -34,7 +36,7 @@ class TestScripted(BackendContract):
         return load("scripted", context_tokens=64, options=options)
 
 
-class TestNumpyGemma(BackendContract):
+class TestNumpyGemma(BackendContract, BatchContract, ReadingContract):
     """The NumPy engine with random weights."""
 
     @pytest.fixture
@@ -44,7 +46,7 @@ class TestNumpyGemma(BackendContract):
 
 
 @pytest.mark.skipif(not POCKET.exists(), reason="the pocket model has not been exported")
-class TestPocket(BackendContract):
+class TestPocket(BackendContract, BatchContract, ReadingContract):
     """The NumPy engine with the model that ships."""
 
     @pytest.fixture

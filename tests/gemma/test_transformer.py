@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gemma_eval.errors import ContextOverflow
 from gemma_eval.gemma import decode
 from gemma_eval.gemma.decode import PREFILL_TOKENS, Decoding, all_logits
-from gemma_eval.gemma.transformer import gelu_tanh, rms_norm
+from gemma_eval.gemma.layer import gelu_tanh, rms_norm
 from tests.gemma.tiny import write_model
 
 VALUES = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=9)
@@ -53,7 +53,7 @@ def test_a_prompt_longer_than_one_part_gives_the_logits_of_its_last_token(tmp_pa
     found = Decoding(model, capacity=len(ids) + 1)
     everything = all_logits(model, ids, at_once=len(ids))
     np.testing.assert_allclose(found.prefill(ids), everything[-1], atol=1e-4)
-    np.testing.assert_allclose(found.step(9), all_logits(model, [*ids, 9])[-1], atol=1e-4)
+    np.testing.assert_allclose(found.step((9,))[0], all_logits(model, [*ids, 9])[-1], atol=1e-4)
 
 
 def test_a_generation_leaves_nothing_behind_for_the_next(tmp_path: Path) -> None:
@@ -69,4 +69,4 @@ def test_more_tokens_than_there_is_room_for_are_an_error(tmp_path: Path) -> None
     decoding = Decoding(decode.load(write_model(tmp_path)), capacity=3)
     decoding.prefill([2, 9, 30])
     with pytest.raises(ContextOverflow):
-        decoding.step(4)
+        decoding.step((4,))

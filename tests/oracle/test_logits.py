@@ -52,7 +52,7 @@ def test_one_token_at_a_time_equals_transformers(name: str) -> None:
     """Decoding, with its ring caches, gives what the reference computes without any cache."""
     ids, logits = recorded(name)
     decoding = Decoding(MODELS[name], capacity=len(ids))
-    answers = [decoding.prefill(ids[:9]), *(decoding.step(token) for token in ids[9:])]
+    answers = [decoding.prefill(ids[:9]), *(decoding.step((token,))[0] for token in ids[9:])]
     assert np.abs(np.stack(answers) - logits[8:]).max() <= TOLERANCE
 
 

@@ -1,4 +1,4 @@
-"""Prefill and decode: one generation's state, fed with ids and answering with logits."""
+"""Prefill and decode: the state of one prompt and its answers, fed with ids and answering with logits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import numpy as np
 
 from gemma_eval.gemma import architecture, weights
 from gemma_eval.gemma.kv_cache import KVCache
+from gemma_eval.gemma.tails import Tails
 from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.transformer import Transformer
 
 PREFILL_TOKENS = 256
 """How many tokens of a prompt are read at once: enough for a matrix product, and a bound on the scores."""
+HEAD_TOKENS = 32
+"""For how many tokens of a text logits are made at once, since each has one per word of the vocabulary."""
 
 
 def load(folder: Path) -> Transformer:
@@ -23,28 +26,51 @@ def load(folder: Path) -> Transformer:
 
 
 class Decoding:
-    """The state of one generation."""
+    """The state of one prompt and of the answers to it, which go on in step."""
 
-    def __init__(self, model: Transformer, *, capacity: int) -> None:
-        """Make room for `capacity` tokens, prompt and answer together."""
+    def __init__(self, model: Transformer, *, capacity: int, answers: int = 1) -> None:
+        """Make room for `capacity` tokens, prompt and longest answer together."""
         self._model = model
+        self._answers = answers
         self._cache = KVCache(model.architecture, capacity=capacity)
 
     def prefill(self, ids: Sequence[int]) -> Array:
-        """Read a prompt of at least one token; return the logits [V] of what follows it."""
+        """Read a prompt of at least one token, once; return the logits [V] of what follows it."""
         for part in _parts(ids, PREFILL_TOKENS):
             hidden = self._model.read(part, self._cache)
+        self._tails = Tails(self._model.architecture, self._cache, answers=self._answers)
         return self._model.logits(hidden[-1:]).ravel()
 
-    def step(self, token: int) -> Array:
-        """Read one token; return the logits [V] of what follows it."""
-        return self._model.logits(self._model.read((token,), self._cache)).ravel()
+    def step(self, tokens: Sequence[int]) -> Array:
+        """Read one token of each answer; return the logits [B, V] of what follows them."""
+        return self._model.logits(self._model.step(tokens, self._tails))
+
+    def drop(self, row: int) -> None:
+        """Leave out an answer that has ended; the last one takes its place."""
+        self._tails.drop(row)
 
 
 def all_logits(model: Transformer, ids: Sequence[int], *, at_once: int = PREFILL_TOKENS) -> Array:
     """Return the logits [L, V] after every token of `ids`, read `at_once` tokens at a time."""
     cache = KVCache(model.architecture, capacity=len(ids))
     return np.concatenate([model.logits(model.read(part, cache)) for part in _parts(ids, at_once)])
+
+
+def log_probabilities(model: Transformer, ids: Sequence[int], *, first: int) -> tuple[float, ...]:
+    """Return the natural logarithm of the probability of each token from `first`, given all before it.
+
+    NaN or -inf where the arithmetic has failed.
+    """
+    cache = KVCache(model.architecture, capacity=len(ids))
+    hidden = np.concatenate([model.read(part, cache) for part in _parts(ids[:-1], PREFILL_TOKENS)])
+    found: list[float] = []
+    for start in range(first, len(ids), HEAD_TOKENS):
+        tokens = np.asarray(ids[start : start + HEAD_TOKENS])
+        logits = model.logits(hidden[start - 1 : start - 1 + len(tokens)]).astype(np.float64)
+        logits -= logits.max(axis=-1, keepdims=True)
+        chosen = logits[np.arange(len(tokens)), tokens]
+        found.extend((chosen - np.log(np.exp(logits).sum(axis=-1))).tolist())
+    return tuple(found)
 
 
 def _parts(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:

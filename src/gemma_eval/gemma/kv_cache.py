@@ -1,4 +1,4 @@
-"""The keys and values of the tokens read so far, in memory that is allocated once per generation."""
+"""The keys and values of a text read so far, in memory that is allocated once per generation."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ class LayerCache(Protocol):
         The last L of the T are the new ones, in order, and before them stand the positions before them. When
         L = 1 the order is free: attention is a sum, and keys carry their position in their rotation.
         """
+
+    def seen_after(self, length: int) -> tuple[Array, Array]:
+        """Return the keys and values [K, P, H], in order, that the position after the first `length` sees."""
 
 
 class KVCache:
@@ -60,6 +63,10 @@ class WholeCache:
         self._values[:, start:end] = values
         return self._keys[:, :end], self._values[:, :end]
 
+    def seen_after(self, length: int) -> tuple[Array, Array]:
+        """Return all of them, not copied."""
+        return self._keys[:, :length], self._values[:, :length]
+
 
 class RingCache:
     """The last W tokens, for a local layer: position p lies in slot p mod W of [K, W, H]."""
@@ -76,11 +83,15 @@ class RingCache:
             self._write(keys, values, start)
             held = min(start + 1, self._window)
             return self._keys[:, :held], self._values[:, :held]
-        past = np.arange(max(0, start - self._window + 1), start) % self._window
-        seen_keys = np.concatenate([self._keys[:, past], keys], axis=1)
-        seen_values = np.concatenate([self._values[:, past], values], axis=1)
+        past_keys, past_values = self.seen_after(start)
+        seen = np.concatenate([past_keys, keys], axis=1), np.concatenate([past_values, values], axis=1)
         self._write(keys, values, start)
-        return seen_keys, seen_values
+        return seen
+
+    def seen_after(self, length: int) -> tuple[Array, Array]:
+        """Return the last W - 1, for the window counts the position that looks."""
+        slots = np.arange(max(0, length - self._window + 1), length) % self._window
+        return self._keys[:, slots], self._values[:, slots]
 
     def _write(self, keys: Array, values: Array, start: int) -> None:
         """Store the last W of the new tokens."""
