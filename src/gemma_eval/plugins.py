@@ -188,5 +188,6 @@ class _BuiltIns:
 
     @hookimpl
     def register_commands(self, register: RegisterCommand) -> None:
+        register("model", "gemma_eval.cli.model:model")
         register("report", "gemma_eval.cli.report:report")
         register("runs", "gemma_eval.cli.runs:runs")

@@ -78,5 +78,5 @@ def _exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         gguf_write.write(folder, target, dtype=dtype)
     except OSError as error:
-        raise ModelNotFound(f"{target}: cannot be written: {error}; set XDG_CACHE_HOME") from error
+        raise ModelNotFound(f"{target}: cannot be written: {error.strerror or error}; set XDG_CACHE_HOME") from error
     return target

@@ -1,0 +1,48 @@
+"""`gemma-eval model`: work on the files of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from gemma_eval.errors import UnknownName, UsageError
+
+
+@click.group(short_help="Convert the files of a model.")
+def model() -> None:
+    """Convert the files of a model."""
+
+
+@model.command("export-gguf", short_help="Write a model as a GGUF file.")
+@click.argument("location")
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--dtype",
+    default="F16",
+    show_default=True,
+    help="How matrices are stored: F32, F16, Q8_0 (8.5 bits per weight) or Q4_0 (4.5).",
+)
+@click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
+def export_gguf(*, location: str, target: Path, dtype: str, force: bool) -> None:
+    """Write the Gemma 2 or 3 at LOCATION, a Hugging Face folder or @pocket, as the GGUF file TARGET.
+
+    The file runs in llama.cpp and here, with its tokenizer and chat template. Norms are always float32.
+    """
+    from gemma_eval.backends.model_files import locate  # here, so that --help loads no NumPy
+    from gemma_eval.gemma import gguf_write
+
+    known = {name.lower(): name for name in get_args(gguf_write.Dtype)}
+    if dtype.lower() not in known:
+        raise UnknownName("dtype", dtype.upper(), known.values())
+    folder = locate(location)
+    if not folder.is_dir():
+        raise UsageError(f"{location}: is a GGUF file already; give the folder that it was made from")
+    if target.exists() and not force:
+        raise UsageError(f"{target}: exists; give another name, or --force to replace it")
+    try:
+        gguf_write.write(folder, target, dtype=known[dtype.lower()])
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written: {error.strerror or error}") from error
+    click.echo(f"{target}: {target.stat().st_size:,} bytes, {known[dtype.lower()]}")
