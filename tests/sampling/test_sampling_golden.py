@@ -13,9 +13,10 @@ import pytest
 from gemma_eval.protocols import TransformFactory, Vocabulary
 from gemma_eval.records import SamplingProfile
 from gemma_eval.sampling.adaptive import AdaptiveP
-from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats, largest
+from gemma_eval.sampling.candidates import Candidates, CandidateTransform, Floats
 from gemma_eval.sampling.dynatemp import DynamicTemperature
 from gemma_eval.sampling.mirostat import Mirostat, MirostatV1, MirostatV2
+from gemma_eval.sampling.selection import largest
 from gemma_eval.sampling.stream import uniform_stream
 from tests.sampling.oracle import mt19937
 from tests.sampling.vectors import (

@@ -1,12 +1,11 @@
-"""Adaptive-p: draws favour a probability, which moves so that what was drawn has it on average."""
+"""Adaptive-p: draws favour tokens of some probability, which moves against that of what was drawn."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gemma_eval.sampling.candidates import Candidates
-from gemma_eval.sampling.draws import pick
-from gemma_eval.sampling.stream import Uniform
+from gemma_eval.sampling.stream import Uniform, pick
 
 
 class AdaptiveP:
@@ -33,13 +32,13 @@ class AdaptiveP:
 
     def draw(self, candidates: Candidates) -> int:
         """Return the id of the drawn token and move the aim."""
-        probabilities = candidates.probabilities()
+        probabilities = candidates.bag.probabilities
         distance = np.abs((probabilities - np.float32(self.aim)) / np.float32(_WIDTH))
-        favoured = candidates.with_logits(np.float32(_PEAK) - _SHARPNESS * distance**2 / (1 + distance))
-        position = pick(favoured.probabilities(), self._uniform)
+        favoured = np.float32(_PEAK) - _SHARPNESS * distance**2 / (1 + distance)
+        position = pick(candidates.each(lambda _: favoured), self._uniform)
         self._sum = float(probabilities[position]) + self._decay * self._sum
         self._weight = 1 + self._decay * self._weight
-        return int(candidates.ids[position])
+        return int(candidates.bag.ids[position])
 
 
 _WIDTH, _PEAK, _SHARPNESS = 0.3, 5.0, np.float32(10.0)

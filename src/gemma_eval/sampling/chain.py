@@ -59,7 +59,7 @@ class Sampler:
                 raise PluginError(
                     f"the transform {step!r} left no token to choose; it must leave at least one"
                 )
-        check_finite(float(candidates.logits.max()))
+        check_finite(float(candidates.bag.highest))
         return candidates
 
     @property

@@ -41,11 +41,12 @@ class TopNSigma(CandidateTransform):
 
     def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
         """Return those above the cut in their order."""
-        exact = candidates.logits.astype(np.float64)
+        exact = candidates.bag.logits.astype(np.float64)
         best = float(exact.max())
         exact -= exact.mean()
         sigma = float(np.sqrt(np.dot(exact, exact) / len(exact)))
-        return candidates.take(candidates.logits >= np.float32(max(best - self.n * sigma, _LOWEST)))
+        cut = np.float32(max(best - self.n * sigma, _LOWEST))
+        return candidates.where(lambda bag: bag.logits >= cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +84,5 @@ _LOWEST = float(np.finfo(np.float32).min)
 
 def _at_least(candidates: Candidates, level: float) -> Candidates:
     """Keep the probabilities of at least `level`; of those below it only the highest, ties and all."""
-    probabilities = candidates.probabilities()
-    return candidates.take(probabilities >= min(np.float32(level), probabilities.max()))
+    highest = candidates.bag.probabilities.max()
+    return candidates.where(lambda bag: bag.probabilities >= min(np.float32(level), highest))

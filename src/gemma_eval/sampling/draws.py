@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gemma_eval.sampling.candidates import Candidates
 from gemma_eval.sampling.stream import Uniform, draw
 
@@ -25,7 +22,7 @@ class Best:
 
     def draw(self, candidates: Candidates) -> int:
         """Return the id of the best token."""
-        return int(candidates.ids[candidates.logits.argmax()])
+        return int(candidates.best().bag.ids[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,4 @@ class ByProbability:
 
     def draw(self, candidates: Candidates) -> int:
         """Return the id of the drawn token."""
-        return int(candidates.ids[draw(candidates, self.uniform)])
-
-
-def pick(probabilities: NDArray[np.floating], uniform: Uniform) -> int:
-    """Return a position as std::discrete_distribution of libstdc++ does: one candidate spends no number."""
-    if len(probabilities) == 1:
-        return 0
-    exact = probabilities.astype(np.float64)
-    sums = np.cumsum(exact / exact.sum())
-    sums[-1] = 1.0
-    return int(np.searchsorted(sums, uniform(), side="left"))
+        return int(candidates.bag.ids[draw(candidates, self.uniform)])

@@ -80,18 +80,8 @@ class Dry(CandidateTransform):
     def _repeats(self, window: Indices) -> tuple[Indices, Indices]:
         """Return the tokens, ascending, that would lengthen a repeat, and the length of the longest each."""
         limit = self._limit(window)
-        ends = np.arange(len(window) - 1)
-        lengths = np.full(len(ends), -1)
-        length = 0
-        while len(ends):
-            if length >= self.allowed_length:
-                lengths[ends] = length
-            if length >= limit:
-                break
-            ends = ends[ends >= length]
-            ends = ends[window[ends - length] == window[-1 - length]]
-            length += 1
-        repeats = np.flatnonzero(lengths >= 0)
+        lengths = np.minimum(repeated(window, limit), limit)
+        repeats = np.flatnonzero(lengths >= max(self.allowed_length, 0))
         tokens, place = np.unique(window[repeats + 1], return_inverse=True)
         longest = np.zeros(len(tokens), dtype=np.intp)
         np.maximum.at(longest, place, lengths[repeats])
@@ -111,6 +101,45 @@ class Dry(CandidateTransform):
         return most
 
 
+def repeated(window: Indices, limit: int) -> Indices:
+    """Return for each place but the last how many tokens up to it are those that end `window` [n].
+
+    Beyond `limit` nothing need be counted. Repeats are few or short as a rule, and are followed all at once;
+    where they are many and long, they are counted in one walk.
+    """
+    lengths = np.zeros(len(window) - 1, dtype=np.intp)
+    ends = np.arange(len(lengths))
+    for length in range(limit):
+        ends = ends[ends >= length]
+        ends = ends[window[ends - length] == window[-1 - length]]
+        if not len(ends):
+            break
+        lengths[ends] = length + 1
+        if len(ends) * (limit - length) > _MANY:
+            return np.array(_z_values(window[::-1].tolist())[:0:-1], dtype=np.intp)
+    return lengths
+
+
+def _z_values(text: list[int]) -> list[int]:
+    """Return for each place of `text` how far what begins there is as the beginning of all, in linear time.
+
+    Source: Gusfield 1997, Algorithms on Strings, Trees and Sequences, section 1.4.
+    """
+    size = len(text)
+    values = [size] + [0] * (size - 1)
+    left = right = 0  # the known match that reaches farthest: text[left:right] == text[: right - left]
+    for place in range(1, size):
+        known = min(values[place - left], right - place) if place < right else 0
+        while place + known < size and text[known] == text[place + known]:
+            known += 1
+        values[place] = known
+        if place + known > right:
+            left, right = place, place + known
+    return values
+
+
+_MANY = 1_000_000
+"""Comparisons above which one walk in Python is quicker than following all repeats step by step."""
 _LONGEST_TEXT, _LONGEST_TAIL = 40, 20
 _FLOAT_MAX_LOG = 88.7228391
 """The natural logarithm of the largest float32: llama.cpp lets no power of the base get larger."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from gemma_eval.protocols import Vocabulary
 from gemma_eval.records import SamplingProfile
-from gemma_eval.sampling.candidates import Candidates, CandidateTransform
+from gemma_eval.sampling.candidates import Bag, Candidates, CandidateTransform, Floats
 
 
 def temperature(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
@@ -126,12 +126,20 @@ _LARGE = 1e6
 
 def _scale(candidates: Candidates, heat: float) -> Candidates:
     """Divide the logits; where that overflows, take them from the highest first (an equal softmax)."""
-    best = int(candidates.logits.argmax())
     if heat <= 0:
-        return candidates.take(np.array([best]))
+        return candidates.best()
+    scaled = candidates.each(lambda bag: _divided(bag, heat))
+    return scaled if scaled.bag.lowest > -np.inf else scaled.where(lambda bag: bag.logits > -np.inf)
+
+
+def _divided(bag: Bag, heat: float) -> Floats:
+    divisor = np.float32(heat) if _SMALL < heat < 1 / _SMALL else np.float64(heat)
     with np.errstate(over="ignore", under="ignore"):
-        scaled = candidates.logits / np.float64(heat)
-        if not abs(scaled[best]) < np.finfo(np.float32).max:
-            scaled = (candidates.logits - candidates.logits[best]) / np.float64(heat)
-        narrow = scaled.astype(np.float32)
-    return candidates.with_logits(narrow).take(narrow > -np.inf)
+        top = bag.highest / divisor
+        narrow = abs(top) < np.finfo(np.float32).max
+        scaled = (bag.logits if narrow else bag.logits - bag.highest) / divisor
+        return scaled.astype(np.float32, copy=False)
+
+
+_SMALL = 1e-30
+"""From here to its inverse a float32 divides as well as a float64, and llama.cpp's is one."""

@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from gemma_eval.records import Surprise
-from gemma_eval.sampling.candidates import Candidates, largest
-from gemma_eval.sampling.draws import pick
-from gemma_eval.sampling.stream import Uniform
+from gemma_eval.sampling.candidates import Candidates
+from gemma_eval.sampling.selection import largest
+from gemma_eval.sampling.stream import Uniform, pick
+from gemma_eval.sampling.transforms import TopK
 
 
 class Mirostat(ABC):
@@ -40,13 +41,12 @@ class Mirostat(ABC):
     def draw(self, candidates: Candidates) -> int:
         """Return the id of the drawn token and move `mu`."""
         kept = self.cut(candidates)
-        probabilities = kept.probabilities()
-        position = pick(probabilities, self._uniform)
-        surprise = -float(np.log2(probabilities[position]))
+        position = pick(kept, self._uniform)
+        surprise = -float(np.log2(kept.bag.probabilities[position]))
         if self._surprise == "original":
-            surprise = (_log_sum(candidates) - float(kept.logits[position])) / _NATS_PER_BIT
+            surprise = (_log_sum(candidates) - float(kept.bag.logits[position])) / _NATS_PER_BIT
         self.mu -= self._eta * (surprise - self._tau)
-        return int(kept.ids[position])
+        return int(kept.bag.ids[position])
 
 
 class MirostatV1(Mirostat):
@@ -56,9 +56,10 @@ class MirostatV1(Mirostat):
         """Return the k best, best first; one candidate is never cut."""
         if len(candidates) == 1:
             return candidates
-        best = candidates.logits[largest(candidates.logits, _FITTED)].astype(np.float64)
+        logits = candidates.bag.logits
+        best = logits[largest(logits, _FITTED)].astype(np.float64)
         k = self._count(zipf_exponent(best), candidates.vocabulary)
-        return candidates.take(largest(candidates.logits, int(min(max(k, 1.0), len(candidates)))))
+        return TopK(int(min(max(k, 1.0), len(candidates)))).apply(candidates, ())
 
     def _count(self, exponent: float, vocabulary: int) -> float:
         """Return k; for an exponent of 0, which is a flat head, it is one or all."""
@@ -74,11 +75,10 @@ class MirostatV2(Mirostat):
 
     def cut(self, candidates: Candidates) -> Candidates:
         """Return the candidates with a surprise of at most `mu` bits, best first; at least the best."""
-        bits = candidates.log_probabilities() / -np.float32(_NATS_PER_BIT)
-        kept = candidates.take(bits <= np.float32(self.mu))
-        if not len(kept):
-            return candidates.take(np.array([int(candidates.logits.argmax())]))
-        return kept.best_first()
+        bag = candidates.bag
+        bits = bag.log_probabilities / -np.float32(_NATS_PER_BIT)
+        kept = np.flatnonzero(bits <= np.float32(self.mu))
+        return candidates.only(kept).best_first() if len(kept) else candidates.best()
 
 
 def zipf_exponent(best: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
@@ -98,5 +98,4 @@ _NATS_PER_BIT = float(np.log(2))
 
 def _log_sum(candidates: Candidates) -> float:
     """Return ln Σ e^logit."""
-    best = float(candidates.logits.max())
-    return best + float(np.log(candidates.weights().sum(dtype=np.float64)))
+    return float(candidates.bag.highest) + float(np.log(candidates.bag.total))

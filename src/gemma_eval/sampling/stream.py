@@ -26,12 +26,22 @@ def uniform_stream(seed: int) -> Uniform:
 
 
 def draw(candidates: Candidates, uniform: Uniform) -> int:
-    """Return a position drawn by probability; a number is spent even when there is one candidate.
+    """Return a position in the bag, drawn by probability; a number is spent even on a single candidate.
 
     Source: ggml-org/llama.cpp:src/llama-sampler.cpp (dist).
     """
-    sums = np.cumsum(candidates.weights(), dtype=np.float64)
-    return min(int(np.searchsorted(sums, uniform() * sums[-1], side="left")), len(candidates) - 1)
+    return candidates.walk(candidates.bag.weights, uniform() * candidates.bag.total)
+
+
+def pick(candidates: Candidates, uniform: Uniform) -> int:
+    """Return a position in the bag as std::discrete_distribution does: one candidate spends no number.
+
+    Source: libstdc++, which takes the probabilities in float32 here and divides them by their sum.
+    """
+    if len(candidates) == 1:
+        return 0
+    probabilities = candidates.bag.probabilities
+    return candidates.walk(probabilities, uniform() * float(probabilities.sum(dtype=np.float64)))
 
 
 _BELOW_ONE = float(np.nextafter(1.0, 0.0))

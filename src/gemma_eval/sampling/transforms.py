@@ -13,8 +13,9 @@ import numpy as np
 
 from gemma_eval.protocols import Vocabulary
 from gemma_eval.records import SamplingProfile
-from gemma_eval.sampling.candidates import Candidates, CandidateTransform, largest, shortest_head
+from gemma_eval.sampling.candidates import Bag, Candidates, CandidateTransform, Floats
 from gemma_eval.sampling.dynatemp import DynamicTemperature, Temperature
+from gemma_eval.sampling.selection import Side, crossing, head, largest
 
 
 def top_k(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
@@ -56,13 +57,16 @@ class TopK(CandidateTransform):
 
     def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
         """Return the `k` best, best first."""
-        return candidates.take(largest(candidates.logits, self.k))
+        if self.k >= len(candidates):
+            return candidates.best_first()
+        return Candidates(candidates.bag.take(largest(candidates.bag.logits, self.k)))
 
 
 @dataclass(frozen=True, slots=True)
 class TopP(CandidateTransform):
     """Keep the shortest run of the most probable tokens whose sum reaches `p`; at least one.
 
+    A sum within 4 float32 roundings of `p` counts as equal to it, so that 0.5 + 0.3 reaches 0.8.
     Source: Holtzman et al. 2019, arXiv 1904.09751.
     """
 
@@ -70,8 +74,8 @@ class TopP(CandidateTransform):
 
     def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
         """Return the nucleus, best first."""
-        probabilities = candidates.probabilities()
-        return candidates.take(shortest_head(candidates.logits, probabilities, mass=self.p, side="left"))
+        bag = candidates.bag
+        return _head(bag, bag.logits, mass=self.p - _ROUNDING, side="left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,10 @@ class MinP(CandidateTransform):
             candidates = TopP(self.base_p).apply(candidates, seen)
         if self.min_p <= 0:
             return candidates
-        cut = candidates.logits.max() + np.float32(np.log(self.min_p))
-        keep = candidates.logits >= cut
-        if not keep.any():
-            keep[int(candidates.logits.argmax())] = True
-        return candidates.take(keep)
+        cut = candidates.bag.highest + np.float32(np.log(self.min_p))
+        if cut > candidates.bag.highest:
+            return candidates.best()
+        return candidates.where(lambda bag: bag.logits >= cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,18 @@ class TypicalP(CandidateTransform):
 
     def apply(self, candidates: Candidates, seen: Sequence[int]) -> Candidates:
         """Return the typical set, most typical first."""
-        surprises = -candidates.log_probabilities()
-        distances = np.abs(surprises - np.float32(candidates.entropy()))
-        probabilities = candidates.probabilities()
-        return candidates.take(shortest_head(-distances, probabilities, mass=self.p, side="right"))
+        bag = candidates.bag
+        nearness = bag.log_probabilities + np.float32(bag.entropy)
+        np.negative(np.abs(nearness, out=nearness), out=nearness)
+        return _head(bag, nearness, mass=self.p + _ROUNDING, side="right")
+
+
+_ROUNDING = 4 * 2.0**-23
+
+
+def _head(bag: Bag, keys: Floats, *, mass: float, side: Side) -> Candidates:
+    """Return, by descending key, the fewest tokens whose probabilities add up to `mass`, or all."""
+    target = mass * bag.total
+    if target > bag.total:
+        return Candidates(bag, keys)
+    return Candidates(bag, keys).only(head(keys, crossing(keys, bag.weights, target, side=side)))

@@ -9,7 +9,9 @@ import numpy as np
 
 from gemma_eval.protocols import Vocabulary
 from gemma_eval.records import SamplingProfile
+from gemma_eval.sampling.bag import Bag, Mask
 from gemma_eval.sampling.candidates import Candidates, CandidateTransform
+from gemma_eval.sampling.selection import descending
 
 
 def xtc(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
@@ -36,9 +38,13 @@ class Xtc(CandidateTransform):
         """Return the candidates, best first where the dice fell so, else as they are."""
         if len(candidates) < 2 or self.chance() > np.float32(self.probability):
             return candidates
-        ranked = candidates.best_first()
-        choices = int(np.count_nonzero(ranked.probabilities() >= np.float32(self.threshold)))
-        return ranked.take(np.arange(max(0, choices - 1), len(ranked)))
+        return candidates.best_first().where(self._kept)
+
+    def _kept(self, bag: Bag) -> Mask:
+        choices = np.flatnonzero(bag.probabilities >= np.float32(self.threshold))
+        kept = np.ones(len(bag), dtype=np.bool_)
+        kept[choices[descending(bag.logits[choices])][:-1]] = False
+        return kept
 
 
 def chances(seed: int) -> Callable[[], np.float32]:
