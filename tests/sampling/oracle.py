@@ -75,6 +75,93 @@ def penalised(
     return lowered
 
 
+def top_n_sigma(logits: Mapping[int, float], n: float) -> Decision:
+    """Keep the logits of at least the highest less n population standard deviations."""
+    mean = math.fsum(logits.values()) / len(logits)
+    sigma = math.sqrt(math.fsum((logit - mean) ** 2 for logit in logits.values()) / len(logits))
+    return _above(logits, max(logits.values()) - n * sigma)
+
+
+def epsilon_cutoff(probabilities: Probabilities, epsilon: float) -> Decision:
+    """Keep what has at least the probability epsilon, or as much as the best."""
+    return _above(probabilities, min(epsilon, max(probabilities.values())))
+
+
+def eta_cutoff(probabilities: Probabilities, epsilon: float) -> Decision:
+    """Keep what has at least min(epsilon, sqrt(epsilon)·e^-H), or as much as the best."""
+    return epsilon_cutoff(probabilities, min(epsilon, math.sqrt(epsilon) * math.exp(-entropy(probabilities))))
+
+
+def xtc(probabilities: Probabilities, threshold: float) -> Decision:
+    """Keep what is below the threshold, and of the others the least probable; of equal ones the last."""
+    _, margin = _above(probabilities, threshold)
+    choices = sorted(
+        (token for token, p in probabilities.items() if p >= threshold),
+        key=lambda token: (-probabilities[token], token),
+    )
+    return set(probabilities) - set(choices[:-1]), margin
+
+
+def dry(
+    logits: Mapping[int, float], seen: Sequence[int], rule: tuple[float, float, int], breakers: Sequence[str]
+) -> dict[int, float]:
+    """Return logits less multiplier·base^(length - allowed), by trying every repeat; tokens are letters."""
+    multiplier, base, allowed = rule
+    text = "".join(chr(ord("a") + token) for token in seen)
+    limit = len(text) - max((text.rfind(mark) + len(mark) for mark in breakers if mark in text), default=0)
+    lowered = dict(logits)
+    for token in logits:
+        letter = chr(ord("a") + token)
+        ends = [place for place in range(1, len(text)) if text[place] == letter]
+        longest = max((min(limit, _common_end(text[:end], text)) for end in ends), default=-1)
+        if longest >= allowed and len(text) > allowed and letter not in breakers:
+            lowered[token] -= multiplier * base ** (longest - allowed)
+    return lowered
+
+
+def entropy_temperature(probabilities: Probabilities, base: float, theta: float, factor: float) -> float:
+    """Return base·factor^(theta / H)."""
+    unsureness = entropy(probabilities)
+    return base * factor ** (theta / unsureness) if unsureness > 0 else 0.0
+
+
+def threshold_temperature(probabilities: Probabilities, base: float, threshold: float) -> float:
+    """Return base, or below the threshold as much of it as the entropy is of the threshold."""
+    unsureness = entropy(probabilities)
+    return base if unsureness >= threshold else base * unsureness / threshold
+
+
+def mirostat_one(probabilities: Sequence[float], mu: float, vocabulary: int) -> float:
+    """Return the k of mirostat v1, not yet whole, from probabilities best first. Source: arXiv 2007.14966."""
+    falls, steps = 0.0, 0.0
+    for rank, (likelier, less) in enumerate(pairwise(probabilities[:100]), start=1):
+        step = math.log((rank + 1) / rank)
+        falls += step * math.log(likelier / less)
+        steps += step * step
+    exponent = falls / steps
+    excess = exponent - 1
+    return math.pow(excess * math.pow(2, mu) / (1 - math.pow(vocabulary, -excess)), 1 / exponent)
+
+
+def adaptive(
+    probabilities: Sequence[float], rule: tuple[float, float], numbers: Sequence[float]
+) -> list[int]:
+    """Return the ids that adaptive-p draws one after the other with these numbers in [0, 1)."""
+    target, decay = rule
+    history = [(target, 1 / (1 - decay))]
+    drawn = []
+    for number in numbers:
+        weights = [decay ** (len(history) - 1 - place) * weight for place, (_, weight) in enumerate(history)]
+        mean = math.fsum(p * w for (p, _), w in zip(history, weights, strict=True)) / math.fsum(weights)
+        aim = min(1.0, max(0.0, 2 * target - mean))
+        off = [abs(p - aim) / 0.3 for p in probabilities]
+        favoured = softmax({token: 5 - 10 * d * d / (1 + d) for token, d in enumerate(off)})
+        token = next(t for t in favoured if math.fsum(favoured[u] for u in range(t + 1)) >= number)
+        drawn.append(token)
+        history.append((probabilities[token], 1.0))
+    return drawn
+
+
 def mt19937(seed: int, how_many: int) -> list[int]:
     """Return the first 32-bit outputs of the Mersenne Twister. Source: Matsumoto and Nishimura 1998."""
     state = [seed & 0xFFFFFFFF]
@@ -94,6 +181,21 @@ def _tempered(word: int) -> int:
     word ^= (word << 7) & 0x9D2C5680
     word ^= (word << 15) & 0xEFC60000
     return word ^ (word >> 18)
+
+
+def _above(values: Mapping[int, float], cut: float) -> Decision:
+    """Keep the values of at least `cut`."""
+    return {token for token, value in values.items() if value >= cut}, min(
+        abs(value - cut) for value in values.values()
+    )
+
+
+def _common_end(one: str, other: str) -> int:
+    """Return how many letters at their ends are the same."""
+    length = 0
+    while length < len(one) and one[-1 - length] == other[-1 - length]:
+        length += 1
+    return length
 
 
 def _until(ranked: Sequence[int], probabilities: Probabilities, mass: float) -> Decision:

@@ -13,11 +13,13 @@ class TokenizerVocabulary:
 
     size: int
     tokenizer: Tokenizer
+    _known: int = field(init=False)
     _before: list[int] = field(init=False)
     _text_before: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Read a first token, so that the space of a second one is kept where a first would lose its own."""
+        self._known = self.tokenizer.largest_id + 1
         self._before = list(self.tokenizer.encode("a"))
         self._text_before = self.tokenizer.decode(self._before)
 
@@ -27,6 +29,6 @@ class TokenizerVocabulary:
 
     def piece(self, token: int) -> str:
         """Return the text of one token within a text; a control token has none."""
-        if token > self.tokenizer.largest_id:
+        if token >= self._known:
             return ""
         return self.tokenizer.decode([*self._before, token])[len(self._text_before) :]

@@ -94,7 +94,9 @@ class Dry(CandidateTransform):
             most = min(most, self.allowed_length + int(_FLOAT_MAX_LOG / np.log(self.base)))
         last = window[: -(most + _LONGEST_TAIL + 2) : -1].tolist()
         for back, token in enumerate(last):
-            tails = self.breakers.get(token, ())
+            tails = self.breakers.get(token)
+            if tails is None:
+                continue
             matches = [len(tail) for tail in tails if tail == tuple(reversed(last[back - len(tail) : back]))]
             if matches:
                 return min(most, back - max(matches))
