@@ -84,6 +84,14 @@ class LlamaCpp:
         """The number of ids."""
         return int(self._ask("GET", "/v1/models")["data"][0]["meta"]["n_vocab"])
 
+    @cached_property
+    def pieces(self) -> tuple[str, ...]:
+        """The text of each id; control tokens have none."""
+        answer = self.complete((1,), n_predict=1, n_probs=self.vocabulary)
+        [row] = answer["completion_probabilities"]
+        texts = {entry["id"]: str(entry["token"]) for entry in row["top_logprobs"]}
+        return tuple(texts[token] for token in range(self.vocabulary))
+
     def complete(self, prompt: Prompt, **request: object) -> Mapping[str, Json]:
         """Answer `prompt`; `request` are fields of `/completion`, every sampler off by default."""
         given = prompt if isinstance(prompt, str) else [int(token) for token in prompt]
@@ -105,11 +113,14 @@ class LlamaCpp:
         return self.drawn(prompt, n_predict=1)[0].values
 
     def drawn(self, prompt: Prompt, **request: object) -> tuple[Step, ...]:
-        """Return each drawn token with the model's own log-probabilities [V] before any sampler."""
+        """Return each drawn token with the model's own log-probabilities [V] before any sampler.
+
+        The server withholds a last token that ends within a character; so does `sampled`.
+        """
         answer = self.complete(prompt, n_probs=self.vocabulary, **request)
         return tuple(
             self._step(row, listed="top_logprobs", key="logprob", absent=-np.inf)
-            for row in answer["completion_probabilities"]
+            for row in answer.get("completion_probabilities", ())
         )
 
     def sampled(self, prompt: Prompt, **request: object) -> tuple[Step, ...]:
@@ -117,7 +128,7 @@ class LlamaCpp:
         answer = self.complete(prompt, n_probs=self.vocabulary, post_sampling_probs=True, **request)
         return tuple(
             self._step(row, listed="top_probs", key="prob", absent=0.0)
-            for row in answer["completion_probabilities"]
+            for row in answer.get("completion_probabilities", ())
         )
 
     def _step(self, row: Mapping[str, Json], *, listed: str, key: str, absent: float) -> Step:
