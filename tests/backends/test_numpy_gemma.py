@@ -19,7 +19,7 @@ from gemma_eval.backends.numpy_gemma import NumpyGemma
 from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, UnknownName
 from gemma_eval.gemma import decode
 from gemma_eval.gemma.tokenizer import load as load_tokenizer
-from gemma_eval.records import ModelSpec, Option, Prompt, SamplingProfile
+from gemma_eval.records import Generation, ModelSpec, Option, Prompt, SamplingProfile
 from tests.gemma.tiny import END_OF_TURN, write_model
 
 PROMPT = Prompt(messages=(), text="<bos><start_of_turn>user\nHi<end_of_turn>", n_tokens=None)
@@ -241,3 +241,100 @@ def test_a_closed_model_says_so(folder: Path) -> None:
     backend.close()
     with pytest.raises(BackendError, match="closed"):
         backend.generate(PROMPT, profile=GREEDY, seed=1)
+
+
+def test_more_answers_than_go_together_are_made_in_groups(folder: Path) -> None:
+    """Sixteen and two; each answer is that of its seed, and says how many were made with it."""
+    backend, profile = load(folder), replace(HOT, max_tokens=4)
+    made = backend.generate_batch(PROMPT, profile=profile, seeds=range(18))
+    assert [answer.batch_size for answer in made] == [16] * 16 + [2] * 2
+    assert [answer.text for answer in made] == [
+        backend.generate(PROMPT, profile=profile, seed=seed).text for seed in range(18)
+    ]
+
+
+def test_answers_of_a_batch_are_stamped_as_they_happened(folder: Path) -> None:
+    """One reading at the request and after the prompt; then a token of each in turn, and each end."""
+    made = load(folder).generate_batch(PROMPT, profile=replace(GREEDY, max_tokens=2), seeds=(1, 2))
+    assert [answer.requested_ns for answer in made] == [1_000_000, 1_000_000]
+    assert [answer.engine_timings["prompt_ms"] for answer in made] == [1.0, 1.0]
+    assert [answer.deltas[-1].at_ns for answer in made] == [5_000_000, 7_000_000]
+    assert [answer.ended_ns for answer in made] == [6_000_000, 8_000_000]
+
+
+def test_token_streams_of_a_batch_are_those_of_its_seeds_alone() -> None:
+    """The shipped model, several prompts and profiles, eight seeds each."""
+    assert_streams_are_equal(prompts=3, max_tokens=24)
+
+
+@pytest.mark.slow
+def test_token_streams_are_equal_for_many_prompts_and_seeds() -> None:
+    """The long form: 60 prompts, three profiles and eight seeds, 64 tokens each."""
+    assert_streams_are_equal(prompts=60, max_tokens=64)
+
+
+def assert_streams_are_equal(*, prompts: int, max_tokens: int) -> None:
+    """Compare batches with single answers over prompts of different lengths."""
+    spec = ModelSpec(name="pocket", backend="numpy_gemma", location="@pocket")
+    backend = numpy_gemma.load(spec, clock=ticking(), transforms=plugins.load().transforms)
+    profiles = (
+        SamplingProfile(name="plain", temperature=1.0, max_tokens=max_tokens),
+        SamplingProfile(
+            name="chain", temperature=1.2, top_k=40, top_p=0.95, min_p=0.02, max_tokens=max_tokens
+        ),
+        SamplingProfile(name="mirostat", mirostat=2, max_tokens=max_tokens),
+    )
+    names = ("Finn", "Mia", "Oslo", "Rome", "lives in", "likes")
+    draw = np.random.default_rng(3)
+    for number in range(prompts):
+        words = " ".join(draw.choice(names, size=1 + 5 * number % 90))
+        prompt = Prompt(messages=(), text=f"<bos><start_of_turn>user\n{words}", n_tokens=None)
+        for profile in profiles:
+            seeds = range(8 * number, 8 * number + 8)
+            made = backend.generate_batch(prompt, profile=profile, seeds=seeds)
+            alone = [backend.generate(prompt, profile=profile, seed=seed) for seed in seeds]
+            assert [pieces(answer) for answer in made] == [pieces(answer) for answer in alone]
+
+
+def pieces(answer: Generation) -> list[tuple[str, int | None]]:
+    """Return the texts and token counts of an answer as they came."""
+    return [(delta.text, delta.n_tokens) for delta in answer.deltas]
+
+
+def test_a_reading_is_the_softmax_of_the_logits_along_the_continuation(folder: Path) -> None:
+    """Against whole-sequence logits, and each token alone in float64."""
+    model, tokenizer = decode.load(folder), load_tokenizer(folder)
+    before, ids = tokenizer.encode(PROMPT.text or ""), tokenizer.encode("Finn lives in Oslo")
+    logits = decode.all_logits(model, before + ids).astype(np.float64)
+    expected = [
+        logits[len(before) - 1 + index, token] - np.logaddexp.reduce(logits[len(before) - 1 + index])
+        for index, token in enumerate(ids)
+    ]
+    found = load(folder).read(PROMPT, continuation="Finn lives in Oslo")
+    np.testing.assert_allclose(found.log_probabilities or (), expected, atol=1e-5)
+    assert (found.prompt_tokens, found.output_tokens) == (len(before), len(ids))
+
+
+def test_a_continuation_is_tokenised_by_itself(folder: Path) -> None:
+    """No token spans prompt and continuation, where a text of both has one: " in" after "lives"."""
+    backend = load(folder)
+    prompt = replace(PROMPT, text="<bos>lives ")
+    found = backend.read(prompt, continuation="in")
+    assert (found.prompt_tokens, found.output_tokens) == (3, 2)
+    assert backend.count_tokens("<bos>lives in") == 3
+
+
+def test_markup_in_a_continuation_is_read_as_such(folder: Path) -> None:
+    """The end of the turn is one token of it."""
+    found = load(folder).read(PROMPT, continuation="x<end_of_turn>")
+    assert len(found.log_probabilities or ()) == 2
+
+
+def test_a_reading_that_overflows_is_an_error_of_its_own_kind(folder: Path) -> None:
+    """No probability is made from NaN."""
+    stored = load_file(folder / "model.safetensors")
+    stored["model.embed_tokens.weight"][5] = 3e38
+    save_file(stored, folder / "model.safetensors")
+    with pytest.raises(BackendError, match="a logit of the continuation is not finite") as caught:
+        load(folder).read(PROMPT, continuation="Oslo")
+    assert caught.value.kind == "nonfinite"

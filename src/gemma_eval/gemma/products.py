@@ -6,8 +6,8 @@ BLAS computes one row as a matrix-vector product and several as a matrix product
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 
@@ -19,11 +19,8 @@ _SMALL_VALUES = 2**18
 _BLOCK_VALUES = 2**18
 
 
-class Product(Protocol):
-    """Multiplies rows with one weight matrix."""
-
-    def __call__(self, rows: Array) -> Array:
-        """Return [R, outputs] for rows [R, inputs]."""
+Product = Callable[[Array], Array]
+"""Multiplies rows [R, inputs] with one weight matrix; returns [R, outputs]."""
 
 
 def product(weight: Array) -> Product:
@@ -32,19 +29,29 @@ def product(weight: Array) -> Product:
     A small one is a matrix product where this machine's BLAS gives a row the same bits in any number of them,
     from two upwards; that is tried out, for the kernels of some processors do and those of others do not.
     """
-    if weight.size <= _SMALL_VALUES and rows_are_independent(*weight.shape):
+    if weight.size <= _SMALL_VALUES and _blas_keeps_rows(*weight.shape):
         return _AtOnce(weight)
     return _RowByRow(weight)
 
 
+def rows_are_independent(multiply: Product, rows: Array) -> bool:
+    """Say whether each row comes out the same beside itself as in its place among the first 2, 3 … rows.
+
+    Values of many digits are needed for it to be seen: sums in another order then differ in a last bit.
+    """
+    beside_itself = np.concatenate([multiply(np.stack([row, row]))[:1] for row in rows])
+    return all(
+        np.array_equal(multiply(rows[:count]), beside_itself[:count]) for count in range(2, len(rows) + 1)
+    )
+
+
 @lru_cache(maxsize=64)
-def rows_are_independent(outputs: int, inputs: int) -> bool:
-    """Say whether rows of a matrix product of this size depend neither on their number nor on their place."""
+def _blas_keeps_rows(outputs: int, inputs: int) -> bool:
+    """Try out whether that holds for matrix products of this size, up to the most rows."""
     random = np.random.default_rng(outputs * inputs)
     weight = random.standard_normal((inputs, outputs), np.float32)
     rows = random.standard_normal((MOST_ROWS, inputs), np.float32)
-    pairs = np.stack([np.stack([row, row]) @ weight for row in rows])[:, 0]
-    return all(np.array_equal(rows[:count] @ weight, pairs[:count]) for count in range(2, MOST_ROWS + 1))
+    return rows_are_independent(lambda some: some @ weight, rows)
 
 
 class _AtOnce:
