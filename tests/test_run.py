@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from gemma_eval.records import (
     Template,
     Trial,
 )
-from gemma_eval.run import load_suite, make_report, run_trial, run_trials, stages, warm_up
+from gemma_eval.run import load_backend, load_suite, make_report, run_trial, run_trials, stages, warm_up
 from gemma_eval.wire import dump_outcome
 from tests.examples import a_case, a_cell, a_generation, a_run
 
@@ -302,6 +303,24 @@ def test_a_batch_in_another_order_would_be_noticed(registry: Registry) -> None:
     planned = repeated(a_cell(), 5)
     outcomes = run_trials(planned, stages(registry, Turned()))
     assert answers(outcomes) != answers([run_trial(trial, stages(registry, Choir())) for trial in planned])
+
+
+def test_repeats_of_the_shipped_model_are_those_that_it_writes_one_by_one(
+    registry: Registry, suite_file: Callable[[str], Path]
+) -> None:
+    """Text, tokens and score, with prompt and seeds as a run makes them; and a reading after them."""
+    path = suite_file('scorer = "contains", text = "Oslo"')
+    path.write_text(path.read_text().replace("greedy", "hot") + "repeats = 6\n")
+    _, (cell,) = load_suite(path, registry)
+    backend = load_backend(cell.model, registry, clock=time.perf_counter_ns)
+    stage, planned = stages(registry, backend), trials(cell)
+    together = run_trials(planned, stage)
+    assert answers(together) == answers([run_trial(trial, stage) for trial in planned])
+    assert [each.generation.batch_size > 1 for each in together if each.generation] == [True] * 6
+    assert len({text for _, text, _ in answers(together)}) > 1
+    read = run_trial(trials(reading(cell))[0], stage)
+    assert read.score is not None
+    assert 0 < read.score < 1
 
 
 @pytest.mark.parametrize(
