@@ -1,10 +1,11 @@
-"""The long-context suite shows what theory says: past the trained length only stretched positions find."""
+"""The suites of long contexts show what theory says: past the trained length only stretched positions find."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -14,7 +15,7 @@ from gemma_eval import plugins
 from gemma_eval.cases.expand import trials
 from gemma_eval.config import shipped
 from gemma_eval.protocols import Backend
-from gemma_eval.records import Cell
+from gemma_eval.records import Cell, RopeScaling
 from gemma_eval.run import load_backend, load_suite, run_trial, stages
 from gemma_eval.stats.intervals import of_scores, student_t
 
@@ -27,14 +28,31 @@ WITHIN, BEYOND, LONGEST = 44, 100, 200
 
 @cache
 def suite_cells() -> tuple[Cell, ...]:
-    """Return the cells of the shipped suite."""
-    return load_suite(shipped.suites_directory() / "long_context.toml", plugins.load())[1]
+    """Return the cells of the two shipped suites."""
+    registry = plugins.load()
+    suites = (shipped.suites_directory() / f"{name}.toml" for name in ("long_context", "every_layer"))
+    return tuple(cell for path in suites for cell in load_suite(path, registry)[1])
 
 
 @cache
 def engine(model: str) -> Backend:
     """Load a model of the suite once."""
     spec = next(cell.model for cell in suite_cells() if cell.model.name == model)
+    return load_backend(spec, plugins.load(), clock=time.perf_counter_ns)
+
+
+@cache
+def variant(*factors: float) -> Backend:
+    """Load the pocket model with each of its 16 pairs stretched by its own factor."""
+    scaling = RopeScaling(
+        rope_type="longrope",
+        factor=FACTOR,
+        original_max_position_embeddings=TRAINED_TOKENS,
+        short_factor=factors,
+        long_factor=factors,
+        attention_factor=1.0,
+    )
+    spec = replace(suite_cells()[0].model, name="variant", rope_scaling=scaling)
     return load_backend(spec, plugins.load(), clock=time.perf_counter_ns)
 
 
@@ -51,9 +69,14 @@ def chosen(series: str, model: str, *, length: int, depths: Sequence[float]) -> 
 
 def scores(series: str, model: str, *, length: int, depths: Sequence[float] = (0.0,)) -> list[float]:
     """Answer the cells of one point as a run does, and return their scores."""
-    stage = stages(plugins.load(), engine(model))
+    return answered(engine(model), chosen(series, model, length=length, depths=depths))
+
+
+def answered(backend: Backend, cells: Sequence[Cell]) -> list[float]:
+    """Answer cells as a run does, and return their scores."""
+    stage = stages(plugins.load(), backend)
     found = []
-    for cell in chosen(series, model, length=length, depths=depths):
+    for cell in cells:
         outcome = run_trial(trials(cell)[0], stage)
         assert outcome.failure is None, outcome.failure
         value = outcome.scores[0].value
@@ -115,6 +138,16 @@ def test_past_the_trained_length_only_the_stretched_model_finds_the_needle() -> 
 def test_it_is_the_distance_that_loses_the_needle_and_not_the_number_of_lines() -> None:
     """The unstretched model finds it among 100 lines when it stands next to the question."""
     assert sum(scores("needle", "pocket", length=BEYOND, depths=(1.0,))) == 8
+
+
+def test_the_pairs_that_never_turned_once_in_training_lose_the_needle() -> None:
+    """Stretching those ten pairs alone finds it again; stretching the six that turned does not."""
+    cells = chosen("needle", "pocket", length=BEYOND, depths=(0.0,))
+    turns = [TRAINED_TOKENS / (2 * math.pi * 100_000 ** (pair / 16)) for pair in range(16)]
+    slow = answered(variant(*(1.0 if turn > 1 else float(FACTOR) for turn in turns)), cells)
+    fast = answered(variant(*(float(FACTOR) if turn > 1 else 1.0 for turn in turns)), cells)
+    assert sum(turn > 1 for turn in turns) == 6
+    assert above(slow, fast)
 
 
 def test_a_model_is_not_above_itself() -> None:
