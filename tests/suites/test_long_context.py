@@ -1,4 +1,4 @@
-"""The suites of long contexts show what theory says: past the trained length only stretched positions find."""
+"""The long contexts show what theory says: past the trained length only stretched positions find."""
 
 from __future__ import annotations
 
