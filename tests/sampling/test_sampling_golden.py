@@ -66,6 +66,7 @@ def test_the_fixture_is_whole() -> None:
     }
     assert (len(QUEUES), len(DRAWS), len(ADAPTIVE)) == (24, 3, 1)
     assert Counter(vector.version for vector in MIROSTAT) == {1: 1, 2: 4}
+    assert len(names) + len(QUEUES) + len(DRAWS) + len(ADAPTIVE) + len(MIROSTAT) == 104  # docs/sampling.md
     assert all(part["source"]["commit"] for name, part in FIXTURE.items() if name != "not_offered")
     assert all(vector["why"] and vector["source"] for vector in FIXTURE["not_offered"])
 
