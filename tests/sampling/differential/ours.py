@@ -17,6 +17,7 @@ from gemma_eval.sampling.chain import Sampler
 
 BUILT_IN: Mapping[str, TransformFactory] = plugins.load().transforms
 Parameters = Mapping[str, object]
+_PROFILES = TypeAdapter(SamplingProfile)
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class Wordless:
 
 def profile(parameters: Parameters) -> SamplingProfile:
     """Return a profile with everything off but `parameters`."""
-    built: SamplingProfile = TypeAdapter(SamplingProfile).validate_python({"name": "test", **parameters})
-    return built
+    return _PROFILES.validate_python({"name": "test", **parameters})
 
 
 def sampler(
