@@ -211,6 +211,8 @@ def test_a_context_that_the_model_cannot_hold_is_refused_with_the_scaling_that_w
     assert 'rope_scaling = { rope_type = "yarn", factor = 4.0 }' in str(caught.value)
     scaling = RopeScaling(rope_type="yarn", factor=4.0)
     assert extended(PLAIN, scaling, context_tokens=500).context_tokens == 500
+    with pytest.raises(BackendError, match=r"lower context_tokens$"):
+        extended(PLAIN, None, context_tokens=33 * 128)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,10 @@ def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFac
             raise UnknownName(f"option of the model {spec.name} (backend numpy_gemma)", option, OPTIONS)
     path = locate(spec.location)
     loaded = checkpoint.load(path)
-    shape = extended(loaded.architecture, spec.rope_scaling, context_tokens=spec.context_tokens)
+    try:
+        shape = extended(loaded.architecture, spec.rope_scaling, context_tokens=spec.context_tokens)
+    except BackendError as error:
+        raise BackendError(f"model {spec.name}: {error}") from error
     blas = ThreadpoolController().select(user_api="blas")
     threads = _threads(spec, loaded.weights.parameters, blas)
     with blas.limit(limits=threads):  # how products are made is tried out with the threads that make them

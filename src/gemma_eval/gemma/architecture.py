@@ -18,6 +18,8 @@ __all__ = ["Architecture", "Family", "LayerKind", "Rope", "extended", "from_conf
 
 Family = Literal["gemma2", "gemma3"]
 LAYER_KINDS: tuple[LayerKind, ...] = ("local", "global")
+MOST_STRETCHED = 32
+"""The largest factor that a message proposes: the largest that YaRN was trained with (arXiv 2309.00071 §4.1)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,8 +123,7 @@ def extended(
     if context_tokens is not None and context_tokens > limit:
         raise BackendError(
             f"context_tokens = {context_tokens} is more than the {limit} that the model can hold; "
-            "lower context_tokens, or stretch the model with rope_scaling, as "
-            f'rope_scaling = {{ rope_type = "yarn", factor = {_whole_factor(context_tokens, longer)} }}'
+            f"lower context_tokens{_way_out(context_tokens, longer)}"
         )
     return replace(longer, context_tokens=context_tokens or limit)
 
@@ -205,7 +206,11 @@ def _scaled(architecture: Architecture, scaling: RopeScaling) -> Architecture:
     return replace(architecture, rope=rope, context_tokens=limit)
 
 
-def _whole_factor(tokens: int, architecture: Architecture) -> float:
-    """Return the smallest whole factor that makes room for so many tokens."""
+def _way_out(tokens: int, architecture: Architecture) -> str:
+    """Return the scaling that would make room for so many tokens, unless it is beyond what any can do."""
     original = architecture.rope["global"].scaling.original_max_position_embeddings
-    return float(-(-tokens // (original or architecture.context_tokens)))
+    factor = -(-tokens // (original or architecture.context_tokens))
+    if factor > MOST_STRETCHED:
+        return ""
+    example = f'rope_scaling = {{ rope_type = "yarn", factor = {factor}.0 }}'
+    return f", or stretch the model with rope_scaling, as {example}"
