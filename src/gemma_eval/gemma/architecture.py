@@ -19,7 +19,7 @@ __all__ = ["Architecture", "Family", "LayerKind", "Rope", "extended", "from_conf
 Family = Literal["gemma2", "gemma3"]
 LAYER_KINDS: tuple[LayerKind, ...] = ("local", "global")
 MOST_STRETCHED = 32
-"""The largest factor that a message proposes: the largest that YaRN was trained with (arXiv 2309.00071 §4.1)."""
+"""The largest factor that a message proposes, as the largest that YaRN was trained with: arXiv 2309.00071."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
