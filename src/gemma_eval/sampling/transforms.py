@@ -14,7 +14,6 @@ import numpy as np
 from gemma_eval.protocols import Vocabulary
 from gemma_eval.records import SamplingProfile
 from gemma_eval.sampling.candidates import Bag, Candidates, CandidateTransform, Floats
-from gemma_eval.sampling.dynatemp import DynamicTemperature, Temperature
 from gemma_eval.sampling.selection import Side, crossing, head, largest
 
 
@@ -38,15 +37,6 @@ def min_p(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> Can
 def typical_p(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
     """Keep the tokens of the most typical surprise, up to a mass above `typical_p`; 1 or more is off."""
     return TypicalP(profile.typical_p) if profile.typical_p < 1 else None
-
-
-def temperature(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> CandidateTransform | None:
-    """Divide the logits by `temperature`, or by one that follows the entropy when `dynatemp_range` > 0."""
-    if profile.dynatemp_range > 0:
-        return DynamicTemperature(
-            profile.temperature, spread=profile.dynatemp_range, exponent=profile.dynatemp_exponent
-        )
-    return Temperature(profile.temperature) if profile.temperature != 1 else None
 
 
 @dataclass(frozen=True, slots=True)
