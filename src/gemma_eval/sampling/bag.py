@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemma_eval.errors import NonFiniteLogits
+from gemma_eval.sampling.selection import Sums, block_sums
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -75,7 +76,12 @@ class Bag:
     @cached_property
     def total(self) -> float:
         """The sum of the weights, at least 1."""
-        return float(self.weights.sum(dtype=np.float64))
+        return float(self.sums[-1])
+
+    @cached_property
+    def sums(self) -> Sums:
+        """The running sum of the weights after each of their blocks."""
+        return block_sums(self.weights)
 
     @cached_property
     def probabilities(self) -> Floats:

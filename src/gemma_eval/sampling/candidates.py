@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemma_eval.sampling.bag import Bag, Floats, Indices, Mask, check_finite
-from gemma_eval.sampling.selection import crossing, descending, running
+from gemma_eval.sampling.selection import Sums, crossing, descending, running
 
 __all__ = ["Bag", "CandidateTransform", "Candidates", "Floats", "Indices", "check_finite"]
 
@@ -100,10 +100,14 @@ class Candidates:
         logits[self.bag.ids] = self.bag.logits
         return logits
 
-    def walk(self, weights: NDArray[np.floating], target: float) -> int:
-        """Return the position in the bag at which the sum of `weights` [n], in order, reaches `target`."""
+    def walk(self, weights: Floats, sums: Sums, share: float) -> int:
+        """Return the position in the bag at which `weights` [n], in order, reach `share` of their sum.
+
+        `sums` are the `block_sums` of `weights`.
+        """
+        target = share * float(sums[-1])
         if self.keys is None:
-            return running(weights, target)
+            return running(weights, sums, target)
         return crossing(self.keys, weights, target)
 
     def weights(self) -> Floats:

@@ -76,9 +76,10 @@ class MirostatV2(Mirostat):
     def cut(self, candidates: Candidates) -> Candidates:
         """Return the candidates with a surprise of at most `mu` bits, best first; at least the best."""
         bag = candidates.bag
-        bits = bag.log_probabilities / -np.float32(_NATS_PER_BIT)
-        kept = np.flatnonzero(bits <= np.float32(self.mu))
-        return candidates.only(kept).best_first() if len(kept) else candidates.best()
+        least = np.float32(np.log(bag.total) - self.mu * _NATS_PER_BIT)
+        if least > 0:
+            return candidates.best()
+        return candidates.where(lambda bag: bag.from_best >= least).best_first()
 
 
 def zipf_exponent(best: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:

@@ -5,12 +5,15 @@ Of equal keys the earlier position comes first, everywhere here. Keys are float3
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Keys = NDArray[np.float32]
+Weights = NDArray[np.floating]
+Sums = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Side = Literal["left", "right"]
 
@@ -44,18 +47,24 @@ def largest(keys: Keys, k: int) -> Indices:
     return ranked
 
 
-def crossing(keys: Keys, weights: NDArray[np.floating], target: float, *, side: Side = "left") -> int:
+def crossing(keys: Keys, weights: Weights, target: float, *, side: Side = "left") -> int:
     """Return the position at which the sum of `weights`, by descending key, gets to `target`.
 
     `side="left"` stops at a sum ≥ `target`, `"right"` at a sum > `target`; without such a sum it is where
-    the whole sum is reached. Keys are counted into bins, and only the bin of the crossing is looked into.
+    the whole sum is reached. Keys are counted into bins, and only the bin of the crossing is looked into,
+    until it is tied or small enough to sort.
     """
+    part = _Part(keys, weights, target)
     if len(keys) > _FEW and target <= _HEAD * float(weights.max()):
-        positions = largest(keys, _HEAD)
-        sums = np.cumsum(weights[positions], dtype=np.float64)
-        if (place := int(np.searchsorted(sums, target, side=side))) < len(sums):
-            return int(positions[place])
-    return _through_bins(keys, weights, target, side)
+        part = _in_head(part, side)
+    for _ in range(_LEVELS):
+        if len(part.keys) <= _FEW or part.tied:
+            break
+        part = _in_bin(part, side)
+    if part.tied:
+        return part.position(running(part.weights, block_sums(part.weights), part.target, side=side))
+    ranked = descending(part.keys)
+    return part.position(int(ranked[_place(_sums(part.weights[ranked]), part.target, side)]))
 
 
 def head(keys: Keys, last: int) -> Indices:
@@ -65,20 +74,22 @@ def head(keys: Keys, last: int) -> Indices:
     return np.flatnonzero(chosen)
 
 
-def running(weights: NDArray[np.floating], target: float, *, side: Side = "left") -> int:
+def block_sums(weights: Weights) -> Sums:
+    """Return the running sum of `weights` [n] after each block of 512, and after all of them."""
+    whole = len(weights) // _BLOCK * _BLOCK
+    blocks = weights[:whole].reshape(-1, _BLOCK).sum(axis=1, dtype=np.float64)
+    return _sums(np.append(blocks, weights[whole:].sum(dtype=np.float64)))
+
+
+def running(weights: Weights, blocks: Sums, target: float, *, side: Side = "left") -> int:
     """Return the position at which the running sum of `weights` gets to `target`, as `crossing` does.
 
-    Blocks are summed first, so that only one of them is summed up step by step.
+    `blocks` are the `block_sums` of `weights`, so that only one block is summed up step by step.
     """
-    before, start = 0.0, 0
-    if len(weights) > _FEW:
-        whole = len(weights) // _BLOCK * _BLOCK
-        blocks = weights[:whole].reshape(-1, _BLOCK).sum(axis=1, dtype=np.float64)
-        sums = np.cumsum(np.append(blocks, weights[whole:].sum(dtype=np.float64)))
-        block = _place(sums, target, side)
-        before, start = float(sums[block - 1]) if block else 0.0, block * _BLOCK
-        weights = weights[start : start + _BLOCK]
-    return start + _place(np.cumsum(weights, dtype=np.float64), target - before, side)
+    block = _place(blocks, target, side)
+    start = block * _BLOCK
+    rest = target - float(blocks[block - 1]) if block else target
+    return start + _place(_sums(weights[start : start + _BLOCK]), rest, side)
 
 
 _FEW = 2048
@@ -114,25 +125,40 @@ def _first_ties(keys: Keys, boundary: np.float32, k: int) -> Indices:
     return filled
 
 
-def _through_bins(keys: Keys, weights: NDArray[np.floating], target: float, side: Side) -> int:
-    positions: Indices | None = None
-    for _ in range(_LEVELS):
-        if len(keys) <= _FEW:
-            break
-        best, worst = keys.max(), keys.min()
-        if best == worst:
-            place = running(weights, target, side=side)
-            return place if positions is None else int(positions[place])
-        bins = _bins(keys, best, worst)
-        sums = np.cumsum(np.bincount(bins, weights), dtype=np.float64)
-        crossed = _place(sums, target, side)
-        inside = np.flatnonzero(bins == crossed)
-        target -= float(sums[crossed - 1]) if crossed else 0.0
-        keys, weights = keys[inside], weights[inside]
-        positions = inside if positions is None else positions[inside]
-    ranked = descending(keys)
-    place = int(ranked[_place(np.cumsum(weights[ranked], dtype=np.float64), target, side)])
-    return place if positions is None else int(positions[place])
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Keys and weights among which a crossing lies, what is to be reached there, and where they came from."""
+
+    keys: Keys
+    weights: Weights
+    target: float
+    origin: Indices | None = None
+
+    def only(self, inside: Indices, before: float) -> _Part:
+        """Return the part at the positions `inside`, with the weight `before` above it."""
+        origin = inside if self.origin is None else self.origin[inside]
+        return _Part(self.keys[inside], self.weights[inside], self.target - before, origin)
+
+    def position(self, place: int) -> int:
+        return place if self.origin is None else int(self.origin[place])
+
+    @property
+    def tied(self) -> bool:
+        return bool(self.keys.max() == self.keys.min())
+
+
+def _in_head(part: _Part, side: Side) -> _Part:
+    """Return the best few keys if they reach the target, else the part as it is."""
+    positions = largest(part.keys, _HEAD)
+    reached = float(part.weights[positions].sum(dtype=np.float64))
+    return part.only(np.sort(positions), 0.0) if _reaches(reached, part.target, side) else part
+
+
+def _in_bin(part: _Part, side: Side) -> _Part:
+    bins = _bins(part.keys, part.keys.max(), part.keys.min())
+    sums = _sums(np.bincount(bins, part.weights).astype(np.float64, copy=False))
+    crossed = _place(sums, part.target, side)
+    return part.only(np.flatnonzero(bins == crossed), float(sums[crossed - 1]) if crossed else 0.0)
 
 
 def _bins(keys: Keys, best: np.float32, worst: np.float32) -> Indices:
@@ -153,7 +179,15 @@ def _bins(keys: Keys, best: np.float32, worst: np.float32) -> Indices:
 _TINY = 1e-30
 
 
-def _place(sums: NDArray[np.float64], target: float, side: Side) -> int:
+def _sums(weights: Weights) -> Sums:
+    return np.cumsum(weights, dtype=np.float64)
+
+
+def _place(sums: Sums, target: float, side: Side) -> int:
     """Return the first place where `sums` get to `target`, or else to all that they add up to."""
     place = int(np.searchsorted(sums, target, side=side))
     return place if place < len(sums) else int(np.searchsorted(sums, sums[-1]))
+
+
+def _reaches(weight: float, target: float, side: Side) -> bool:
+    return weight >= target if side == "left" else weight > target

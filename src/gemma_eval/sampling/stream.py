@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gemma_eval.sampling.candidates import Candidates
+from gemma_eval.sampling.selection import block_sums
 
 Uniform = Callable[[], float]
 """A source of numbers in [0, 1)."""
@@ -30,7 +31,7 @@ def draw(candidates: Candidates, uniform: Uniform) -> int:
 
     Source: ggml-org/llama.cpp:src/llama-sampler.cpp (dist).
     """
-    return candidates.walk(candidates.bag.weights, uniform() * candidates.bag.total)
+    return candidates.walk(candidates.bag.weights, candidates.bag.sums, uniform())
 
 
 def pick(candidates: Candidates, uniform: Uniform) -> int:
@@ -41,7 +42,7 @@ def pick(candidates: Candidates, uniform: Uniform) -> int:
     if len(candidates) == 1:
         return 0
     probabilities = candidates.bag.probabilities
-    return candidates.walk(probabilities, uniform() * float(probabilities.sum(dtype=np.float64)))
+    return candidates.walk(probabilities, block_sums(probabilities), uniform())
 
 
 _BELOW_ONE = float(np.nextafter(1.0, 0.0))
