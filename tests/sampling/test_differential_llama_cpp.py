@@ -146,6 +146,24 @@ def test_a_coin_of_xtc_falls_as_in_llama_cpp(bench: Bench) -> None:
     assert 5 < sum(fallen) < 35
 
 
+@pytest.mark.parametrize("breaker", ["<end_of_turn>", "turn", "home", ".\n", "me.\nBen", "zzz"])
+def test_a_breaker_may_be_chat_markup_or_lie_over_several_tokens(breaker: str, bench: Bench) -> None:
+    """Repeats are rewarded, so that one that reaches over the breaker would show."""
+    text = "<bos>{0} fox dog<end_of_turn>\nAda went home.\n{0} fox dog<end_of_turn>\nAda went home.\nBen"
+    for ending in ("Ben", "Ben fox", "Ben fox dog<end_of_turn>\nAda went"):
+        ids = bench.engine.tokenize(text.format("Ben").removesuffix("Ben") + ending)
+        parameters = {
+            "dry_multiplier": -6.0,
+            "dry_base": 1.3,
+            "dry_allowed_length": 1,
+            "dry_sequence_breakers": [breaker],
+        }
+        asked = Asked(ids=ids, logits=bench.engine.log_probabilities(ids))
+        mine = ours.left(asked.logits, parameters, vocabulary=bench.vocabulary, seen=ids)
+        theirs = bench.first(asked, ours.profile(parameters)).values
+        assert np.abs(ours.probabilities(mine) - theirs).max() <= TOLERANCE
+
+
 # --- where llama.cpp and we differ on purpose ---------------------------------------------------------
 
 

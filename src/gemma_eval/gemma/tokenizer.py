@@ -50,6 +50,12 @@ class Tokenizer:
         return TextStream(self)
 
     @property
+    def markup(self) -> Mapping[int, str]:
+        """The text of each control token as chat markup has it, `<end_of_turn>`; `decode` leaves it out."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return {token: entry.content for token, entry in added.items() if entry.special}
+
+    @property
     def largest_id(self) -> int:
         """The largest id of the vocabulary; tokens added to it, as one for images, may lie beyond."""
         vocabulary: Mapping[str, int] = self._tokenizer.get_vocab(with_added_tokens=False)
