@@ -32,7 +32,7 @@ def locate(location: str) -> Path:
     if location == POCKET:
         return _pocket()
     if location in POCKET_FILES:
-        return _exported(_pocket(), POCKET_FILES[location], cache=cache_folder(os.environ))
+        return exported(_pocket(), POCKET_FILES[location], cache=cache_folder(os.environ))
     if location.startswith("@"):
         raise ModelNotFound(f"no model ships as {location}{suggestion(location, [POCKET, *POCKET_FILES])}")
     path = read.expanded(location)
@@ -67,7 +67,7 @@ def _pocket() -> Path:
     return Path(str(files("gemma_eval") / "pocket"))
 
 
-def _exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
+def exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
     """Return the GGUF file of the model in `folder`, written first if the cache has none of these files."""
     settings = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jinja"))
     source = sha256([*weight_files(folder), *settings])
@@ -78,5 +78,7 @@ def _exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         gguf_write.write(folder, target, dtype=dtype)
     except OSError as error:
-        raise ModelNotFound(f"{target}: cannot be written: {error.strerror or error}; set XDG_CACHE_HOME") from error
+        raise ModelNotFound(
+            f"{target}: cannot be written: {error.strerror or error}; set XDG_CACHE_HOME"
+        ) from error
     return target

@@ -9,7 +9,7 @@ NORM = "norm.weight"
 """Tensors whose GGUF name ends so hold 1 + w where a folder holds w; they are always float32."""
 
 _WHOLE: Mapping[str, str] = {"embed_tokens": "token_embd", "norm": "output_norm"}
-_IN_LAYER: Mapping[str, str] = {
+IN_LAYER: Mapping[str, str] = {
     "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
@@ -24,6 +24,7 @@ _IN_LAYER: Mapping[str, str] = {
     "mlp.down_proj": "ffn_down",
     "post_feedforward_layernorm": "post_ffw_norm",
 }
+"""What follows `layers.0.` in a folder, and `blk.0.` in a file."""
 
 
 def in_gguf(name: str) -> str | None:
@@ -35,7 +36,7 @@ def in_gguf(name: str) -> str | None:
     if layer is None:
         stem = _WHOLE.get(name.removesuffix(".weight"))
         return f"{stem}.weight" if stem else None
-    stem = _IN_LAYER.get(layer[2])
+    stem = IN_LAYER.get(layer[2])
     return f"blk.{layer[1]}.{stem}.weight" if stem else None
 
 
@@ -50,4 +51,4 @@ def in_folder(name: str) -> str | None:
 
 
 _WHOLE_BACK = {gguf: folder for folder, gguf in _WHOLE.items()}
-_IN_LAYER_BACK = {gguf: folder for folder, gguf in _IN_LAYER.items()}
+_IN_LAYER_BACK = {gguf: folder for folder, gguf in IN_LAYER.items()}

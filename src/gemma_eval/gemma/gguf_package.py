@@ -8,9 +8,9 @@ from typing import Any
 from gemma_eval.errors import MissingDependency
 
 
-def load(what: str) -> Any:  # noqa: ANN401 - a package of an extra, without types
+def load(what: str, *, name: str = "gguf") -> Any:  # noqa: ANN401 - a package of an extra, without types
     """Return the package, which `what` needs. Raises MissingDependency."""
     try:
-        return import_module("gguf")
+        return import_module(name)
     except ImportError:
         raise MissingDependency(what, extra="gguf") from None

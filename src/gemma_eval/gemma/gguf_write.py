@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +32,7 @@ def write(folder: Path, target: Path, *, dtype: Dtype) -> None:
     gguf = gguf_package.load("writing a GGUF file")
     shape = architecture.load(folder)
     tensors = tuple(_tensors(folder, shape, dtype))
-    descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
-    os.close(descriptor)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         writer = gguf.GGUFWriter(partial, shape.family)
         try:
@@ -42,10 +40,9 @@ def write(folder: Path, target: Path, *, dtype: Dtype) -> None:
             _write_tensors(writer, tensors, gguf)
         finally:
             writer.close()
-        Path(partial).chmod(0o644)
-        Path(partial).replace(target)
+        partial.replace(target)
     finally:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
