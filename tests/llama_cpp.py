@@ -44,10 +44,12 @@ class Step:
 
 
 @contextmanager
-def serve(path: Path, *, context_tokens: int = 2048, **settings: object) -> Iterator[LlamaCpp]:
+def serve(
+    path: Path, *, context_tokens: int = 2048, threads: int = 1, **settings: object
+) -> Iterator[LlamaCpp]:
     """Serve the GGUF file at `path` on a free loopback port, exact and repeatable, until the block ends.
 
-    Float32 cache, no flash attention, one thread, one slot, nothing cached between requests. `settings` are
+    Float32 cache, no flash attention, one slot, nothing cached between requests. `settings` are
     attributes of xllamacpp's CommonParams (`rope_freq_scale=0.25, yarn_orig_ctx=512`); an enumeration's
     value is given by the end of its name (`rope_scaling_type="YARN"`). Skips the test without xllamacpp.
     """
@@ -56,7 +58,7 @@ def serve(path: Path, *, context_tokens: int = 2048, **settings: object) -> Iter
     params.model.path = str(path)
     params.n_ctx = context_tokens
     params.n_parallel = 1
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.warmup = False
     params.verbosity = 0
     params.hostnames, params.port = ["127.0.0.1"], 0
