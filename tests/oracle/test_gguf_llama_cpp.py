@@ -20,7 +20,8 @@ from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.transformer import Transformer
 from tests import required
 from tests.gemma.tiny import merge_a_pair, write_model
-from tests.llama_cpp import LlamaCpp, serve
+from tests.llama_cpp import serve
+from tests.oracle.compared import after, log_probabilities
 
 TOLERANCE = 5e-3
 IDS = tuple(int(token) for token in np.random.RandomState(3).randint(6, 260, size=40))
@@ -67,26 +68,10 @@ def write(folder: Path, name: str) -> Path:
     return target
 
 
-def after(engine: LlamaCpp) -> Array:
-    """Return llama.cpp's log-probabilities after IDS.
-
-    It lists none for a token that is no whole character, so one is made sure to be drawn that is.
-    """
-    (letter,) = engine.tokenize("x")
-    return engine.drawn(IDS, n_predict=1, logit_bias=[[letter, 1000.0]])[0].values
-
-
 def model(path: Path) -> Transformer:
     """Return what a checkpoint holds, ready to run."""
     loaded = checkpoint.load(path)
     return Transformer(architecture=loaded.architecture, weights=loaded.weights)
-
-
-def log_probabilities(logits: Array) -> Array:
-    """Return ln softmax over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    result: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return result
 
 
 def difference(ours: Transformer, theirs: Array) -> float:
@@ -99,7 +84,7 @@ def test_log_probabilities_equal_those_of_llama_cpp(tmp_path: Path, name: str) -
     """Of the folder that was written and of the file that was read, beyond the window."""
     path = write(tmp_path / "model", name)
     with serve(path, context_tokens=128) as engine:
-        theirs = after(engine)
+        theirs = after(engine, IDS)
     assert difference(model(path), theirs) <= TOLERANCE
     assert difference(model(tmp_path / "model"), theirs) <= TOLERANCE
 
@@ -131,6 +116,6 @@ def test_the_comparison_fails_on(tmp_path: Path, mistake: str) -> None:
     name, plant = PLANTED[mistake]
     path = write(tmp_path / "model", name)
     with serve(path, context_tokens=128) as engine:
-        theirs = after(engine)
+        theirs = after(engine, IDS)
     right = model(path)
     assert difference(replace(right, architecture=plant(right.architecture)), theirs) > 4 * TOLERANCE
