@@ -3,7 +3,7 @@
 pytest tests/benchmarks/test_bandwidth.py -m slow -s
 
 A token costs the reading of all weights. MBU = bytes of weights · tokens/s / bandwidth, where the bandwidth
-is that of one large matrix-vector product in the same run and with the same threads. All is measured in turns,
+is that of one large matrix-vector product in the same run with the same threads. All is measured in turns,
 so that what else the machine does falls on all alike. Needs 5 GB of memory and 4 GB of disk for a time.
 """
 

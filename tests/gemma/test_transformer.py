@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gemma_eval.errors import ContextOverflow
 from gemma_eval.gemma import decode
 from gemma_eval.gemma.decode import PREFILL_TOKENS, Decoding, all_logits
-from gemma_eval.gemma.layer import gelu_tanh, rms_norm
+from gemma_eval.gemma.layer import Norm, gelu_tanh
 from tests.gemma.tiny import write_model
 
 VALUES = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=9)
@@ -27,7 +27,7 @@ def test_rms_norm_equals_its_formula(values: list[float]) -> None:
     gain = np.linspace(0.2, 1.9, len(values), dtype=np.float32)
     scale = 1 / math.sqrt(sum(value * value for value in values) / len(values) + 1e-6)
     expected = [value * scale * float(g) for value, g in zip(values, gain, strict=True)]
-    np.testing.assert_allclose(rms_norm(x, gain, eps=1e-6)[0], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(Norm(gain, eps=1e-6)(x)[0], expected, rtol=1e-5, atol=1e-6)
 
 
 @given(VALUES)

@@ -27,15 +27,17 @@ class Layer:
         a = architecture
         self._heads, self._kv_heads, self._head_dim = a.heads, a.kv_heads, a.head_dim
         self._feed_forward_size = a.feed_forward_size
-        self._eps = a.norm_eps
-        self._weights = weights
+        self._attention_in = Norm(weights.attention_in_gain, eps=a.norm_eps)
+        self._attention_out_norm = Norm(weights.attention_out_gain, eps=a.norm_eps)
+        self._feed_forward_in = Norm(weights.feed_forward_in_gain, eps=a.norm_eps)
+        self._feed_forward_out = Norm(weights.feed_forward_out_gain, eps=a.norm_eps)
         self._qkv, self._attention_out = product(weights.qkv), product(weights.attention_out)
         self._gate_up, self._down = product(weights.gate_up), product(weights.down)
         # scaling the gain of the query heads scales the queries; a rotation does not change that
         scales = np.ones((a.heads + a.kv_heads, 1), np.float32)
         scales[: a.heads] = a.query_scale
-        self._qk_normed = weights.qk_gain is not None
-        self._qk_gain = scales if weights.qk_gain is None else scales * weights.qk_gain
+        gain = weights.qk_gain
+        self._scaled = scales.__mul__ if gain is None else Norm(scales * gain, eps=a.norm_eps)
 
     def __call__(self, hidden: Array, *, turn: Rotation, mix: Mix) -> None:
         """Add to the residual stream [R, D] what this layer has to say."""
@@ -43,34 +45,39 @@ class Layer:
         hidden += self._feed_forward(hidden)
 
     def _attention(self, hidden: Array, turn: Rotation, mix: Mix) -> Array:
-        normed = rms_norm(hidden, self._weights.attention_in_gain, eps=self._eps)
         n_turning = self._heads + self._kv_heads
-        heads = self._qkv(normed).reshape(len(hidden), n_turning + self._kv_heads, self._head_dim)
-        turning, values = heads[:, :n_turning], heads[:, n_turning:]
-        scaled = (
-            rms_norm(turning, self._qk_gain, eps=self._eps) if self._qk_normed else turning * self._qk_gain
+        heads = self._qkv(self._attention_in(hidden)).reshape(
+            len(hidden), n_turning + self._kv_heads, self._head_dim
         )
-        turned = turn(scaled)
+        turning, values = heads[:, :n_turning], heads[:, n_turning:]
+        turned = turn(self._scaled(turning))
         mixed = mix(turned[:, : self._heads], turned[:, self._heads :], values)
-        return rms_norm(self._attention_out(mixed), self._weights.attention_out_gain, eps=self._eps)
+        return self._attention_out_norm(self._attention_out(mixed))
 
     def _feed_forward(self, hidden: Array) -> Array:
-        normed = rms_norm(hidden, self._weights.feed_forward_in_gain, eps=self._eps)
-        both = self._gate_up(normed)
+        both = self._gate_up(self._feed_forward_in(hidden))
         opened = gelu_tanh(both[:, : self._feed_forward_size])
         opened *= both[:, self._feed_forward_size :]
-        return rms_norm(self._down(opened), self._weights.feed_forward_out_gain, eps=self._eps)
+        return self._feed_forward_out(self._down(opened))
 
 
-def rms_norm(x: Array, gain: Array, *, eps: float) -> Array:
-    """Return x / √(mean(x²) + eps) · gain over the last axis; `gain` is already 1 + w."""
-    root = np.matmul(x[..., None, :], x[..., None])[..., 0]
-    root *= np.float32(1 / x.shape[-1])
-    root += np.float32(eps)
-    np.sqrt(root, out=root)
-    normed: Array = x / root
-    normed *= gain
-    return normed
+class Norm:
+    """RMSNorm: x / √(mean(x²) + eps) · gain over the last axis; `gain` is already 1 + w."""
+
+    def __init__(self, gain: Array, *, eps: float) -> None:
+        # over n values it is x / √(sum(x²) + n·eps) · √n·gain, which has no mean to take
+        size = gain.shape[-1]
+        self._gain = gain * np.float32(size**0.5)
+        self._eps = np.float32(size * eps)
+
+    def __call__(self, x: Array) -> Array:
+        """Return `x` [..., n] normalised."""
+        root = np.matmul(x[..., None, :], x[..., None])[..., 0]
+        root += self._eps
+        np.sqrt(root, out=root)
+        normed: Array = x / root
+        normed *= self._gain
+        return normed
 
 
 def gelu_tanh(x: Array) -> Array:

@@ -14,7 +14,10 @@ from gemma_eval.gemma.tensors import Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rotation:
-    """Cosines and sines [L, 1, H/2] of L positions, to be applied to every head."""
+    """Cosines [L, 1, 1, H/2] and sines [L, 1, 2, H/2] of L positions, to be applied to every head.
+
+    The sines of the first halves are negative: value i becomes x[i]·cos - x[i + H/2]·sin.
+    """
 
     cos: Array
     sin: Array
@@ -25,14 +28,10 @@ class Rotation:
 
     def __call__(self, x: Array) -> Array:
         """Return `x` [L, heads, H] turned by its positions."""
-        half = x.shape[-1] // 2
-        first, second = x[..., :half], x[..., half:]
-        turned = np.empty_like(x)
-        np.multiply(first, self.cos, out=turned[..., :half])
-        turned[..., :half] -= second * self.sin
-        np.multiply(second, self.cos, out=turned[..., half:])
-        turned[..., half:] += first * self.sin
-        return turned
+        halves = x.reshape(*x.shape[:-1], 2, x.shape[-1] // 2)
+        turned: Array = halves * self.cos
+        turned += halves[..., ::-1, :] * self.sin
+        return turned.reshape(x.shape)
 
 
 def rotation(rope: Rope, *, head_dim: int, tokens: int) -> Rotation:
@@ -54,4 +53,5 @@ def _table(rope: Rope, head_dim: int, positions: int, tokens: int) -> Rotation:
     turns = turning(rope, head_dim=head_dim, tokens=tokens)
     angles = np.arange(positions, dtype=np.float32)[:, None, None] * turns.frequencies
     gain = np.float32(turns.gain)
-    return Rotation(np.cos(angles) * gain, np.sin(angles) * gain)
+    sines = np.sin(angles) * gain
+    return Rotation(cos=np.cos(angles)[:, :, None] * gain, sin=np.stack([-sines, sines], axis=2))

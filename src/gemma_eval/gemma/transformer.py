@@ -10,7 +10,7 @@ import numpy as np
 from gemma_eval.gemma.architecture import Architecture
 from gemma_eval.gemma.attention import attend, mask
 from gemma_eval.gemma.kv_cache import KVCache, LayerCache
-from gemma_eval.gemma.layer import Layer, rms_norm
+from gemma_eval.gemma.layer import Layer, Norm
 from gemma_eval.gemma.products import Product, product
 from gemma_eval.gemma.rope import rotation
 from gemma_eval.gemma.tails import Tails
@@ -25,11 +25,13 @@ class Transformer:
     architecture: Architecture
     weights: Weights
     _layers: tuple[Layer, ...] = field(init=False, repr=False)
+    _final_norm: Norm = field(init=False, repr=False)
     _head: Product = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Choose how each product is made."""
+        """Prepare what depends on the weights alone."""
         self._layers = tuple(Layer(self.architecture, layer) for layer in self.weights.layers)
+        self._final_norm = Norm(self.weights.final_gain, eps=self.architecture.norm_eps)
         self._head = product(self.weights.embedding)
 
     def read(self, ids: Sequence[int], cache: KVCache) -> Array:
@@ -50,7 +52,7 @@ class Transformer:
         for kind, layer, layer_cache in zip(a.layers, self._layers, cache.layers, strict=True):
             within = _Within(cache=layer_cache, start=start, mask=masks[kind], softcap=a.attention_softcap)
             layer(hidden, turn=turns[kind], mix=within.mix)
-        return rms_norm(hidden, self.weights.final_gain, eps=a.norm_eps)
+        return self._final_norm(hidden)
 
     def step(self, tokens: Sequence[int], tails: Tails) -> Array:
         """Read one more token of each of B answers; return their normalised hidden states [B, D].
@@ -62,7 +64,7 @@ class Transformer:
         hidden = self._embedded(tokens)
         for kind, layer, tail in zip(a.layers, self._layers, tails.layers, strict=True):
             layer(hidden, turn=turns[kind], mix=tail.mix)
-        return rms_norm(hidden, self.weights.final_gain, eps=a.norm_eps)
+        return self._final_norm(hidden)
 
     def logits(self, hidden: Array) -> Array:
         """Return the logits [R, V] of hidden states [R, D]."""
