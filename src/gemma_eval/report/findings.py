@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -11,6 +11,8 @@ from typing import Literal
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
 from gemma_eval.report.groups import Groups, Interval, Measured, overlap
+from gemma_eval.report.series import variations
+from gemma_eval.report.trends import trend
 
 Tone = Literal["shown", "open", "bad"]
 Status = Literal["passed", "missed", "open", "error"]
@@ -75,6 +77,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
         _leader(groups, "output_tokens_per_s", topic="Speed", verb="is fastest", write=_tokens_per_s),
         _templates(groups),
         _profiles(groups),
+        *_variables(report, groups),
         _demands(report),
     )
     return tuple(finding for finding in found if finding is not None)
@@ -140,6 +143,15 @@ def _templates(groups: Groups) -> Finding | None:
         return Group(model=place[0], profile=place[1], template=name)
 
     return _compare(groups, groups.templates, places, group, topic="Templates", place_word="profile")
+
+
+def _variables(report: Report, groups: Groups) -> Iterator[Finding]:
+    for variation in variations(report):
+        found = trend(variation, groups)
+        if found is not None:
+            text, shows = found
+            name = variation.variables[0]
+            yield Finding(topic=name[:1].upper() + name[1:], text=text, tone="shown" if shows else "open")
 
 
 def _profiles(groups: Groups) -> Finding | None:
