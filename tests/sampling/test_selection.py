@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,42 +21,10 @@ from gemma_eval.sampling.selection import (
 )
 from gemma_eval.sampling.stream import draw, pick
 from gemma_eval.sampling.transforms import TopP
-
-VOCABULARY = 262_144
-
-SHAPES: Mapping[str, Callable[[np.random.Generator, int], np.ndarray[tuple[int], np.dtype[np.float64]]]] = {
-    "peaked": lambda rng, n: rng.normal(size=n) * 4 + 20 * (np.arange(n) == n // 2),
-    "gaussian": lambda rng, n: rng.normal(size=n) / 3,
-    "flat": lambda rng, n: np.full(n, rng.normal()),
-    "ties": lambda rng, n: np.round(rng.normal(size=n) * 2) / 2,
-    "two levels": lambda rng, n: np.where(rng.random(n) < 0.5, 0.0, -2.0),
-    "signed zeros": lambda rng, n: np.where(rng.random(n) < 0.5, 0.0, -0.0),
-    "descending": lambda rng, n: -np.arange(n) / 1000,
-    "huge spread": lambda rng, n: rng.normal(size=n) * 1e30,
-    "ends of float32": lambda rng, n: rng.choice([3.4e38, -3.4e38, 0.0], size=n),
-    "denormal": lambda rng, n: rng.normal(size=n) * 1e-42,
-    "denormal weights": lambda rng, n: -95.0 - rng.random(n) * 8 + 95 * (np.arange(n) == n - 1),
-    "every scale": lambda rng, n: -np.exp(rng.uniform(-90, 80, size=n)),
-    "close to a large number": lambda rng, n: 1e6 + rng.normal(size=n),
-}
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Logits [n] of some shape; printed as what makes them again."""
-
-    shape: str
-    size: int
-    seed: int
-
-    @property
-    def logits(self) -> Floats:
-        """Return float32 logits, all finite."""
-        return SHAPES[self.shape](np.random.default_rng(self.seed), self.size).astype(np.float32)
-
+from tests.sampling.logit_shapes import SHAPES, VOCABULARY, Shaped
 
 SIZES = st.one_of(st.integers(1, 40), st.integers(1, 20_000), st.just(VOCABULARY))
-VECTORS = st.builds(Drawn, st.sampled_from(sorted(SHAPES)), SIZES, st.integers(0, 2**32 - 1))
+VECTORS = st.builds(Shaped, st.sampled_from(sorted(SHAPES)), SIZES, st.integers(0, 2**32 - 1))
 SHARE = st.floats(0, 1)
 
 
@@ -88,25 +53,25 @@ def agrees(found: int, order: Indices, weights: Floats, target: float, side: Sid
 
 @settings(max_examples=60, deadline=None)
 @given(VECTORS)
-def test_all_positions_come_in_the_order_of_a_stable_sort(drawn: Drawn) -> None:
+def test_all_positions_come_in_the_order_of_a_stable_sort(shaped: Shaped) -> None:
     """Signed zeros are equal, and so earlier before later."""
-    assert np.array_equal(descending(drawn.logits), sorted_positions(drawn.logits))
+    assert np.array_equal(descending(shaped.logits), sorted_positions(shaped.logits))
 
 
 @settings(max_examples=100, deadline=None)
 @given(VECTORS, st.floats(0, 1))
-def test_the_largest_are_those_of_a_full_sort(drawn: Drawn, size: float) -> None:
+def test_the_largest_are_those_of_a_full_sort(shaped: Shaped, size: float) -> None:
     """From one to all of them: the sample only bounds, it never decides."""
-    logits = drawn.logits
+    logits = shaped.logits
     k = max(1, round(len(logits) ** size))
     assert np.array_equal(largest(logits, k), sorted_positions(logits)[:k])
 
 
 @settings(max_examples=100, deadline=None)
 @given(VECTORS, SHARE, st.sampled_from(("left", "right")))
-def test_a_crossing_is_that_of_a_full_sort(drawn: Drawn, share: float, side: Side) -> None:
+def test_a_crossing_is_that_of_a_full_sort(shaped: Shaped, share: float, side: Side) -> None:
     """With the weights of a softmax, as a nucleus and a draw have them."""
-    logits = drawn.logits
+    logits = shaped.logits
     weights = Candidates.of(logits).bag.weights
     target = share * float(weights.sum(dtype=np.float64))
     found = crossing(logits, weights, target, side=side)
@@ -115,9 +80,9 @@ def test_a_crossing_is_that_of_a_full_sort(drawn: Drawn, share: float, side: Sid
 
 @settings(max_examples=60, deadline=None)
 @given(VECTORS, SHARE, st.integers(0, 2**32 - 1))
-def test_a_crossing_asks_nothing_of_the_weights(drawn: Drawn, share: float, seed: int) -> None:
+def test_a_crossing_asks_nothing_of_the_weights(shaped: Shaped, share: float, seed: int) -> None:
     """They need not fall with the keys: the typical set has other keys, a penalty moves some weights."""
-    keys = drawn.logits
+    keys = shaped.logits
     weights = np.random.default_rng(seed).random(len(keys)).astype(np.float32)
     target = share * float(weights.sum(dtype=np.float64))
     assert agrees(crossing(keys, weights, target), sorted_positions(keys), weights, target)
@@ -125,9 +90,9 @@ def test_a_crossing_asks_nothing_of_the_weights(drawn: Drawn, share: float, seed
 
 @settings(max_examples=60, deadline=None)
 @given(VECTORS, st.floats(0, 1, exclude_max=True))
-def test_a_head_holds_what_comes_no_later(drawn: Drawn, share: float) -> None:
+def test_a_head_holds_what_comes_no_later(shaped: Shaped, share: float) -> None:
     """Ties with the last one are split as they lie."""
-    logits = drawn.logits
+    logits = shaped.logits
     order = sorted_positions(logits)
     count = int(share * len(order))
     assert np.array_equal(head(logits, int(order[count])), np.sort(order[: count + 1]))
@@ -136,10 +101,10 @@ def test_a_head_holds_what_comes_no_later(drawn: Drawn, share: float) -> None:
 @settings(max_examples=60, deadline=None)
 @given(VECTORS, SHARE, st.sampled_from(("left", "right")))
 def test_a_running_sum_by_blocks_gets_there_where_a_plain_one_does(
-    drawn: Drawn, share: float, side: Side
+    shaped: Shaped, share: float, side: Side
 ) -> None:
     """At any length, whole blocks or not."""
-    weights = Candidates.of(drawn.logits).bag.weights
+    weights = Candidates.of(shaped.logits).bag.weights
     target = share * float(weights.sum(dtype=np.float64))
     found = running(weights, block_sums(weights), target, side=side)
     assert agrees(found, np.arange(len(weights)), weights, target, side)
@@ -148,10 +113,12 @@ def test_a_running_sum_by_blocks_gets_there_where_a_plain_one_does(
 @settings(max_examples=60, deadline=None)
 @given(VECTORS, st.floats(0, 1, exclude_max=True), st.floats(0.01, 1), st.booleans())
 def test_a_draw_is_that_of_a_walk_over_sorted_candidates(
-    drawn: Drawn, fraction: float, mass: float, ranked: bool
+    shaped: Shaped, fraction: float, mass: float, ranked: bool
 ) -> None:
     """With and without an order, after a cut: llama.cpp's walk, which sums up everything in order."""
-    candidates = TopP(mass).apply(Candidates.of(drawn.logits), ()) if ranked else Candidates.of(drawn.logits)
+    candidates = (
+        TopP(mass).apply(Candidates.of(shaped.logits), ()) if ranked else Candidates.of(shaped.logits)
+    )
     weights = candidates.bag.weights
     order = sorted_positions(candidates.bag.logits) if ranked else np.arange(len(weights))
     target = fraction * float(weights.sum(dtype=np.float64))
@@ -202,7 +169,7 @@ def _unstable(keys: Floats) -> Indices:
 @pytest.mark.parametrize("shape", ["flat", "ties", "signed zeros"])
 def test_the_oracle_tells_ties_in_the_wrong_order(shape: str) -> None:
     """The planted error: a sort that turns ties around."""
-    logits = Drawn(shape, 500, 1).logits
+    logits = Shaped(shape, 500, 1).logits
     assert not np.array_equal(_unstable(logits), sorted_positions(logits))
 
 
@@ -211,7 +178,7 @@ def test_the_oracle_tells_ties_in_the_wrong_order(shape: str) -> None:
 )
 def test_the_oracle_tells_a_crossing_that_is_one_off(shape: str) -> None:
     """The planted errors: one token too late and one too early."""
-    logits = Drawn(shape, 5000, 2).logits
+    logits = Shaped(shape, 5000, 2).logits
     weights = Candidates.of(logits).bag.weights
     order = sorted_positions(logits)
     target = 0.6001 * float(weights.sum(dtype=np.float64))

@@ -96,6 +96,7 @@ _FEW = 2048
 _HEAD = 256
 _BLOCK = 512
 _BINS = 4096
+_CHUNK = 32_768
 _LEVELS = 3
 _NATS = 64.0
 """Keys are mostly logarithms of probabilities: what lies farther below the best has no weight to speak of."""
@@ -155,8 +156,16 @@ def _in_head(part: _Part, side: Side) -> _Part:
 
 
 def _in_bin(part: _Part, side: Side) -> _Part:
-    bins = _bins(part.keys, part.keys.max(), part.keys.min())
-    sums = _sums(np.bincount(bins, part.weights).astype(np.float64, copy=False))
+    """Return the part whose keys are in the bin of the crossing; counted by chunks that stay in the cache."""
+    best, worst = part.keys.max(), part.keys.min()
+    bins = np.empty(len(part.keys), dtype=np.uint16)
+    weights = np.zeros(_BINS)
+    for start in range(0, len(bins), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        places = _bins(part.keys[chunk], best, worst)
+        bins[chunk] = places
+        weights += np.bincount(places, part.weights[chunk], minlength=_BINS)
+    sums = _sums(weights)
     crossed = _place(sums, part.target, side)
     return part.only(np.flatnonzero(bins == crossed), float(sums[crossed - 1]) if crossed else 0.0)
 
