@@ -83,11 +83,15 @@ def check_chains(bench: Bench, *, count: int) -> None:
 
 
 def _comparable(parts: Mapping[str, object], order: list[str]) -> tuple[str, ...]:
-    """Move steps from behind top-n-sigma that cannot read what it masks as we do, or at all."""
+    """Move two steps from where llama.cpp reads probabilities of 0 otherwise than we do.
+
+    Its dynatemp counts what top-n-sigma masked; its typical makes no number of 0·ln 0, which a mask or a
+    probability too small for float32 brings about.
+    """
     if {"top_n_sigma", "dynatemp"} <= set(parts):
-        order.append(order.pop(order.index("top_n_sigma")))  # dynatemp counts what it has masked
-    if {"top_n_sigma", "typical_p"} <= set(parts):
-        order.insert(0, order.pop(order.index("typical_p")))  # typical makes 0·ln 0 of it, which is no number
+        order.append(order.pop(order.index("top_n_sigma")))
+    if "typical_p" in parts and {"top_n_sigma", "temperature", "dynatemp", "penalties", "dry"} & set(parts):
+        order.insert(0, order.pop(order.index("typical_p")))
     return ("logit_bias", *order)
 
 

