@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import product
@@ -107,30 +107,32 @@ class _Stack:
 
     def spread(self, pattern: Case, pieces: Sequence[str]) -> Iterator[Case]:
         """Yield the pattern filled with each needle at each depth of each length."""
-        row = self.row
-        needles = row.needles or []
+        row, needles = self.row, self.row.needles or []
         hay_of = [self._shuffled(pieces, number) for number in range(1, len(needles) + 1)]
-        for length, depth, (index, needle) in product(
-            row.lengths or (), row.depths or (), enumerate(needles)
-        ):
-            text = _filled(row.needle or "", needle)
-            before = int(depth * length + 0.5)
-            hay = hay_of[index][:length]
-            haystack = "\n".join((*hay[:before], text, *hay[before:]))
-            fill = _filler({**needle, _HAYSTACK: haystack})
+        places = product(row.lengths or (), row.depths or (), range(len(needles)))
+        for length, depth, index in places:
             name = f"{pattern.id}-{length}-{_number(depth)}-{index + 1}"
             if flaw := rows.name_flaw(name):
                 self.reading.problems.say((*self.at, "id"), f"the id of a case {flaw}")
-            yield replace(
-                pattern,
-                id=name,
-                messages=(Message(role="user", content=fill(row.prompt or "")),),
-                checks=tuple(self._check(at, check, needle) for at, check in enumerate(pattern.checks)),
-                continuation=None if row.continuation is None else fill(row.continuation),
-                series=pattern.id,
-                variables={"length": float(length), "depth": float(depth)},
-                cluster=text,
-            )
+            case = self._filled_case(pattern, needles[index], hay_of[index][:length], depth=depth)
+            yield replace(case, id=name)
+
+    def _filled_case(self, pattern: Case, needle: Needle, hay: Sequence[str], *, depth: float) -> Case:
+        """Return the pattern with a needle in this hay."""
+        line = _filled(self.row.needle or "", needle)
+        before = int(depth * len(hay) + 0.5)
+        haystack = "\n".join((*hay[:before], line, *hay[before:]))
+        asked = _filled(self.row.prompt or "", {**needle, _HAYSTACK: haystack})
+        read = pattern.continuation
+        return replace(
+            pattern,
+            messages=(Message(role="user", content=asked),),
+            checks=tuple(self._check(at, check, needle) for at, check in enumerate(pattern.checks)),
+            continuation=None if read is None else _filled(read, needle),
+            series=pattern.id,
+            variables={"length": float(len(hay)), "depth": float(depth)},
+            cluster=line,
+        )
 
     def _check(self, number: int, check: Check, needle: Needle) -> Check:
         """Return the check of one case, and note what its scorer says of it."""
@@ -181,11 +183,7 @@ class _Stack:
 
 def _filled(text: str, values: Needle) -> str:
     """Put the values in the places of their names, in one pass: what is put in is not looked at again."""
-    return _filler(values)(text)
-
-
-def _filler(values: Needle) -> Callable[[str], str]:
-    return lambda text: _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), text)
+    return _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), text)
 
 
 def _filled_option(value: Option, needle: Needle) -> Option:
