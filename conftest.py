@@ -31,6 +31,7 @@ class Page(pytest.File):
     """A page; its blocks run in order and share a scratch folder and a namespace."""
 
     folder: TemporaryDirectory[str]
+    environment: pytest.MonkeyPatch
 
     def collect(self) -> Iterator[pytest.Item]:
         """Find the blocks. Only now is anything imported for it: a run without pages pays nothing."""
@@ -40,11 +41,14 @@ class Page(pytest.File):
             yield BlockItem.from_parent(self, name=f"{line}-{block.language}", line=line, block=block)
 
     def setup(self) -> None:
-        """Make the folder that the blocks run in."""
+        """Make the folder that the blocks run in, and keep them from writing to the user's cache."""
         self.folder = TemporaryDirectory(prefix="gemma_eval_page_")
+        self.environment = pytest.MonkeyPatch()
+        self.environment.setenv("XDG_CACHE_HOME", str(Path(self.folder.name) / ".cache"))
 
     def teardown(self) -> None:
         """Remove what the blocks have left."""
+        self.environment.undo()
         self.folder.cleanup()
 
 

@@ -156,7 +156,8 @@ def _family(content: Mapping[str, object], where: str) -> Family:
     if model_type not in _MODEL_TYPES:
         supported = ", ".join(_MODEL_TYPES)
         raise ModelNotFound(
-            f'{where}: model_type "{model_type}" is not supported by numpy_gemma, which runs {supported}'
+            f'{where}: model_type "{model_type}" is not supported by numpy_gemma, which runs {supported}; '
+            "llama.cpp and transformers run others"
         )
     return _MODEL_TYPES[model_type]
 
