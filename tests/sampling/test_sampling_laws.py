@@ -75,7 +75,7 @@ def test_min_p_before_temperature_is_its_power_after_it(logits: Floats, share: f
 
 @given(
     LOGITS,
-    st.permutations(("penalties", "top_k", "typical_p", "top_p", "min_p", "temperature")),
+    st.permutations(tuple(BUILT_IN)),
     st.lists(st.integers(0, 45), max_size=10),
     SHARE,
 )
@@ -89,6 +89,15 @@ def test_what_was_removed_stays_removed(
         top_p=share,
         min_p=share / 10,
         typical_p=share,
+        base_p=0.99,
+        top_n_sigma=4 * share,
+        xtc_probability=share,
+        xtc_threshold=share / 2,
+        epsilon_cutoff=share / 10,
+        eta_cutoff=share / 5,
+        dry_multiplier=0.8,
+        dry_sequence_breakers=("cd",),
+        logit_bias={"a": 1.0},
         repeat_penalty=1.3,
         dynatemp_range=0.5,
     )
