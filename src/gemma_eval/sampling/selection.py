@@ -35,8 +35,8 @@ def descending(keys: Keys) -> Indices:
 
 def largest(keys: Keys, k: int) -> Indices:
     """Return the positions of the `k` ≥ 1 largest keys, largest first; all of them when there are fewer."""
-    if k >= len(keys):
-        return descending(keys)
+    if k >= len(keys) or len(keys) <= _FEW:
+        return descending(keys)[:k]
     pool = _superset(keys, k)
     pooled = keys[pool]
     if len(pool) > 2 * k:
