@@ -165,7 +165,7 @@ SAME: Mapping[str, tuple[Parameters, Sequence[tuple[str, float]]]] = {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", SAME)
 def test_speed_beside_transformers(name: str, size: int) -> None:
-    """Prints the medians of both, draw by draw in turn; of all ids the default chain takes a third at most."""
+    """Prints the medians of both, draw by draw in turn; where V is large the default chain takes a third."""
     parameters, steps = SAME[name]
     for shape in ("peaked", "gaussian", "flat"):
         logits = logits_of(shape, size)
