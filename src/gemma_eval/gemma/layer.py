@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -28,16 +29,16 @@ class Layer:
         self._heads, self._kv_heads, self._head_dim = a.heads, a.kv_heads, a.head_dim
         self._feed_forward_size = a.feed_forward_size
         self._attention_in = Norm(weights.attention_in_gain, eps=a.norm_eps)
-        self._attention_out_norm = Norm(weights.attention_out_gain, eps=a.norm_eps)
+        self._attention_out = Norm(weights.attention_out_gain, eps=a.norm_eps)
         self._feed_forward_in = Norm(weights.feed_forward_in_gain, eps=a.norm_eps)
         self._feed_forward_out = Norm(weights.feed_forward_out_gain, eps=a.norm_eps)
-        self._qkv, self._attention_out = product(weights.qkv), product(weights.attention_out)
+        self._qkv, self._out = product(weights.qkv), product(weights.attention_out)
         self._gate_up, self._down = product(weights.gate_up), product(weights.down)
         # scaling the gain of the query heads scales the queries; a rotation does not change that
         scales = np.ones((a.heads + a.kv_heads, 1), np.float32)
         scales[: a.heads] = a.query_scale
         gain = weights.qk_gain
-        self._scaled = scales.__mul__ if gain is None else Norm(scales * gain, eps=a.norm_eps)
+        self._scaled = partial(np.multiply, scales) if gain is None else Norm(scales * gain, eps=a.norm_eps)
 
     def __call__(self, hidden: Array, *, turn: Rotation, mix: Mix) -> None:
         """Add to the residual stream [R, D] what this layer has to say."""
@@ -52,7 +53,7 @@ class Layer:
         turning, values = heads[:, :n_turning], heads[:, n_turning:]
         turned = turn(self._scaled(turning))
         mixed = mix(turned[:, : self._heads], turned[:, self._heads :], values)
-        return self._attention_out_norm(self._attention_out(mixed))
+        return self._attention_out(self._out(mixed))
 
     def _feed_forward(self, hidden: Array) -> Array:
         both = self._gate_up(self._feed_forward_in(hidden))
