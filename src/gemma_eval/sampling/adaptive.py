@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gemma_eval.sampling.candidates import Candidates
+from gemma_eval.sampling.candidates import Bag, Candidates, Floats
 from gemma_eval.sampling.stream import Uniform, pick
 
 
@@ -33,12 +33,22 @@ class AdaptiveP:
     def draw(self, candidates: Candidates) -> int:
         """Return the id of the drawn token and move the aim."""
         probabilities = candidates.bag.probabilities
-        distance = np.abs((probabilities - np.float32(self.aim)) / np.float32(_WIDTH))
-        favoured = np.float32(_PEAK) - _SHARPNESS * distance**2 / (1 + distance)
-        position = pick(candidates.each(lambda _: favoured), self._uniform)
+        position = pick(candidates.each(self._favoured), self._uniform)
         self._sum = float(probabilities[position]) + self._decay * self._sum
         self._weight = 1 + self._decay * self._weight
         return int(candidates.bag.ids[position])
 
+    def _favoured(self, bag: Bag) -> Floats:
+        """Return the new logits [n], made in place: at a whole vocabulary each array more would tell."""
+        distance: Floats = bag.probabilities - np.float32(self.aim)
+        distance /= np.float32(_WIDTH)
+        np.abs(distance, out=distance)
+        below = distance * distance
+        below *= np.float32(_SHARPNESS)
+        distance += np.float32(1)
+        below /= distance
+        np.subtract(np.float32(_PEAK), below, out=below)
+        return below
 
-_WIDTH, _PEAK, _SHARPNESS = 0.3, 5.0, np.float32(10.0)
+
+_WIDTH, _PEAK, _SHARPNESS = 0.3, 5.0, 10.0
