@@ -113,3 +113,8 @@ def _check(profile: SamplingProfile) -> None:
             f'profile "{profile.name}": temperature is {profile.temperature}; '
             "it should be a finite number of at least 0"
         )
+    if profile.dynatemp_exponent < 0:
+        raise UsageError(
+            f'profile "{profile.name}": dynatemp_exponent is {profile.dynatemp_exponent}; '
+            "it should be at least 0"
+        )
