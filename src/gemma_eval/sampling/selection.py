@@ -54,6 +54,9 @@ def crossing(keys: Keys, weights: Weights, target: float, *, side: Side = "left"
     the whole sum is reached. Keys are counted into bins, and only the bin of the crossing is looked into,
     until it is tied or small enough to sort.
     """
+    best = int(keys.argmax())
+    if _reaches(float(weights[best]), target, side):
+        return best
     part = _Part(keys, weights, target)
     if len(keys) > _FEW and target <= _HEAD * float(weights.max()):
         part = _in_head(part, side)
