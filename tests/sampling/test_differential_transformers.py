@@ -138,6 +138,14 @@ def test_a_strategy_keeps_what_transformers_keeps_of_every_whole_vocabulary(name
         assert compare(recipe, [(name, value_for_many(name))]) in SAME
 
 
+def test_a_chain_leaves_what_transformers_leaves_of_a_whole_vocabulary() -> None:
+    """The usual one, temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, on a normal and on a flat vector."""
+    steps = [("temperature", 0.8), ("top_k", 40), ("top_p", 0.95), ("min_p", 0.05)]
+    for recipe in whole_vocabularies():
+        if recipe.shape in {"normal", "flat"}:
+            assert compare(recipe, steps) in SAME
+
+
 @settings(max_examples=60)
 @given(drawn(), st.floats(0.5, 2.0), st.lists(st.integers(0, 300), max_size=60))
 def test_the_repetition_penalty_is_that_of_transformers(
