@@ -51,10 +51,10 @@ def load(path: Path) -> Checkpoint:
     loaded = _from_gguf(path) if path.suffix.lower() == GGUF else _from_folder(path)
     size = loaded.architecture.vocab_size
     if loaded.tokenizer.largest_id >= size:
-        where = "tokenizer.json" if path.is_dir() else "the tokenizer"
+        whose = ("tokenizer.json", "config.json") if path.is_dir() else ("its tokenizer", "its embedding")
         raise ModelNotFound(
-            f"{path}: {where} has the id {loaded.tokenizer.largest_id}, "
-            f"config.json a vocabulary of {size}; they are of different models"
+            f"{path}: {whose[0]} has the id {loaded.tokenizer.largest_id}, "
+            f"{whose[1]} a vocabulary of {size}; they are of different models"
         )
     return loaded
 

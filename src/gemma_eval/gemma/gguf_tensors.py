@@ -50,7 +50,7 @@ class GgufTensor:
             stored = np.fromfile(
                 self.file, STORED_AS[info.dtype], count=int(np.prod(info.shape)), offset=info.start
             )
-            return self._whole(widen(stored, dtype=info.dtype))
+            return self._whole(stored if info.dtype == "F32" else widen(stored, dtype=info.dtype))
         gguf = gguf_package.load(f"{self.file}: a tensor of type {info.dtype}")
         packed = np.fromfile(self.file, np.uint8, count=info.n_bytes, offset=info.start)
         rows = packed.reshape(*info.shape[:-1], -1)
