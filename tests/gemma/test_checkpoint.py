@@ -294,6 +294,17 @@ def test_weights_that_are_not_finite_are_refused(folder: Path) -> None:
         checkpoint.load(path)
 
 
+def test_a_scale_that_is_not_finite_is_refused(folder: Path) -> None:
+    """The first bytes of a block are its scale: infinity times zero is no number, and no warning either."""
+    path = written(folder, dtype="Q4_0")
+    start = gguf_header.read(path).tensors["blk.1.attn_q.weight"].start
+    content = bytearray(path.read_bytes())
+    content[start : start + 3] = np.float16(np.inf).tobytes() + b"\x88"
+    path.write_bytes(content)
+    with pytest.raises(ModelNotFound, match=r"q_proj\.weight holds values that are not finite"):
+        checkpoint.load(path)
+
+
 def test_a_type_that_cannot_be_unpacked_is_named(folder: Path) -> None:
     """With the types that can be."""
     path = written(folder, dtype="Q8_0")

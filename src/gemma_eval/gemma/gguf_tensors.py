@@ -55,7 +55,9 @@ class GgufTensor:
         packed = np.fromfile(self.file, np.uint8, count=info.n_bytes, offset=info.start)
         rows = packed.reshape(*info.shape[:-1], -1)
         try:
-            values = gguf.quants.dequantize(rows, gguf.GGMLQuantizationType[info.dtype])
+            # scales of a damaged file may be infinite; what becomes of them is refused when it is taken
+            with np.errstate(all="ignore"):
+                values = gguf.quants.dequantize(rows, gguf.GGMLQuantizationType[info.dtype])
         except NotImplementedError:
             raise ModelNotFound(
                 f"{self.file}: {shown(self.name)} is of type {info.dtype}, which cannot be unpacked; "
