@@ -74,7 +74,7 @@ class Case:
     """One question with the checks on its answer.
 
     `messages` ends with the user's turn that is asked; `prompt` in a suite file is one such turn.
-    `cluster` names what cases share (a document, a topic); it is recorded, and no interval uses it yet.
+    `cluster` names what cases share (a document, a needle): one datum of an interval against a variable.
     `warmup` generations per cell are made first and never recorded.
     `continuation` is a text that the model does not write but reads after the prompt, so that its
     probability can be scored. `variables` are numbers that were varied between the cases of one kind

@@ -15,7 +15,7 @@ from gemma_eval.report.heat import heat_figures
 from gemma_eval.report.lines import LineFigure, line_figures
 from gemma_eval.report.scatter import SHAPES
 from gemma_eval.report.series import Variation, planes, variations
-from gemma_eval.stats.intervals import wilson
+from gemma_eval.stats.intervals import of_scores, wilson
 from tests.report.example import Shape, example, report_of
 from tests.report.varied import DEPTHS, LENGTHS, REACH, Varied, varied
 
@@ -36,22 +36,28 @@ def changed(outcome: Outcome, **fields: object) -> Outcome:
     return replace(outcome, trial=replace(outcome.trial, cell=replace(cell, case=case)))
 
 
-def counted(report: Report, name: str) -> dict[tuple[Group, float], tuple[int, int]]:
-    """Count right answers and answers by group and value, straight from the outcomes."""
-    found: dict[tuple[Group, float], list[float]] = defaultdict(list)
+Scores = Mapping[tuple[Group, float], Mapping[str, list[float]]]
+
+
+def counted(report: Report, name: str) -> Scores:
+    """Collect the scores by group, value and needle, straight from the outcomes."""
+    found: dict[tuple[Group, float], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for outcome in report.outcomes:
-        found[group_of(outcome), outcome.trial.cell.case.variables[name]].append(outcome.score or 0.0)
-    return {key: (sum(map(int, scores)), len(scores)) for key, scores in found.items()}
+        case = outcome.trial.cell.case
+        found[group_of(outcome), case.variables[name]][str(case.cluster)].append(outcome.score or 0.0)
+    return found
 
 
-def disagreeing(variation: Variation, expected: Mapping[tuple[Group, float], tuple[int, int]]) -> int:
-    """Count the points whose mean, n or Wilson interval is not that of the counts."""
+def disagreeing(variation: Variation, expected: Scores) -> int:
+    """Count the points whose mean, n or interval is not that of the needles."""
     wrong = 0
     for point in variation.points:
-        right, n = expected[point.group, point.at[0]]
-        interval = wilson(right, n)
-        fits = point.n == n and point.value == pytest.approx(right / n)
-        wrong += not (fits and point.interval == (interval.low, interval.high) and point.method == "wilson")
+        needles = expected[point.group, point.at[0]]
+        scores = [score for needle in needles.values() for score in needle]
+        interval = of_scores([sum(needle) / len(needle) for needle in needles.values()])
+        fits = point.n == len(scores) and point.value == pytest.approx(sum(scores) / len(scores))
+        assert point.interval is not None
+        wrong += not (fits and point.interval == pytest.approx((interval.low, interval.high)))
     return wrong
 
 
@@ -68,6 +74,29 @@ def test_a_point_of_other_cases_would_be_noticed() -> None:
     """The comparison above can fail: one trial less."""
     less = counted(report_of(REPORT.outcomes[1:]), "length")
     assert disagreeing(variations(REPORT)[0], less) == 1
+    one_by_one = [changed(outcome, cluster=None) for outcome in REPORT.outcomes]
+    assert disagreeing(variations(report_of(one_by_one))[0], counted(REPORT, "length")) > 10
+
+
+def test_the_depths_of_a_needle_are_one_datum_of_an_interval() -> None:
+    """Eight needles found at three depths prove what eight prove, and without clusters what 24 prove."""
+    found = varied(Varied(models=("pocket",)), reach=9e9).outcomes
+    sure = [replace(each, scores=(replace(each.scores[0], value=1.0),)) for each in found]
+    apart = [changed(outcome, cluster=None) for outcome in sure]
+    eight, all_24 = wilson(8, 8), wilson(24, 24)
+    assert {point.interval for point in variations(report_of(sure))[0].points} == {(eight.low, eight.high)}
+    assert {point.interval for point in variations(report_of(apart))[0].points} == {(all_24.low, all_24.high)}
+    assert {point.n for point in variations(report_of(sure))[0].points} == {24}
+
+
+def test_each_pair_of_three_variables_has_a_map() -> None:
+    """With length across where it is one of them."""
+    three = [
+        changed(each, variables={**each.trial.cell.case.variables, "digits": float(index % 2)})
+        for index, each in enumerate(REPORT.outcomes)
+    ]
+    pairs = [plane.variables for plane in planes(report_of(three))]
+    assert pairs == [("length", "depth"), ("length", "digits"), ("depth", "digits")]
 
 
 def test_repeats_of_a_case_are_one_datum() -> None:

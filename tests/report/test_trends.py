@@ -71,7 +71,7 @@ def test_a_group_without_one_of_the_ends_is_not_told_of() -> None:
 
 def test_many_groups_are_counted() -> None:
     """A sentence stays short."""
-    falling = varied(Varied(models=tuple("abcdef")), reach=20.0)
+    falling = varied(Varied(models=tuple("abcdef"), needles=16), reach=20.0)
     (by_length, _) = said(falling)
     assert by_length is not None
     assert "; 2 more change, too." in by_length[0]

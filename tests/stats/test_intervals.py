@@ -11,9 +11,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
-from gemma_eval.stats.intervals import Interval, of_median, of_scores, student_t, wilson
+from gemma_eval.stats.intervals import (
+    Interval,
+    of_clustered_scores,
+    of_median,
+    of_scores,
+    student_t,
+    wilson,
+)
+
+Array = NDArray[np.float64]
 
 # Newcombe 1998, Statistics in Medicine 17:857-872, table I, method 3.
 NEWCOMBE = (
@@ -143,18 +153,99 @@ def test_scores_of_0_and_1_have_a_wilson_interval_and_others_a_t_interval() -> N
     """One score in between is enough."""
     assert of_scores([0.0, 1.0, 1.0]).method == "wilson"
     assert of_scores([1.0, 1.0, 1.0]) == wilson(3, 3)
-    assert of_scores([0.0, 1.0, 0.5]).method == "t"
+    assert of_scores([0.3, 0.7, 0.5]) == student_t([0.3, 0.7, 0.5])
 
 
-def test_a_t_interval_of_scores_stays_where_scores_can_be() -> None:
-    """No report shows a score above 1 or below 0."""
-    interval = of_scores([1.0, 1.0, 0.2])
-    assert interval.high == 1.0
-    assert of_scores([0.0, 0.0, 0.9]).low == 0.0
+@pytest.mark.parametrize("values", [[1.0, 1.0, 0.2], [0.0, 0.0, 0.9], [1.0] * 19 + [0.95], [1 / 3, 1.0]])
+def test_a_t_interval_that_leaves_0_to_1_is_cut_there_and_holds_wilsons(values: list[float]) -> None:
+    """No report shows a score above 1 or below 0, and none is surer than of as many right and wrong ones."""
+    interval, plain, share = of_scores(values), student_t(values), wilson(sum(values), len(values))
+    expected = [
+        max(0.0, min(cast(float, plain.low), cast(float, share.low))),
+        min(1.0, max(cast(float, plain.high), cast(float, share.high))),
+    ]
+    assert interval.method == "t"
+    assert [interval.low, interval.high] == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("values", [[], [1.0], [0.3], [0.5, 0.5, 0.5], [0.05] * 53, [2 / 3] * 11])
+def test_nineteen_right_and_one_nearly_right_prove_no_more_than_twenty_right() -> None:
+    """The t interval alone would be [0.99, 1]."""
+    assert cast(float, student_t([1.0] * 19 + [0.95]).low) > 0.99
+    assert near(of_scores([1.0] * 19 + [0.95]).low, cast(float, wilson(20, 20).low), 0.005)
+
+
+def test_equal_scores_have_a_wilson_interval() -> None:
+    """Without a spread nothing is known of it, so it may be the largest."""
+    assert of_scores([0.5] * 3) == wilson(1.5, 3)
+
+
+def test_scores_that_differ_by_rounding_are_equal() -> None:
+    """A spread of 6e-17 is no certainty."""
+    assert of_scores([0.1 + 0.2, 0.3, 0.3]).method == "wilson"
+    assert student_t([0.1 + 0.2, 0.3, 0.3]).method == "t"
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [0.3]])
 def test_what_cannot_have_an_interval_has_none(values: list[float]) -> None:
-    """Nothing, one score, and equal scores in between, which would claim a certainty."""
+    """Nothing, and one score."""
     interval = of_scores(values)
     assert (interval.low, interval.high, interval.method) == (None, None, "none")
+
+
+def coverage(of: Callable[[Array], Interval], draw: Callable[[np.random.Generator], Array]) -> float:
+    """Return how often an interval holds 0.7, the mean of what is drawn, over 1,000 samples."""
+    random = np.random.default_rng(7)
+    found = [of(draw(random)) for _ in range(1000)]
+    return sum(each.low is not None and each.low <= 0.7 <= (each.high or 0) for each in found) / len(found)
+
+
+def clipped(values: Array) -> Interval:
+    """Return the planted error: the t interval wherever it can be computed, cut off at 0 and 1."""
+    interval = student_t(values.ravel().tolist())
+    return Interval(low=max(0.0, interval.low or 0.0), high=min(1.0, interval.high or 1.0), method="t")
+
+
+def test_scores_that_are_nearly_all_right_are_not_called_certain() -> None:
+    """Mostly 1 or 0.99, seldom 0: before the first 0 was seen a t interval knows nothing of it."""
+
+    def draw(random: np.random.Generator) -> Array:
+        return np.asarray(random.choice([1.0, 0.99, 0.0], size=6, p=[0.4, 0.3 / 0.99, 0.3 - 0.003 / 0.99]))
+
+    assert coverage(lambda values: of_scores(values.tolist()), draw) > 0.93
+    assert coverage(clipped, draw) < 0.90
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_clusters_are_the_data_whether_or_not_their_scores_go_together(shared: bool) -> None:
+    """Eight clusters of three, each wholly right or wrong, or as if there were none."""
+
+    def draw(random: np.random.Generator) -> Array:
+        return np.asarray(random.random((8, 1 if shared else 3)) < 0.7, dtype=float) * np.ones((8, 3))
+
+    assert coverage(lambda values: of_clustered_scores(values.tolist()), draw) > 0.93
+    if shared:
+        assert coverage(lambda values: of_scores(values.ravel().tolist()), draw) < 0.85
+
+
+def test_a_clustered_interval_is_that_of_the_ratio_estimator() -> None:
+    """Clusters of different sizes, by the variance of a ratio; a plain mean of means is not it."""
+    clusters = [[0.2, 0.3, 0.4], [0.6], [0.5, 0.7], [0.4, 0.4, 0.5, 0.6]]
+    sums, sizes = (np.array([of(each) for each in clusters]) for of in (sum, len))
+    ratio = sums.sum() / sizes.sum()
+    variance = ((sums - ratio * sizes) ** 2).sum() / (4 - 1) / 4 / sizes.mean() ** 2
+    low, high = stats.t.interval(0.95, 3, ratio, math.sqrt(variance))
+    interval = of_clustered_scores(clusters)
+    assert near(interval.low, float(low), 1e-9)
+    assert near(interval.high, float(high), 1e-9)
+    plain = of_scores([sum(each) / len(each) for each in clusters])
+    assert not near(plain.low, float(low), 1e-3)
+
+
+def test_clusters_of_one_are_no_clusters_and_one_cluster_has_no_interval() -> None:
+    """Eight cases of one needle tell nothing of other needles."""
+    assert of_clustered_scores([[1.0], [0.0], [1.0]]) == wilson(2, 3)
+    assert of_clustered_scores([[1.0] * 3] * 8) == wilson(8, 8)
+    assert of_clustered_scores([[1.0, 0.0, 1.0]]).method == "none"
+    assert of_clustered_scores([]).method == "none"
+    thirds = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+    assert of_clustered_scores(thirds).method == "wilson"

@@ -6,10 +6,11 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report.groups import Interval, group_of
-from gemma_eval.stats.intervals import of_scores
+from gemma_eval.stats.intervals import of_clustered_scores
 from gemma_eval.stats.percentiles import mean
 from gemma_eval.stats.summary import case_scores
 
@@ -20,8 +21,9 @@ LIKELIHOOD = "likelihood"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """The score of one group where the variables have `at`; the datum is the case, as in summaries.
+    """The score of one group where the variables have `at`: the mean over its cases, `n` of which have one.
 
+    For the interval the cases of one cluster are one datum: a needle at three depths is not three needles.
     `perplexity` is that of all tokens that were read there, `prompt_tokens` the mean length of the prompts.
     """
 
@@ -67,9 +69,10 @@ def variations(report: Report) -> tuple[Variation, ...]:
 
 
 def planes(report: Report) -> tuple[Variation, ...]:
-    """Return, for each series that varied two variables, the scores over both; length goes first."""
-    both = ((members, _varied(members)) for members in _series(report))
-    return tuple(_variation(members, names) for members, names in both if len(names) == 2)
+    """Return, for each series, the scores over each pair of its variables; length goes first."""
+    return tuple(
+        _variation(members, pair) for members in _series(report) for pair in combinations(_varied(members), 2)
+    )
 
 
 def _series(report: Report) -> Iterator[list[Outcome]]:
@@ -113,7 +116,7 @@ def _variation(members: Sequence[Outcome], names: tuple[str, ...]) -> Variation:
 def _point(group: Group, at: tuple[float, ...], outcomes: Sequence[Outcome]) -> Point:
     scores = case_scores(outcomes)
     known = [score for score in scores if score is not None]
-    interval = of_scores(known)
+    interval = of_clustered_scores(_clusters(outcomes))
     ends = None if interval.low is None or interval.high is None else (interval.low, interval.high)
     return Point(
         group=group,
@@ -126,6 +129,17 @@ def _point(group: Group, at: tuple[float, ...], outcomes: Sequence[Outcome]) -> 
         prompt_tokens=mean(_known(outcomes, _prompt_tokens)),
         perplexity=_perplexity(outcomes),
     )
+
+
+def _clusters(outcomes: Sequence[Outcome]) -> list[list[float]]:
+    """Return the known scores of the cases of each cluster; a case without one is its own."""
+    clusters: dict[tuple[str, str | None, str], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        cell = outcome.trial.cell
+        own = cell.case.id if cell.case.cluster is None else ""
+        clusters[cell.suite, cell.case.cluster, own].append(outcome)
+    found = ([score for score in case_scores(each) if score is not None] for each in clusters.values())
+    return [scores for scores in found if scores]
 
 
 def _known(outcomes: Sequence[Outcome], read: Callable[[Outcome], int | None]) -> list[float]:

@@ -12,6 +12,9 @@ from gemma_eval.stats.percentiles import mean, standard_deviation
 ALPHA = 0.05
 """How often an interval may miss what it is for; half of it on each side."""
 
+_DIGITS = 12
+"""Scores that differ by less than so many decimals are equal: the difference is of rounding."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
@@ -26,22 +29,43 @@ NONE = Interval(low=None, high=None, method="none")
 
 
 def of_scores(values: Sequence[float]) -> Interval:
-    """Return the interval of a mean of scores in 0..1: Wilson when all are 0 or 1, otherwise t.
+    """Return the interval of a mean of scores in 0..1: Wilson's or Student's t; fewer than two have none.
 
-    Fewer than two scores have none.
+    Wilson's is for scores that are all 0 or 1, and for equal ones, which have no spread to tell of. It takes
+    the mean for a share, and with it the largest variance that scores of that mean can have. A t interval
+    that reaches out of 0..1 is cut there and widened to hold Wilson's: few scores near an end say little
+    about how far from them the next may lie.
     """
-    if len(values) < 2:
+    scores = [round(value, _DIGITS) for value in values]
+    center = mean(scores)
+    if center is None or len(scores) < 2:
         return NONE
-    if all(value in (0.0, 1.0) for value in values):
-        return wilson(round(sum(values)), len(values))
-    interval = student_t(values)
-    if interval.low is None or interval.high is None:
+    widest = wilson(center * len(scores), len(scores))
+    interval = NONE if all(score in (0.0, 1.0) for score in scores) else student_t(scores)
+    if interval.low is None or interval.high is None or widest.low is None or widest.high is None:
+        return widest
+    if interval.low >= 0 and interval.high <= 1:
         return interval
-    return Interval(low=max(0.0, interval.low), high=min(1.0, interval.high), method="t")
+    low, high = min(interval.low, widest.low), max(interval.high, widest.high)
+    return Interval(low=max(0.0, low), high=min(1.0, high), method="t")
 
 
-def wilson(successes: int, n: int) -> Interval:
-    """Return Wilson's score interval of a proportion; `n` of at least 1.
+def of_clustered_scores(clusters: Sequence[Sequence[float]]) -> Interval:
+    """Return the interval of the mean over all scores in 0..1, where those of one cluster are one datum.
+
+    A cluster of more scores weighs more, as in that mean. One cluster has none: nothing tells how another
+    would differ. Source: Cochran 1977, Sampling Techniques, 3rd ed., section 6.3 (the ratio estimator).
+    """
+    scores = [score for cluster in clusters for score in cluster]
+    center = mean(scores)
+    if center is None:
+        return NONE
+    size = len(scores) / len(clusters)
+    return of_scores([center + sum(score - center for score in cluster) / size for cluster in clusters])
+
+
+def wilson(successes: float, n: int) -> Interval:
+    """Return Wilson's score interval of a proportion; `n` of at least 1, `successes` of 0..n.
 
     Source: Wilson 1927; Newcombe 1998, Statistics in Medicine 17, method 3.
     """
