@@ -210,7 +210,7 @@ class SamplingProfile:
     dry_multiplier: float = 0.0
     dry_base: float = 1.75
     dry_allowed_length: int = 2
-    dry_penalty_last_n: int = -1
+    dry_penalty_last_n: int = 64
     dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
     logit_bias: Mapping[str, float] = field(default_factory=dict)
     dynatemp_mode: DynatempMode = "llama"

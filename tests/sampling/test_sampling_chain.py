@@ -350,7 +350,7 @@ def test_a_transform_of_candidates_that_leaves_none_is_named() -> None:
                 "dry_multiplier": 0.8,
                 "dry_base": 1.75,
                 "dry_allowed_length": 2,
-                "dry_penalty_last_n": -1,
+                "dry_penalty_last_n": 64,
                 "dry_sequence_breakers": ("\n", ":", '"', "*"),
             },
         ),
