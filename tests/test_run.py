@@ -201,6 +201,20 @@ def test_an_engine_whose_deltas_are_not_its_text_fails_the_trial(registry: Regis
     assert "not the joined texts of its deltas" in outcome.failure.message
 
 
+@pytest.mark.parametrize("known", [math.nan, -math.inf])
+def test_a_log_probability_that_is_not_finite_fails_the_trial(registry: Registry, known: float) -> None:
+    """It could not be stored either."""
+
+    class Torn(Reader):
+        def read(self, prompt: Prompt, *, continuation: str) -> Generation:
+            return replace(super().read(prompt, continuation=continuation), log_probabilities=(-0.5, known))
+
+    outcome = run_trial(trials(reading(a_cell()))[0], stages(registry, Torn()))
+    assert outcome.failure is not None
+    assert outcome.failure.message == 'the backend "scripted" gave a log-probability that is not finite'
+    assert dump_outcome(outcome)
+
+
 @pytest.mark.parametrize(("overflow", "kept"), [("error", 3), ("truncate", 1)])
 def test_a_suite_may_leave_out_what_the_context_cannot_hold(
     registry: Registry, overflow: Overflow, kept: int

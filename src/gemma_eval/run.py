@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,6 @@ from gemma_eval.errors import BackendError, PluginError, TemplateError, UnknownN
 from gemma_eval.measure.latency import Making, measure
 from gemma_eval.measure.resources import MemoryReading, watch
 from gemma_eval.plugins import Registry
-from gemma_eval.prompts.budget import answer_tokens
 from gemma_eval.prompts.build import build
 from gemma_eval.prompts.templates import check as check_template
 from gemma_eval.prompts.templates import uses_retrieval
@@ -87,7 +87,7 @@ def stages(registry: Registry, backend: Backend) -> Stages:
             passages=passages,
             chat_template=trial.cell.model.chat_template or backend.chat_template,
             count_tokens=backend.count_tokens,
-            limit_tokens=_limit_tokens(trial.cell, backend),
+            context_tokens=backend.info().context_tokens,
         ),
         generate=lambda prompt, trial: _whole(_generate(prompt, trial, backend), trial.cell),
         score=lambda case, generation: tuple(
@@ -159,9 +159,11 @@ def _batch_of(backend: BatchBackend) -> Callable[[Prompt, Sequence[Trial]], tupl
 
 def _whole(generation: Generation, cell: Cell) -> Generation:
     """Return a generation that is what it should be. Raises PluginError: it could not be stored."""
+    gave = f'the backend "{cell.model.backend}" gave'
     if "".join(delta.text for delta in generation.deltas) != generation.text:
-        name = cell.model.backend
-        raise PluginError(f'the backend "{name}" gave a text that is not the joined texts of its deltas')
+        raise PluginError(f"{gave} a text that is not the joined texts of its deltas")
+    if not all(math.isfinite(known) for known in generation.log_probabilities or ()):
+        raise PluginError(f"{gave} a log-probability that is not finite")
     return generation
 
 
@@ -245,12 +247,6 @@ def _problem(check: Check, registry: Registry) -> str | None:
     except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
         return f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
     return None
-
-
-def _limit_tokens(cell: Cell, backend: Backend) -> int | None:
-    """Return how many tokens a prompt may have beside its answer, `None` when the engine cannot tell."""
-    context = backend.info().context_tokens
-    return None if context is None else context - answer_tokens(cell, count_tokens=backend.count_tokens)
 
 
 def _retrieve(trial: Trial, registry: Registry) -> tuple[Passage, ...]:

@@ -208,7 +208,7 @@ def test_a_row_opens_by_pointer_and_by_keyboard(visitor: Visitor, rows: int) -> 
     page.locator("tr.row td.said").first.click()
     first = page.locator("tbody.trial").first
     expect(first.locator("pre").first).to_be_visible()
-    for words in ("Use the notes.", "people.txt", "dropped: over the budget", "contains", "seed", "TPOT"):
+    for words in ("Use the notes.", "people.txt", "dropped: no room for it", "contains", "seed", "TPOT"):
         expect(first.locator(".detail")).to_contain_text(words)
     second = page.locator("tr.row button").nth(1)
     for expanded in ("true", "false"):

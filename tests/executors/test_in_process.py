@@ -200,6 +200,17 @@ def test_the_trials_of_a_model_that_does_not_load_fail() -> None:
     ] * 2
 
 
+def test_what_is_recorded_does_not_fail_with_a_model_that_no_longer_loads() -> None:
+    """Only the missing repeat has the failure; the other keeps the answer that it has."""
+    cell = a_cell_of(repeats=2)
+    second = recorded(trials(cell)[1])
+    engines = Engines(load=Garage(error=ModelNotFound("gone")).load)
+    result = run_cell(cell, engines=engines, join=Asked().stages, recorded={second.trial.key: second})
+    assert [outcome.failure is not None for outcome in result.outcomes] == [True, False]
+    assert result.outcomes[1] is second
+    assert result.fresh == result.outcomes[:1]
+
+
 def recorded(trial: Trial) -> Outcome:
     """Return an outcome of the trial from an earlier session."""
     return Outcome(trial=trial, prompt=None, generation=a_generation("earlier"), measurement=None)

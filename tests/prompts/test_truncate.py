@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.errors import ContextOverflow
+from gemma_eval.prompts.budget import answer_tokens
 from gemma_eval.prompts.build import build
 from gemma_eval.records import Cell, Message, Passage, Prompt, Retrieval, Template
 from tests.examples import a_case, a_cell
@@ -47,8 +48,11 @@ def cell_of(
 
 
 def made(cell: Cell, limit: int | None, *, passages: Sequence[Passage] = FOUND) -> Prompt:
-    """Build a prompt of at most `limit` words."""
-    return build(cell, passages=passages, chat_template=CHAT, count_tokens=count_words, limit_tokens=limit)
+    """Build a prompt of at most `limit` words, beside the answer."""
+    context = None if limit is None else limit + answer_tokens(cell, count_tokens=count_words)
+    return build(
+        cell, passages=passages, chat_template=CHAT, count_tokens=count_words, context_tokens=context
+    )
 
 
 WHOLE = made(cell_of(), None)
@@ -144,9 +148,37 @@ def test_the_worst_goes_first_in_whatever_order_passages_are_shown() -> None:
 
 
 def test_without_a_count_nothing_is_left_out() -> None:
-    """An engine that applies its own chat markup checks the length itself."""
-    prompt = build(cell_of(), passages=FOUND, chat_template=None, count_tokens=count_words, limit_tokens=1)
+    """An engine that applies its own chat markup checks the length itself, however long an answer may be."""
+    prompt = build(cell_of(), passages=FOUND, chat_template=None, count_tokens=count_words, context_tokens=1)
     assert (prompt.passages, prompt.dropped_turns) == (FOUND, 0)
+
+
+def test_of_passages_that_are_alike_one_is_left_out() -> None:
+    """What is kept and what is dropped are together what was found."""
+    twins = (FOUND[1], FOUND[1], FOUND[1])
+    whole = made(cell_of(), None, passages=twins)
+    prompt = made(cell_of(), (whole.n_tokens or 0) - 1, passages=twins)
+    assert (len(prompt.passages), len(prompt.dropped)) == (2, 1)
+
+
+def test_a_thousand_passages_are_tried_in_a_dozen_prompts() -> None:
+    """The search halves, and a choice that is not looked at costs nothing."""
+    counted: list[int] = []
+
+    def count(text: str) -> int:
+        if text.startswith("system"):
+            counted.append(len(text))
+        return len(text.split())
+
+    many = tuple(
+        Passage(id=str(rank), text=f"p{rank}", document="d", score=1 / rank, rank=rank)
+        for rank in range(1, 1001)
+    )
+    cell = cell_of()
+    cell = replace(cell, retrieval=replace(cell.retrieval, budget_tokens=10_000))
+    prompt = build(cell, passages=many, chat_template=CHAT, count_tokens=count, context_tokens=1000)
+    assert 400 < len(prompt.passages) < 500
+    assert len(counted) <= 13
 
 
 def one_by_one(cell: Cell, passages: Sequence[Passage], limit: int) -> tuple[int, int] | None:

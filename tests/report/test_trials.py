@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from gemma_eval.records import Failure, Measurement, Message, Passage, Prompt, Score
 from gemma_eval.report.trials import EXCERPT, TIMELINE_WIDTH, Detail, TrialRow, timeline, trial_rows
 from tests.examples import a_generation, an_outcome
@@ -82,6 +84,18 @@ def test_passages_that_did_not_fit_are_shown_as_dropped() -> None:
         ("Finn lives in Oslo.", True),
         ("Ada lives in Rome.", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("dropped", "said"), [(0, ""), (1, "; the first turn left out"), (4, "; the first 4 turns left out")]
+)
+def test_turns_that_the_context_cannot_hold_are_told_of(dropped: int, said: str) -> None:
+    """Beside the prompt that lacks them."""
+    prompt = OUTCOME.prompt
+    assert prompt is not None
+    note = row_of(prompt=replace(prompt, dropped_turns=dropped)).detail.prompt_note
+    why = ", for which the context has no room" if dropped else ""
+    assert note == f"{row_of().detail.prompt_note}{said}{why}"
 
 
 def test_a_prompt_without_markup_is_shown_by_its_messages() -> None:

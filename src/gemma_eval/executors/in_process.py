@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
 from gemma_eval.protocols import Backend
-from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome
+from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
 from gemma_eval.run import Stages, run_trials, warm_up
 
 
@@ -82,19 +82,19 @@ def run_cell(
     try:
         backend = engines.get(cell.model)
     except GemmaEvalError as error:
-        return _not_loaded(cell, error)
-    stage = join(backend)
-    warm_up(cell, stage)
-    fresh = run_trials(tuple(missing.values()), stage)
+        fresh, engine = _not_loaded(missing.values(), error), None
+    else:
+        stage = join(backend)
+        warm_up(cell, stage)
+        fresh, engine = run_trials(tuple(missing.values()), stage), backend.info()
     made = dict(zip(missing, fresh, strict=True))
     outcomes = tuple(made[key] if key in made else recorded[key] for key in planned)
-    return CellResult(outcomes=outcomes, fresh=fresh, engine=backend.info())
+    return CellResult(outcomes=outcomes, fresh=fresh, engine=engine)
 
 
-def _not_loaded(cell: Cell, error: GemmaEvalError) -> CellResult:
+def _not_loaded(missing: Iterable[Trial], error: GemmaEvalError) -> tuple[Outcome, ...]:
     failure = Failure(kind=error.kind, message=str(error))
-    outcomes = tuple(
+    return tuple(
         Outcome(trial=trial, prompt=None, generation=None, measurement=None, failure=failure)
-        for trial in trials(cell)
+        for trial in missing
     )
-    return CellResult(outcomes=outcomes, fresh=outcomes, engine=None)

@@ -11,22 +11,19 @@ CountTokens = Callable[[str], int | None]
 """Counts the tokens of a text as the model reads it; `None` when that cannot be known."""
 
 
-def fit(
-    passages: Sequence[Passage], *, budget_tokens: int, count_tokens: CountTokens
-) -> tuple[tuple[Passage, ...], tuple[Passage, ...]]:
-    """Return the passages that fit and those that were dropped, each in their order.
+def fit(passages: Sequence[Passage], *, budget_tokens: int, count_tokens: CountTokens) -> tuple[Passage, ...]:
+    """Return the passages that fit, in their order.
 
     A passage is kept when all kept ones, written as the lines of `rag_context`, take at most
     `budget_tokens`; one that is too long does not keep a shorter one behind it out. Where tokens cannot be
     counted nothing is dropped.
     """
     kept: list[Passage] = []
-    dropped: list[Passage] = []
     for passage in passages:
         n_tokens = count_tokens(rag_context([*kept, passage]))
-        fits = n_tokens is None or n_tokens <= budget_tokens
-        (kept if fits else dropped).append(passage)
-    return tuple(kept), tuple(dropped)
+        if n_tokens is None or n_tokens <= budget_tokens:
+            kept.append(passage)
+    return tuple(kept)
 
 
 def answer_tokens(cell: Cell, *, count_tokens: CountTokens) -> int:

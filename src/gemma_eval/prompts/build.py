@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,28 +18,29 @@ def build(
     passages: Sequence[Passage],
     chat_template: str | None,
     count_tokens: CountTokens,
-    limit_tokens: int | None = None,
+    context_tokens: int | None = None,
 ) -> Prompt:
     """Return what the model reads. Raises TemplateError, ContextOverflow.
 
     The template makes the last user turn; earlier turns stay turns of the chat. Without a `chat_template`
-    the engine applies its own markup, so `text` and `n_tokens` are `None`. A prompt may have `limit_tokens`,
-    the context of the model less the answer; only with `overflow = "truncate"` is anything left out for it.
+    the engine applies its own markup, so `text` and `n_tokens` are `None`. Only with `overflow = "truncate"`
+    is anything left out, so that prompt and answer fit into the `context_tokens` of the model.
     """
     found = passages if templates.uses_retrieval(cell.template) else ()
-    kept, _ = budget.fit(found, budget_tokens=cell.retrieval.budget_tokens, count_tokens=count_tokens)
+    kept = budget.fit(found, budget_tokens=cell.retrieval.budget_tokens, count_tokens=count_tokens)
     make = partial(_prompt, cell, chat_template=chat_template, count_tokens=count_tokens)
-    if cell.retrieval.overflow == "truncate" and limit_tokens is not None:
+    if cell.retrieval.overflow == "truncate" and context_tokens is not None:
         prompt = truncate.fit(
             kept,
             cell.case.messages,
             made=make,
-            limit_tokens=limit_tokens,
+            context_tokens=context_tokens,
             answer_tokens=budget.answer_tokens(cell, count_tokens=count_tokens),
         )
     else:
         prompt = make(kept, cell.case.messages)
-    return replace(prompt, dropped=tuple(passage for passage in found if passage not in prompt.passages))
+    dropped = Counter(found) - Counter(prompt.passages)
+    return replace(prompt, dropped=tuple(dropped.elements()))
 
 
 def _prompt(

@@ -32,7 +32,7 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContextPassage:
-    """A passage that was retrieved; `used` tells whether it fitted the budget."""
+    """A passage that was retrieved; `used` tells whether it fitted the budget and the context."""
 
     rank: int
     document: str
@@ -175,7 +175,12 @@ def _prompt_note(prompt: Prompt) -> str:
     how = "as the model read it"
     if prompt.text is None:
         how = "as messages; the server applied its own markup"
-    return how if prompt.n_tokens is None else f"{numbers.count(prompt.n_tokens)} tokens, {how}"
+    if prompt.n_tokens is not None:
+        how = f"{numbers.count(prompt.n_tokens)} tokens, {how}"
+    if prompt.dropped_turns:
+        turns = "turn" if prompt.dropped_turns == 1 else f"{numbers.count(prompt.dropped_turns)} turns"
+        how += f"; the first {turns} left out, for which the context has no room"
+    return how
 
 
 def _passages(prompt: Prompt) -> tuple[ContextPassage, ...]:

@@ -67,7 +67,7 @@
   function contextOf(passages) {
     if (!passages.length) return [];
     const items = passages.map(([rank, document, score, text, used]) => {
-      const note = `${rank} · ${document} · ${score}${used ? "" : " · dropped: over the budget"}`;
+      const note = `${rank} · ${document} · ${score}${used ? "" : " · dropped: no room for it"}`;
       return element("li", used ? {} : { class: "dropped" },
         element("span", { class: "note" }, note), element("span", { dir: "auto" }, text));
     });
