@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from gemma_eval.files import rows
 
@@ -22,6 +25,13 @@ class Outer(rows.Row):
     inner: list[Inner] | None = None
     words: rows.Names | None = None
     flag: bool | None = None
+
+
+class Sized(rows.Row):
+    """What may not be longer or shorter than it says."""
+
+    few: Annotated[list[Annotated[str, Field(max_length=3)]], Field(min_length=1, max_length=2)] | None = None
+    weights: Annotated[dict[Annotated[str, Field(min_length=1)], float], Field(max_length=1)] | None = None
 
 
 def said(table: dict[str, object]) -> list[str]:
@@ -92,3 +102,19 @@ def test_what_is_shown_keeps_ordinary_words_as_they_are() -> None:
 def test_true_and_false_are_shown_as_files_write_them() -> None:
     """Neither TOML nor JSON has a `True`."""
     assert [rows.show(value) for value in (True, False)] == ["true", "false"]
+
+
+def test_sizes_are_told_in_plain_words() -> None:
+    """A list, a table, a text or the key of a table that is too long or too short."""
+
+    def told(**table: object) -> list[str]:
+        return [flaw.text() for flaw in rows.check(Sized, table)[1]]
+
+    assert told(few=["a", "b", "c"]) == ["few is ['a', 'b', 'c']; it should be a list of at most 2"]
+    assert told(few=[]) == ["few is []; it should be a list of at least 1"]
+    assert told(few=["abcd"]) == ['few[0] is "abcd"; it should be a text of at most 3']
+    assert told(weights={"a": 1.0, "b": 2.0}) == [
+        "weights is {'a': 1.0, 'b': 2.0}; it should be a table of at most 1"
+    ]
+    assert told(weights={"": 1.0}) == ['weights has the key ""; a key should be a text of at least 1']
+    assert told(weights={"a": None}) == ["weights.a is null; it should be a number"]

@@ -50,6 +50,15 @@ _LIMITS = {
     "less_than_equal": ("le", "at most"),
     "less_than": ("lt", "less than"),
 }
+_SIZES = {
+    "too_long": ("max_length", "at most"),
+    "too_short": ("min_length", "at least"),
+    "string_too_long": ("max_length", "at most"),
+    "string_too_short": ("min_length", "at least"),
+}
+_KINDS = {"List": "a list", "Dictionary": "a table"}
+_KEY = "[key]"
+"""The last part of a pydantic path that is about the key of a table itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,8 @@ _LONGEST_SHOWN = 80
 def _repr(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()  # as TOML and JSON write it
+    if value is None:
+        return "null"
     try:
         return repr(value)
     except ValueError:  # Python does not write whole numbers of more than 4,300 digits
@@ -170,7 +181,7 @@ def _escaped(letter: str) -> str:
 
 def _path(detail: ErrorDetails) -> Path:
     parts = [part for part in detail["loc"] if not str(part).startswith(ALTERNATIVE)]
-    return tuple(parts)
+    return tuple(parts[:-1] if parts[-1:] == [_KEY] else parts)
 
 
 def _flaw(kind: type[Row], detail: ErrorDetails) -> Flaw:
@@ -181,6 +192,8 @@ def _flaw(kind: type[Row], detail: ErrorDetails) -> Flaw:
         return Flaw(path, f"unknown key {show(path[-1])}{near}", whole=True)
     if code == "value_error":
         return Flaw(path, str(detail.get("ctx", {})["error"]))
+    if detail["loc"][-1] == _KEY:
+        return Flaw(path[:-1], f"has the key {show(detail['input'])}; a key should be {_wanted(detail)}")
     return Flaw(path, f"is {show(detail['input'])}; it should be {_wanted(detail)}")
 
 
@@ -189,6 +202,9 @@ def _wanted(detail: ErrorDetails) -> str:
     if code in _LIMITS:
         name, words = _LIMITS[code]
         return f"{words} {context[name]:,}".removesuffix(".0")
+    if code in _SIZES:
+        name, words = _SIZES[code]
+        return f"{_KINDS.get(context.get('field_type', ''), 'a text')} of {words} {context[name]:,}"
     if code == "literal_error":
         return str(context["expected"]).replace("'", '"')
     innermost = str(detail["loc"][-1])
