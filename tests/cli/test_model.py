@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,12 @@ def test_a_target_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     """The folder is not made: it may be misspelt."""
     with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
         export("@pocket", str(tmp_path / "nowhere" / "pocket.gguf"))
+
+
+def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path) -> None:
+    """With `--force` neither: a device, written to as a file, would be one no more."""
+    target = tmp_path / "pipe.gguf"
+    os.mkfifo(target)
+    with pytest.raises(UsageError, match="is no ordinary file, and is not replaced"):
+        export("@pocket", str(target), "--force")
+    assert target.is_fifo()

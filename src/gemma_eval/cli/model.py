@@ -41,6 +41,8 @@ def export_gguf(*, location: str, target: Path, dtype: str, force: bool) -> None
         raise UsageError(f"{location}: is a GGUF file already; give the folder that it was made from")
     if target.exists() and not force:
         raise UsageError(f"{target}: exists; give another name, or --force to replace it")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target}: is no ordinary file, and is not replaced; give the name of a file")
     try:
         gguf_write.write(folder, target, dtype=known[dtype.lower()])
     except OSError as error:
