@@ -50,6 +50,17 @@ def test_the_time_is_estimated_from_the_newest_run(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["estimated time: * of generating (from run * in reports/gemma_eval.db)"])
 
 
+def test_a_run_of_the_same_suite_tells_more_than_a_newer_one_of_another(pytester: pytest.Pytester) -> None:
+    """One model may need a thousand times longer for the prompts of another suite."""
+    write_project(pytester.path)
+    pytester.makefile(".gemma.toml", towns=head() + a_case("town"))
+    pytester.runpytest_inprocess("--gemma-suite", "towns.gemma.toml")
+    (first,) = (path.name for path in (pytester.path / "reports").glob("2*"))
+    pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml")
+    result = pytester.runpytest_inprocess("--gemma-suite", "towns.gemma.toml", "--gemma-plan")
+    result.stdout.fnmatch_lines([f"estimated time: * (from run {first} in reports/gemma_eval.db)"])
+
+
 def test_a_run_without_an_answer_estimates_nothing(pytester: pytest.Pytester) -> None:
     """The prompt was too long for the context: the time is unknown, not 0 ms."""
     case = a_case("long", prompt="a b c d e f g h i j k", keys="max_tokens = 2")

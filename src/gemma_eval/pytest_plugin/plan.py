@@ -43,14 +43,15 @@ class Plan:
         return True
 
     def _earlier(self, cells: Sequence[Cell]) -> Earlier | None:
-        """Return the newest run in which one of the models answered."""
+        """Return the newest run in which one of the models answered; one of the same suites goes first."""
         database = self._evaluation.settings.database
         models = {cell.model.name for cell in cells}
+        suites = {cell.suite for cell in cells}
         if not database.exists():
             return None
         try:
             with closing(open_reader(database)) as reader:
-                for run in reader.runs():
+                for run in sorted(reader.runs(), key=lambda run: suites.isdisjoint(run.suites)):
                     outcomes = reader.outcomes(run.id) if models & set(run.engines) else ()
                     if any(_answered(outcome, models) for outcome in outcomes):
                         where = f"run {run.id} in {relative(database, self._evaluation.here)}"
