@@ -28,9 +28,10 @@ WITHIN, BEYOND, LONGEST = 44, 100, 200
 
 @cache
 def suite_cells() -> tuple[Cell, ...]:
-    """Return the cells of the two shipped suites."""
+    """Return the cells of the three shipped suites."""
     registry = plugins.load()
-    suites = (shipped.suites_directory() / f"{name}.toml" for name in ("long_context", "every_layer"))
+    names = ("long_context", "long_context_position", "every_layer")
+    suites = (shipped.suites_directory() / f"{name}.toml" for name in names)
     return tuple(cell for path in suites for cell in load_suite(path, registry)[1])
 
 
@@ -175,21 +176,20 @@ def test_the_right_answer_is_improbable_where_the_needle_is_out_of_reach() -> No
 
 @pytest.mark.slow
 def test_the_curves_differ_as_theory_says() -> None:
-    """All of the suite: who holds how far, by the mean over depths with its interval.
+    """Who holds how far: the share of the eight needles that is found at the far end, with its interval.
 
     A static base of 4 to the power d / (d - 2) stretches only the slowest pair by four, the others by less,
     so it holds for twice the trained length and not for four times; its dynamic form, with a larger base at
     that length, and YaRN do.
     """
-    depths = (0.0, 0.5, 1.0)
     points = {
-        (model, length): scores("needle", model, length=length, depths=depths)
+        (model, length): scores("needle", model, length=length)
         for model in ("pocket", *STRETCHED)
         for length in (WITHIN, BEYOND, LONGEST)
     }
     for model in STRETCHED:
         assert above(points[model, BEYOND], points["pocket", BEYOND])
-        assert sum(points[model, WITHIN]) >= 23
+        assert sum(points[model, WITHIN]) >= 7
     for model in ("pocket-linear", "pocket-dynamic", "pocket-yarn"):
         assert above(points[model, LONGEST], points["pocket", LONGEST])
     assert above(points["pocket-yarn", LONGEST], points["pocket-ntk", LONGEST])

@@ -9,7 +9,16 @@ from gemma_eval.config import profiles, shipped
 from gemma_eval.records import Cell, Suite
 from gemma_eval.run import load_suite
 
-NAMES = ("citations", "every_layer", "long_context", "rag", "sampling", "smoke", "standard")
+NAMES = (
+    "citations",
+    "every_layer",
+    "long_context",
+    "long_context_position",
+    "rag",
+    "sampling",
+    "smoke",
+    "standard",
+)
 
 
 def shipped_suite(name: str) -> tuple[Suite, tuple[Cell, ...]]:

@@ -12,6 +12,9 @@ from gemma_eval.stats.percentiles import mean, standard_deviation
 ALPHA = 0.05
 """How often an interval may miss what it is for; half of it on each side."""
 
+_AT_END = 0.005
+"""Closer to 0 or 1 than this, two decimals write the end itself."""
+
 _DIGITS = 12
 """Scores that differ by less than so many decimals are equal: the difference is of rounding."""
 
@@ -33,8 +36,8 @@ def of_scores(values: Sequence[float]) -> Interval:
 
     Wilson's is for scores that are all 0 or 1, and for equal ones, which have no spread to tell of. It takes
     the mean for a share, and with it the largest variance that scores of that mean can have. A t interval
-    that reaches out of 0..1 is cut there and widened to hold Wilson's: few scores near an end say little
-    about how far from them the next may lie.
+    that reaches 0 or 1, as near as two decimals tell, is cut there and widened to hold Wilson's: few scores
+    near an end say little about how far from them the next may lie.
     """
     scores = [round(value, _DIGITS) for value in values]
     center = mean(scores)
@@ -44,7 +47,7 @@ def of_scores(values: Sequence[float]) -> Interval:
     interval = NONE if all(score in (0.0, 1.0) for score in scores) else student_t(scores)
     if interval.low is None or interval.high is None or widest.low is None or widest.high is None:
         return widest
-    if interval.low >= 0 and interval.high <= 1:
+    if interval.low > _AT_END and interval.high < 1 - _AT_END:
         return interval
     low, high = min(interval.low, widest.low), max(interval.high, widest.high)
     return Interval(low=max(0.0, low), high=min(1.0, high), method="t")
