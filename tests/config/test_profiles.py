@@ -86,6 +86,7 @@ def test_what_a_profile_does_not_say_is_off(tmp_path: Path) -> None:
         ("dynatemp_base", 0, "more than 0"),
         ("dynatemp_threshold", -1, "at least 0"),
         ("mirostat", 3, "0, 1 or 2"),
+        ("mirostat", True, "0, 1 or 2"),
         ("mirostat_surprise", "new", '"renormalized" or "original"'),
         ("adaptive_target", 1.5, "at most 1"),
         ("adaptive_decay", 1, "at most 0.99"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, FiniteFloat, Tag
 
 from gemma_eval.config.contradictions import contradictions
 from gemma_eval.config.files import VERSION, Problems, read_table
@@ -49,6 +49,12 @@ def _filled_breakers(items: list[str]) -> list[str]:
     if "" in items:
         raise ValueError("has an empty text, which would break every sequence")
     return items
+
+
+def _not_a_switch(value: object) -> object:
+    if isinstance(value, bool):  # Python takes true for 1
+        raise ValueError(f"is {rows.show(value)}; it should be 0, 1 or 2")
+    return value
 
 
 def _kind_of_order(value: object) -> str:
@@ -100,7 +106,7 @@ class ProfileRow(rows.Row):
     dynatemp_theta: NotNegative | None = None
     dynatemp_base: Annotated[FiniteFloat, Field(gt=0, lt=1)] | None = None
     dynatemp_threshold: NotNegative | None = None
-    mirostat: Literal[0, 1, 2] | None = None
+    mirostat: Annotated[Literal[0, 1, 2], BeforeValidator(_not_a_switch)] | None = None
     mirostat_tau: Positive | None = None
     mirostat_eta: Positive | None = None
     mirostat_surprise: Surprise | None = None
