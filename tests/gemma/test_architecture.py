@@ -180,6 +180,17 @@ def test_a_model_is_left_alone_unless_it_is_told_otherwise() -> None:
     assert extended(own, RopeScaling(), context_tokens=None).rope == PLAIN.rope
 
 
+def test_what_its_own_scaling_stretched_is_not_what_another_one_stretches() -> None:
+    """Without it the model holds what its configuration names, and a smaller factor makes less of that."""
+    own = read({**CONFIG, "rope_scaling": {**YARN, "original_max_position_embeddings": 128}})
+    assert own.context_tokens == 512
+    assert extended(own, RopeScaling(), context_tokens=None).context_tokens == 128
+    halved = RopeScaling(rope_type="yarn", factor=2.0)
+    assert extended(own, halved, context_tokens=None).context_tokens == 256
+    with pytest.raises(BackendError, match="more than the 256 that the model can hold"):
+        extended(own, halved, context_tokens=512)
+
+
 @pytest.mark.parametrize("architecture", [PLAIN, GEMMA_2])
 def test_a_scaling_is_for_global_layers_unless_it_is_for_all(architecture: Architecture) -> None:
     """Of Gemma 3 and of Gemma 2 alike: no window reaches beyond the length that a model was trained at."""

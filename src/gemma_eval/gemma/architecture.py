@@ -26,7 +26,8 @@ MOST_STRETCHED = 32
 class Architecture:
     """The sizes and constants of one decoder.
 
-    `window` counts the keys that a local layer sees, the token itself included. `query_scale` multiplies
+    `window` counts the keys that a local layer sees, the token itself included. `named_tokens` is the context
+    that the configuration names, `context_tokens` what its scaling makes of that. `query_scale` multiplies
     the queries. A softcap `c` maps x to c·tanh(x/c); `None` leaves x alone. `qk_norm` is Gemma 3's
     normalisation of each query and key head before the rotation.
     Source: huggingface/transformers:src/transformers/models/{gemma2,gemma3}.
@@ -41,6 +42,7 @@ class Architecture:
     head_dim: int
     layers: tuple[LayerKind, ...]
     window: int
+    named_tokens: int
     context_tokens: int
     norm_eps: float
     query_scale: float
@@ -94,6 +96,7 @@ def from_config(content: Mapping[str, object], *, where: str) -> Architecture:
         head_dim=head_dim,
         layers=layers,
         window=config.count("sliding_window", 4096),
+        named_tokens=trained_tokens,
         context_tokens=trained_tokens,
         norm_eps=config.number("rms_norm_eps", 1e-6),
         query_scale=config.number("query_pre_attn_scalar", 256) ** -0.5,
@@ -113,10 +116,10 @@ def extended(
 ) -> Architecture:
     """Return the architecture with another RoPE scaling and the context that was asked for.
 
-    `scaling` takes the place of the model's own on the layers that its `apply_to` names, `None` leaves that
-    alone; without an `original_max_position_embeddings` it stretches the length that the model names. The
-    context is `context_tokens`, `None` for all that the model can hold: the more of its own limit and of
-    original length times factor. Raises BackendError when the model cannot take the scaling or the context.
+    `scaling` takes the place of the model's own, on the layers that its `apply_to` names; the others are not
+    scaled. `None` leaves the model's own alone. Without an `original_max_position_embeddings` it stretches
+    the length that the model names. The context is `context_tokens`, `None` for all that the model can hold:
+    the more of the length that its configuration names and of original length times factor. Raises BackendError when the model cannot take the scaling or the context.
     """
     longer = architecture if scaling is None else _scaled(architecture, scaling)
     limit = longer.context_tokens
@@ -190,10 +193,10 @@ def _layers(config: ConfigTable, family: Family) -> tuple[LayerKind, ...]:
 
 def _scaled(architecture: Architecture, scaling: RopeScaling) -> Architecture:
     """Return the architecture with its layers turned by `scaling`, and the limit that this gives it."""
-    own = architecture.rope["global"].scaling.original_max_position_embeddings or architecture.context_tokens
+    own = architecture.rope["global"].scaling.original_max_position_embeddings or architecture.named_tokens
     if scaling.rope_type != "default" and scaling.original_max_position_embeddings is None:
         scaling = replace(scaling, original_max_position_embeddings=own)
-    found = flaws(scaling, head_dim=architecture.head_dim, own_tokens=architecture.context_tokens)
+    found = flaws(scaling, head_dim=architecture.head_dim, own_tokens=architecture.named_tokens)
     if scaling.apply_to == "global" and "global" not in architecture.layers:
         found = (*found, 'the model has no global layers; apply_to = "all" is needed')
     if found:
@@ -203,14 +206,14 @@ def _scaled(architecture: Architecture, scaling: RopeScaling) -> Architecture:
         kind: replace(turned, scaling=scaling if kind in scaled else RopeScaling())
         for kind, turned in architecture.rope.items()
     }
-    limit = extended_tokens(scaling, own_tokens=architecture.context_tokens)
+    limit = extended_tokens(scaling, own_tokens=architecture.named_tokens)
     return replace(architecture, rope=rope, context_tokens=limit)
 
 
 def _way_out(tokens: int, architecture: Architecture) -> str:
     """Return the scaling that would make room for so many tokens, unless it is beyond what any can do."""
     original = architecture.rope["global"].scaling.original_max_position_embeddings
-    factor = -(-tokens // (original or architecture.context_tokens))
+    factor = -(-tokens // (original or architecture.named_tokens))
     if factor > MOST_STRETCHED:
         return ""
     example = f'rope_scaling = {{ rope_type = "yarn", factor = {factor}.0 }}'
