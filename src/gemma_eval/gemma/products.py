@@ -71,17 +71,26 @@ class _AtOnce:
 class _RowByRow:
     """A matrix-vector product for each row, over a block of the weights while it is in the cache.
 
-    What one row costs is the reading of the weights, and that is what the rows share.
+    What one row costs is the reading of the weights, and that is what the rows share. A single row shares
+    nothing: it takes all weights at once, faster with several threads, where a trial gives the same bits.
     """
 
     def __init__(self, weight: Array) -> None:
         self._weight = weight
-        step = max(1, _BLOCK_VALUES // weight.shape[1])
-        self._blocks = [slice(start, start + step) for start in range(0, len(weight), step)]
+        outputs, inputs = weight.shape
+        # kernels compute some outputs at a time and the rest in another way
+        step = max(16, _BLOCK_VALUES // inputs // 16 * 16)
+        self._blocks = [slice(start, start + step) for start in range(0, outputs, step)]
+        row = np.random.default_rng(outputs).standard_normal((1, inputs), np.float32)
+        with np.errstate(all="ignore"):  # weights that are broken are found when they are used
+            self._whole_is_alike = np.array_equal(row @ weight.T, self._in_blocks(row))
 
     def __call__(self, rows: Array) -> Array:
-        if len(rows) > MOST_ROWS:
+        if len(rows) > MOST_ROWS or (len(rows) == 1 and self._whole_is_alike):
             return rows @ self._weight.T
+        return self._in_blocks(rows)
+
+    def _in_blocks(self, rows: Array) -> Array:
         result = np.empty((len(rows), len(self._weight)), np.float32)
         for block in self._blocks:
             np.matmul(rows[:, None], self._weight[block].T, out=result[:, None, block])
