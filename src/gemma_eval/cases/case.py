@@ -107,7 +107,8 @@ class Reading:
         self._check_continuation(at, row, kind)
         flawed = self.problems.flawed & {(*at, "checks"), (*at, "kind")}
         if kind == "quality" and not row.checks and not flawed:
-            example = 'checks = [{scorer = "contains", text = "…"}]'
+            read = f'checks = [{{scorer = "{LIKELIHOOD}"}}]'
+            example = 'checks = [{scorer = "contains", text = "…"}]' if row.continuation is None else read
             self.problems.say(at, f'needs checks, as {example}, or kind = "benchmark"')
         return tuple(
             self._check((*at, "checks", index), f"checks[{index}]", each)

@@ -27,6 +27,8 @@ _NEEDED = {
 """What a haystack needs beside what every case needs, each with an example."""
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MISWRITTEN = re.compile(r"\{(?![A-Za-z_][A-Za-z0-9_]*\})\s*[^\W\d]\w*\s*\}")
+"""A name between braces that would stay as it is, because of its spaces or of its letters."""
 _HAYSTACK = "haystack"
 
 Needle = Mapping[str, NeedleValue]
@@ -168,6 +170,11 @@ class _Stack:
         lacking: set[str] = set()
         for key, text in self._texts():
             extra = {_HAYSTACK} if key == ("prompt",) else set()
+            for miswritten in dict.fromkeys(_MISWRITTEN.findall(text)):
+                right = "as {name}, without spaces, of the letters a to z, digits and _"
+                problems.say(
+                    (*self.at, *key), f"{key[0]}: a placeholder is written {right}, not {miswritten}"
+                )
             for name in dict.fromkeys(_PLACEHOLDER.findall(text)):
                 lacks = [index for index, needle in enumerate(needles) if name not in needle]
                 if name in extra | lacking or not lacks:
