@@ -126,6 +126,8 @@ def test_the_hash_of_a_suite_sees_its_hay(folder: Path) -> None:
     ("old", "new", "problem"),
     [
         ("does {name}", "does {nam}", '8: haystack "needle": prompt: {nam}: no key of the needles'),
+        ("does {name}", "does { name }", '8: haystack "needle": prompt: a placeholder is written as {name}'),
+        ("does {name}", "does {näme}", "prompt: a placeholder is written as {name}: letters a to z"),
         ('name = "Mia", ', "", '10: haystack "needle": needles[1] has no name, which prompt asks for'),
         ("{haystack}", "hay", '8: haystack "needle": prompt needs {haystack}, where the hay goes'),
         ('text = "{value}"', 'txt = "{value}"', '14: haystack "needle": checks[0]: unknown option'),
@@ -157,6 +159,13 @@ def test_a_mistake_in_a_haystack_is_said_once_with_its_place(
     problems = said(folder, DEFAULTS + WIDE.replace(old, new))
     assert len(problems) == 1
     assert problem in problems[0]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "{ }", "{2,3}", "{name", "\uff5bname\uff5d", '{"a": 1}'])
+def test_braces_that_are_no_placeholder_stay(folder: Path, text: str) -> None:
+    """A prompt may hold JSON, a pattern a number of repetitions."""
+    held = WIDE.replace("Where does", text.replace('"', '\\"') + " Where does")
+    assert all(text in case.messages[-1].content for case in read(folder, DEFAULTS + held).cases)
 
 
 def test_absent_keys_are_all_said(folder: Path) -> None:

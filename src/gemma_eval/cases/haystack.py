@@ -170,11 +170,9 @@ class _Stack:
         lacking: set[str] = set()
         for key, text in self._texts():
             extra = {_HAYSTACK} if key == ("prompt",) else set()
-            for miswritten in dict.fromkeys(_MISWRITTEN.findall(text)):
-                right = "as {name}, without spaces, of the letters a to z, digits and _"
-                problems.say(
-                    (*self.at, *key), f"{key[0]}: a placeholder is written {right}, not {miswritten}"
-                )
+            for name in dict.fromkeys(_MISWRITTEN.findall(text)):
+                right = "as {name}: letters a to z, digits and _, without spaces"
+                problems.say((*self.at, *key), f"{key[0]}: a placeholder is written {right}; not {name}")
             for name in dict.fromkeys(_PLACEHOLDER.findall(text)):
                 lacks = [index for index, needle in enumerate(needles) if name not in needle]
                 if name in extra | lacking or not lacks:
