@@ -53,6 +53,17 @@ def test_a_few_cases_show_nothing() -> None:
     ]
 
 
+def test_a_mean_over_answers_and_texts_that_were_read_is_called_one() -> None:
+    """Neither suite alone has such a mean."""
+    written = varied(Varied(models=("pocket", "pocket-yarn")))
+    read = varied(Varied(models=("pocket",), scorer="likelihood"))
+    both = report_of([*written.outcomes, *read.outcomes])
+    told = {finding.topic: finding.text for finding in findings(both, groups_of(both))}
+    assert told["Score"].startswith("the score of pocket is a mean over two kinds of numbers")
+    for report in (written, read):
+        assert "Score" not in {finding.topic for finding in findings(report, groups_of(report))}
+
+
 def test_a_group_without_one_of_the_ends_is_not_told_of() -> None:
     """Nothing to compare."""
     report = varied(Varied(models=("pocket", "pocket-ntk")))
@@ -75,6 +86,10 @@ def test_many_groups_are_counted() -> None:
     (by_length, _) = said(falling)
     assert by_length is not None
     assert "; 2 more change, too." in by_length[0]
+    five = varied(Varied(models=tuple("abcde"), needles=16), reach=20.0)
+    (by_length, _) = said(five)
+    assert by_length is not None
+    assert "; 1 more changes, too." in by_length[0]
     steady = varied(Varied(models=tuple("abcdef")), reach=9e9)
     (by_length, _) = said(steady)
     assert by_length == ("needle, from length 8 to 128: no difference shown for 6 groups.", False)

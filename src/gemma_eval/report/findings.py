@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,9 +10,9 @@ from typing import Literal
 
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
-from gemma_eval.report.groups import Groups, Interval, Measured, overlap
+from gemma_eval.report.groups import Groups, Interval, Measured, group_of, overlap
 from gemma_eval.report.series import variations
-from gemma_eval.report.trends import trend
+from gemma_eval.report.trends import some, trend
 
 Tone = Literal["shown", "open", "bad"]
 Status = Literal["passed", "missed", "open", "error"]
@@ -74,6 +74,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
     found = (
         _trouble(report),
         _quality(groups),
+        _mixture(report, groups),
         _leader(groups, "output_tokens_per_s", topic="Speed", verb="is fastest", write=_tokens_per_s),
         _templates(groups),
         _profiles(groups),
@@ -110,6 +111,21 @@ def _quality(groups: Groups) -> Finding | None:
     text = "not every group has the same cases, so the scores of groups do not compare as they stand; "
     text += "below, each pair is compared over the cases that both have."
     return Finding(topic="Quality", text=text, tone="open")
+
+
+def _mixture(report: Report, groups: Groups) -> Finding | None:
+    """Say which scores are means over answers and over texts that were read: means of neither."""
+    kinds: dict[Group, set[bool]] = defaultdict(set)
+    for outcome in report.outcomes:
+        case = outcome.trial.cell.case
+        if case.checks:
+            kinds[group_of(outcome)].add(case.continuation is None)
+    mixed = [groups.label(group) for group, found in kinds.items() if len(found) > 1]
+    if not mixed:
+        return None
+    text = f"the score of {some(mixed)} is a mean over two kinds of numbers, how good answers are and how "
+    text += "probable given texts are; run one after the other, their suites have scores of their own."
+    return Finding(topic="Score", text=text, tone="open")
 
 
 def _leader(

@@ -28,8 +28,15 @@ def trend(variation: Variation, groups: Groups) -> tuple[str, bool] | None:
     of = f"{variation.series}, " if variation.series else ""
     name = variation.variables[0]
     span = f"{of}from {name} {value_text(values[0])} to {value_text(values[-1])}: "
-    rest = [f"no difference shown for {_some(silent)}"] if silent else []
+    rest = [f"no difference shown for {some(silent)}"] if silent else []
     return f"{span}{'; '.join([*_fewer(changes), *rest])}.", bool(changes)
+
+
+def some(names: list[str]) -> str:
+    """Name groups, or count them where they are many."""
+    if len(names) > MOST_NAMED:
+        return f"{len(names)} groups"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _at(variation: Variation, group: Group, value: float) -> Point | None:
@@ -47,10 +54,8 @@ def _change(name: str, first: Point, last: Point) -> str | None:
 
 def _fewer(changes: list[str]) -> list[str]:
     more = len(changes) - MOST_NAMED
-    return [*changes[:MOST_NAMED], f"{more} more change, too"] if more > 0 else changes
-
-
-def _some(names: list[str]) -> str:
-    if len(names) > MOST_NAMED:
-        return f"{len(names)} groups"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return (
+        [*changes[:MOST_NAMED], f"{more} more {'changes' if more == 1 else 'change'}, too"]
+        if more > 0
+        else changes
+    )
