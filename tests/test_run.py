@@ -360,6 +360,7 @@ def test_benchmarks_and_readings_are_never_batched(registry: Registry, changes: 
     ("choir", "kind"),
     [
         (Choir(fault=ContextOverflow(needed_tokens=9, limit_tokens=8)), "context_overflow"),
+        (Choir(fault=UsageError("logit_bias: there is no token 99")), "usage"),
         (Choir(lost=1), "plugin"),
     ],
 )
@@ -447,6 +448,17 @@ def test_a_plugin_that_breaks_the_contract_fails_its_trial_and_not_the_cell(regi
     outcome = run_trial(trials(a_cell())[0], stages(registry, engine))
     assert outcome.failure is not None
     assert outcome.failure.kind == "plugin"
+
+
+def test_a_profile_that_a_model_cannot_follow_fails_its_trial(registry: Registry) -> None:
+    """As a logit bias on a token that it does not have, which is known when it samples: it is recorded."""
+    engine = Engine(UsageError('profile "biased": logit_bias: there is no token 99'))
+    outcome = run_trial(trials(a_cell())[0], stages(registry, engine))
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.failure.message) == (
+        "usage",
+        'profile "biased": logit_bias: there is no token 99',
+    )
 
 
 def test_warming_up_makes_as_many_generations_as_the_case_asks(registry: Registry) -> None:

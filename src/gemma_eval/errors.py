@@ -26,6 +26,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 
 class GemmaEvalError(Exception):
@@ -117,14 +118,21 @@ class ContextOverflow(BackendError):
 
     kind = "context_overflow"
 
-    def __init__(self, *, needed_tokens: int, limit_tokens: int) -> None:
-        """Say both counts."""
+    def __init__(
+        self, *, needed_tokens: int, limit_tokens: int, overflow: Literal["error", "truncate"] = "error"
+    ) -> None:
+        """Say both counts, and what would help; with `overflow` *truncate* all that may go has gone."""
         self.needed_tokens = needed_tokens
         self.limit_tokens = limit_tokens
+        less = (
+            "shorten the question or its template, lower max_tokens"
+            if overflow == "truncate"
+            else "shorten the prompt, lower budget_tokens or max_tokens, let the suite leave passages out "
+            '([retrieval] overflow = "truncate")'
+        )
         super().__init__(
             f"prompt and answer need {needed_tokens} tokens, the context of the model holds {limit_tokens}; "
-            "shorten the prompt, lower budget_tokens or max_tokens, let the suite leave passages out "
-            '([retrieval] overflow = "truncate"), or give the model a larger context_tokens or a rope_scaling'
+            f"{less}, or give the model a larger context_tokens or a rope_scaling"
         )
 
 

@@ -41,6 +41,8 @@ from gemma_eval.stats.summary import summarise
 
 MOST_TOGETHER = 32
 """How many trials are answered in one batch; each takes memory for what it has read and written."""
+_FAILS_A_TRIAL = (BackendError, TemplateError, PluginError, UsageError)
+"""What may go wrong with one trial; a profile that asks a model for a token it does not have is among it."""
 
 
 def load_suite(path: Path, registry: Registry) -> tuple[Suite, tuple[Cell, ...]]:
@@ -105,7 +107,7 @@ def run_trial(trial: Trial, stage: Stages) -> Outcome:
         prompt = stage.build_prompt(trial, passages)
         with watch() as memory:
             generation = stage.generate(prompt, trial)
-    except (BackendError, TemplateError, PluginError) as error:
+    except _FAILS_A_TRIAL as error:
         failure = Failure(kind=error.kind, message=str(error))
         return Outcome(trial=trial, prompt=prompt, generation=None, measurement=None, failure=failure)
     return _outcome(trial, prompt, generation, memory.reading(), stage)
@@ -188,7 +190,7 @@ def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
         prompt = stage.build_prompt(batch[0], passages)
         with watch() as memory:
             generations = stage.generate_batch(prompt, batch)
-    except (BackendError, TemplateError, PluginError) as error:
+    except _FAILS_A_TRIAL as error:
         failure = Failure(kind=error.kind, message=str(error))
         return tuple(
             Outcome(trial=trial, prompt=prompt, generation=None, measurement=None, failure=failure)

@@ -97,7 +97,7 @@ def test_only_a_suite_that_allows_it_loses_anything() -> None:
 
 
 def test_a_question_that_is_too_long_by_itself_is_an_overflow() -> None:
-    """With both counts, the answer included, and the options that help."""
+    """With both counts, the answer included, and the options that still help."""
     cell = cell_of()
     shortest = count_words(f"system be short\nuser {TALK[-1].content}\nmodel")
     assert made(cell, shortest).messages == (TALK[0], Message(role="user", content=" why now"))
@@ -108,8 +108,10 @@ def test_a_question_that_is_too_long_by_itself_is_an_overflow() -> None:
         shortest + answer,
         shortest - 1 + answer,
     )
-    for option in ("budget_tokens", "max_tokens", "truncate", "context_tokens", "rope_scaling"):
+    for option in ("max_tokens", "context_tokens", "rope_scaling"):
         assert option in str(caught.value)
+    for spent in ("budget_tokens", "truncate"):
+        assert spent not in str(caught.value)
 
 
 def test_a_text_that_is_read_needs_no_room_for_an_answer_but_its_own() -> None:

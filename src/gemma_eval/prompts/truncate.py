@@ -45,7 +45,7 @@ def fit(
     prompt = prompt_of(choices[min(first, len(choices) - 1)])
     if first == len(choices):
         needed = (prompt.n_tokens or 0) + answer_tokens
-        raise ContextOverflow(needed_tokens=needed, limit_tokens=context_tokens)
+        raise ContextOverflow(needed_tokens=needed, limit_tokens=context_tokens, overflow="truncate")
     return prompt
 
 
