@@ -57,6 +57,8 @@ def test_where_nothing_was_varied_nothing_is_said_of_it() -> None:
     assert 'id="variables"' not in page
     assert 'href="#variables"' not in page
     assert "Score by" not in Markdown().render(plain)
+    assert "are\none datum." not in Markdown().render(plain)
+    assert "are\none datum.\n\n## Score by length: needle\n" in Markdown().render(REPORT)
     assert json.loads(JsonFile().render(plain))["variations"] == []
 
 
