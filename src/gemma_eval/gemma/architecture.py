@@ -119,8 +119,8 @@ def extended(
     `scaling` takes the place of the model's own, on the layers that its `apply_to` names; the others are not
     scaled. `None` leaves the model's own alone. Without an `original_max_position_embeddings` it stretches
     the length that the model names. The context is `context_tokens`, `None` for all that the model can hold:
-    the more of the length that its configuration names and of original length times factor. Raises BackendError
-    when the model cannot take the scaling or the context.
+    the more of the length that its configuration names and of original length times factor. Raises
+    BackendError when the model cannot take the scaling or the context.
     """
     longer = architecture if scaling is None else _scaled(architecture, scaling)
     limit = longer.context_tokens
