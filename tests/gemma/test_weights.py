@@ -162,6 +162,17 @@ def test_the_largest_finite_weights_are_taken(tmp_path: Path) -> None:
     assert np.max(load(tmp_path).layers[1].down) == np.float32(largest)
 
 
+def _a_layer_too_many(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
+
+
+def _a_bias(folder: Path) -> None:
+    stored = load_file(folder / "model.safetensors")
+    stored["model.layers.1.self_attn.q_proj.bias"] = np.ones(16, np.float32)
+    save_file(stored, folder / "model.safetensors")
+
+
 def _integer_tensor(folder: Path) -> None:
     _rewrite(folder, "model.norm.weight", (16,), "int8")
 
@@ -188,6 +199,11 @@ def _absent_shard(folder: Path) -> None:
         ),
         (_opposite_infinities, "layers.1.mlp.down_proj.weight holds values that are not finite"),
         (_not_a_number, "layers.1.mlp.down_proj.weight holds values that are not finite"),
+        (
+            _a_layer_too_many,
+            "layernorm.weight is of no layer that config.json describes; are they of different",
+        ),
+        (_a_bias, "the tensor layers.1.self_attn.q_proj.bias is of no layer that config.json describes"),
         (_integer_tensor, "dtype I8 is not supported; convert it to F32, F16, BF16"),
         (_empty_index, "model.safetensors.index.json: weight_map is missing or empty"),
         (_absent_shard, "model-00001-of-00002.safetensors: no such file"),

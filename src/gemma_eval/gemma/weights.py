@@ -55,13 +55,14 @@ def load(folder: Path, architecture: Architecture) -> Weights:
 
 
 def build(tensors: Tensors, architecture: Architecture) -> Weights:
-    """Read the weights of a model. Raises ModelNotFound: a tensor absent, damaged or misshapen."""
+    """Read the weights of a model. Raises ModelNotFound: a tensor absent, too many, damaged or misshapen."""
     stored = _Stored(tensors)
     a = architecture
     embedding = stored.take("embed_tokens.weight", a.vocab_size, a.hidden_size)
     dtype = stored.dtype("embed_tokens.weight")
     layers = tuple(_layer(stored, f"layers.{index}", a) for index in range(len(a.layers)))
     final_gain = stored.gain("norm", a.hidden_size)
+    stored.refuse_the_rest()
     return Weights(
         embedding=embedding,
         embedding_scale=rounded(a.embedding_scale, dtype=dtype if tensors.convention == "folder" else "F32"),
@@ -88,6 +89,7 @@ class _Stored:
 
     def __init__(self, tensors: Tensors) -> None:
         self._tensors = tensors
+        self._names: set[str] = set()
         self.taken = 0
 
     def take(self, name: str, *shape: int) -> Array:
@@ -98,6 +100,7 @@ class _Stored:
             raise ModelNotFound(
                 f"{tensor.file}: {name} has shape {list(tensor.shape)}, {asking} for {list(shape)}"
             )
+        self._names.add(name)
         self.taken += int(np.prod(shape))
         values = tensor.read()
         # in float64 finite values cannot overflow, and a sum needs no copy of a large tensor
@@ -111,6 +114,16 @@ class _Stored:
         """Return 1 + w of a norm."""
         values = self.take(f"{name}.weight", size)
         return values if self._tensors.convention == "gguf" else np.float32(1.0) + values
+
+    def refuse_the_rest(self) -> None:
+        """Raise ModelNotFound for a layer's tensor that nobody took: without it, another model would run."""
+        for name in self._tensors.named:
+            if name.startswith("layers.") and name.endswith((".weight", ".bias")) and name not in self._names:
+                whose = "config.json" if self._tensors.convention == "folder" else "its metadata"
+                raise ModelNotFound(
+                    f"{self._tensors.where}: the tensor {name} is of no layer that {whose} describes; "
+                    "are they of different models?"
+                )
 
     def dtype(self, name: str) -> str:
         """Return how a tensor is stored."""
