@@ -10,6 +10,7 @@ from gemma_eval import plugins
 from gemma_eval.backends import model_files, numpy_gemma
 from gemma_eval.backends.model_files import POCKET, cache_folder, exported, locate
 from gemma_eval.errors import ModelNotFound
+from gemma_eval.gemma import checkpoint
 from gemma_eval.records import ModelSpec, Prompt, SamplingProfile
 from tests import required
 from tests.gemma.tiny import merge_a_pair, write_model
@@ -63,6 +64,25 @@ def test_a_model_is_exported_once_and_anew_when_it_changed(tmp_path: Path) -> No
     second = exported(folder, "F16", cache=cache)
     assert second != first
     assert sorted(cache.iterdir()) == sorted((first, second))
+
+
+def test_a_damaged_file_of_the_cache_is_written_again(tmp_path: Path) -> None:
+    """A download that broke off can be repeated by the user; what is written here, by us."""
+    required.module("gguf", extra="gguf")
+    folder = write_model(tmp_path / "model")
+    merge_a_pair(folder)
+    path = exported(folder, "F16", cache=tmp_path / "cache")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
+    assert exported(folder, "F16", cache=tmp_path / "cache") == path
+    assert path.read_bytes() == whole
+
+
+def test_a_folder_may_be_called_as_a_file_is(tmp_path: Path) -> None:
+    """What a location is decides how it is read, not its name."""
+    folder = write_model(tmp_path / "model.gguf")
+    assert locate(str(folder)) == folder
+    assert checkpoint.load(folder).weights.stored_dtype == "F32"
 
 
 def test_a_cache_that_cannot_be_written_says_which_variable_moves_it(tmp_path: Path) -> None:

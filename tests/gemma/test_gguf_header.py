@@ -199,7 +199,7 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
     for path, complaint in (
         (tmp_path / "pipe.gguf", "is not a regular file"),
-        (tmp_path, "cannot be read"),
+        (tmp_path, r"is a folder; give a file \*\.gguf"),
         (tmp_path / "absent.gguf", "cannot be read: .*No such file"),
     ):
         with pytest.raises(ModelNotFound, match=complaint):

@@ -11,7 +11,7 @@ from pathlib import Path
 from gemma_eval import __version__
 from gemma_eval.errors import ModelNotFound, suggestion
 from gemma_eval.files import read
-from gemma_eval.gemma import gguf_write
+from gemma_eval.gemma import gguf_header, gguf_write
 from gemma_eval.gemma.tensors import weight_files
 
 POCKET = "@pocket"
@@ -63,16 +63,12 @@ def sha256(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _pocket() -> Path:
-    return Path(str(files("gemma_eval") / "pocket"))
-
-
 def exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
-    """Return the GGUF file of the model in `folder`, written first if the cache has none of these files."""
+    """Return the GGUF file of the model in `folder`, written first unless the cache holds it whole."""
     settings = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jinja"))
     source = sha256([*weight_files(folder), *settings])
     target = cache / f"{folder.name}-{__version__}-{source[:16]}.{dtype}.gguf"
-    if target.exists():
+    if _is_whole(target):
         return target
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -82,3 +78,16 @@ def exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
             f"{target}: cannot be written: {error.strerror or error}; set XDG_CACHE_HOME"
         ) from error
     return target
+
+
+def _pocket() -> Path:
+    return Path(str(files("gemma_eval") / "pocket"))
+
+
+def _is_whole(path: Path) -> bool:
+    """Say whether the file is there and as long as its header has it; a damaged one is written again."""
+    try:
+        gguf_header.read(path)
+    except ModelNotFound:
+        return False
+    return True

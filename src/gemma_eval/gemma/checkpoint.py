@@ -48,7 +48,8 @@ def load(path: Path) -> Checkpoint:
 
     Raises ModelNotFound: absent, damaged or of an unsupported architecture; MissingDependency.
     """
-    loaded = _from_gguf(path) if path.suffix.lower() == GGUF else _from_folder(path)
+    in_one_file = path.suffix.lower() == GGUF and not path.is_dir()
+    loaded = _from_gguf(path) if in_one_file else _from_folder(path)
     size = loaded.architecture.vocab_size
     if loaded.tokenizer.largest_id >= size:
         whose = ("tokenizer.json", "config.json") if path.is_dir() else ("its tokenizer", "its embedding")

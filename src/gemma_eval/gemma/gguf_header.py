@@ -51,8 +51,9 @@ def read(path: Path) -> Header:
     Source: ggml-org/ggml:docs/gguf.md.
     """
     try:
-        # opening must not wait: a named pipe would keep the reader for ever
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        if path.is_dir():
+            raise ModelNotFound(f"{path}: is a folder; give a file *.gguf")
+        with open(path, "rb", opener=_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ModelNotFound(f"{path}: is not a regular file")
@@ -107,6 +108,12 @@ TYPES: Mapping[int, tuple[str, int, int]] = {
     41: ("Q1_0", 128, 18),
 }
 """Types of tensors: name, values of a block, bytes of a block. Source: ggml-org/ggml:include/ggml.h."""
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a named pipe would keep the reader for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
 
 _SCALARS: Mapping[int, str] = {
     0: "B",
