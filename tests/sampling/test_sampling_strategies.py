@@ -306,7 +306,8 @@ def test_a_bias_on_a_masked_token_does_not_bring_it_back() -> None:
 @pytest.mark.parametrize(
     ("biases", "what"),
     [
-        ({"ab": 1.0}, 'logit_bias: "ab" is 2 tokens of this model (a | b), and a bias is on one; give'),
+        ({"ab": 1.0}, 'logit_bias: "ab" is 2 tokens of this model ("a" | "b"), and a bias is on one; give'),
+        ({"a\x1b[31m": 1.0}, 'logit_bias: "a\\x1b[31m" is 6 tokens of this model ("a" | '),
         ({"": 1.0}, 'logit_bias: "" is 0 tokens of this model'),
         ({"4": 1.0}, "logit_bias: there is no token 4; the ids of this model go up to 3"),
         ({"a": 1.0, "0": 2.0}, "logit_bias names the token 0 twice; keep one"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemma_eval.errors import UsageError
+from gemma_eval.files.rows import show
 from gemma_eval.protocols import Vocabulary
 from gemma_eval.records import SamplingProfile
 from gemma_eval.sampling.candidates import Candidates, CandidateTransform
@@ -52,9 +53,9 @@ def token_of(key: str, vocabulary: Vocabulary) -> int:
         return int(key)
     ids = vocabulary.encode(key)
     if len(ids) != 1:
-        pieces = " | ".join(vocabulary.piece(token) for token in ids)
+        pieces = " | ".join(show(vocabulary.piece(token)) for token in ids)
         raise UsageError(
-            f'"{key}" is {len(ids)} tokens of this model ({pieces}), and a bias is on one; '
+            f"{show(key)} is {len(ids)} tokens of this model ({pieces}), and a bias is on one; "
             "give the text of one token, or its id in digits"
         )
     return ids[0]
