@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from gemma_eval.gemma import decode, products
 from gemma_eval.gemma.products import MOST_ROWS, Product, product, rows_are_independent
 from gemma_eval.gemma.tensors import Array
+from tests.gemma.tiny import write_model
 
 POCKET = [(256, 128), (128, 128), (768, 128), (128, 384), (1856, 128)]
 """Outputs and inputs of the matrices of the model that ships."""
@@ -41,6 +45,16 @@ def test_a_product_is_the_sum_of_products(outputs: int, inputs: int) -> None:
     expected = rows.astype(np.float64) @ weight.T.astype(np.float64)
     for count in (1, 5, len(rows)):
         np.testing.assert_allclose(product(weight)(rows[:count]), expected[:count], atol=2e-3)
+
+
+def test_every_model_tries_out_its_products_with_its_own_threads(tmp_path: Path) -> None:
+    """A trial that another model made, maybe with another number of threads, is not believed."""
+    decode.load(write_model(tmp_path))
+    first = products._blas_keeps_rows.cache_info()
+    decode.load(tmp_path)
+    again = products._blas_keeps_rows.cache_info()
+    assert first.misses == again.misses > 0
+    assert first.hits == again.hits > 0
 
 
 def test_another_order_of_the_sum_is_seen() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from gemma_eval.gemma.tokenizer import load
 from gemma_eval.records import SamplingProfile
 from gemma_eval.sampling.candidates import Candidates, Indices
 from gemma_eval.sampling.dry import Dry, _z_values, breakers, repeated
+from gemma_eval.sampling.dry import dry as dry_step
 from tests.sampling.vectors import left
 
 
@@ -146,3 +149,34 @@ def test_the_breakers_of_the_shipped_model_are_the_tokens_with_their_texts() -> 
     ids = tokenizer.encode("Finn lives in Oslo: a town.")
     assert "".join(pieces[token] for token in ids) == "Finn lives in Oslo: a town."
     assert pieces[-8:] == [""] * 8
+
+
+class Counted:
+    """A vocabulary of three letters that counts how often it is asked for a piece."""
+
+    size = 3
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return an id per letter."""
+        return tuple(map("abc".index, text))
+
+    def piece(self, token: int) -> str:
+        """Return the letter."""
+        self.asked += 1
+        return "abc"[token]
+
+
+def test_a_vocabulary_is_read_once_and_let_go_of_with_its_model() -> None:
+    """A whole vocabulary of a large model takes a second to read, and its tokenizer much memory."""
+    vocabulary = Counted()
+    settings = SamplingProfile(name="dry", dry_multiplier=1.0, dry_sequence_breakers=("b",))
+    for _ in range(3):
+        dry_step(settings, vocabulary=vocabulary, seed=1)
+    assert vocabulary.asked == 3
+    seen = weakref.ref(vocabulary)
+    del vocabulary
+    gc.collect()
+    assert seen() is None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from gemma_eval.gemma.tokenizer import Tokenizer
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class TokenizerVocabulary:
     """Answers with a tokenizer; `size` is that of the logits, which may be larger than its vocabulary."""
 

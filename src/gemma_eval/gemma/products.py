@@ -34,6 +34,11 @@ def product(weight: Array) -> Product:
     return _RowByRow(weight)
 
 
+def forget_trials() -> None:
+    """Try products out anew: what held with some number of BLAS threads need not hold with another."""
+    _blas_keeps_rows.cache_clear()
+
+
 def rows_are_independent(multiply: Product, rows: Array) -> bool:
     """Say whether each row comes out the same beside itself as in its place among the first 2, 3 … rows.
 

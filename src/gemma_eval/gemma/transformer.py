@@ -11,7 +11,7 @@ from gemma_eval.gemma.architecture import Architecture
 from gemma_eval.gemma.attention import attend, mask
 from gemma_eval.gemma.kv_cache import KVCache, LayerCache
 from gemma_eval.gemma.layer import Layer, Norm
-from gemma_eval.gemma.products import Product, product
+from gemma_eval.gemma.products import Product, forget_trials, product
 from gemma_eval.gemma.rope import rotation
 from gemma_eval.gemma.tails import Tails
 from gemma_eval.gemma.tensors import Array
@@ -29,7 +29,8 @@ class Transformer:
     _head: Product = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Prepare what depends on the weights alone."""
+        """Prepare what depends on the weights and the BLAS threads alone."""
+        forget_trials()
         self._layers = tuple(Layer(self.architecture, layer) for layer in self.weights.layers)
         self._final_norm = Norm(self.weights.final_gain, eps=self.architecture.norm_eps)
         self._head = product(self.weights.embedding)

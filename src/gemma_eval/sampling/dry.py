@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -27,15 +26,14 @@ def dry(profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> Candi
         base=profile.dry_base,
         allowed_length=profile.dry_allowed_length,
         last_n=profile.dry_penalty_last_n,
-        breakers=breakers(cast(Hashable, vocabulary), profile.dry_sequence_breakers),
+        breakers=_known_breakers(vocabulary, profile.dry_sequence_breakers),
     )
 
 
-@lru_cache(maxsize=16)
 def breakers(vocabulary: Vocabulary, texts: tuple[str, ...]) -> Breakers:
     """Return how each of `texts` can stand in tokens: within one, or from the end of one over the next.
 
-    The whole vocabulary is read, once per model and list. Beyond 40 characters of a text and 20 tokens after
+    The whole vocabulary is read. Beyond 40 characters of a text and 20 tokens after
     the first nothing is compared. Source: ggml-org/llama.cpp:src/llama-sampler.cpp (dry).
     """
     found: dict[int, set[tuple[int, ...]]] = {}
@@ -138,6 +136,18 @@ def _z_values(text: list[int]) -> list[int]:
         if place + known > right:
             left, right = place, place + known
     return values
+
+
+_READ: WeakKeyDictionary[Vocabulary, dict[tuple[str, ...], Breakers]] = WeakKeyDictionary()
+"""What was read of each vocabulary, which is let go of with its model."""
+
+
+def _known_breakers(vocabulary: Vocabulary, texts: tuple[str, ...]) -> Breakers:
+    """Return the breakers, read once per vocabulary and list."""
+    known = _READ.setdefault(vocabulary, {})
+    if texts not in known:
+        known[texts] = breakers(vocabulary, texts)
+    return known[texts]
 
 
 _MANY = 1_000_000
