@@ -257,6 +257,11 @@ def test_a_file_is_readable_by_those_who_may_read_new_files(folder: Path) -> Non
             r"holds no tensor \*\.layers\.3",
         ),
         (
+            b"gemma3.block_count\x04\0\0\0\x03",
+            b"gemma3.block_count\x04\0\0\0\x02",
+            r"the tensor layers\.2\..* is of no layer that its metadata describe",
+        ),
+        (
             b"gemma3.feed_forward_length\x04\0\0\0\x60",
             b"gemma3.feed_forward_length\x04\0\0\0\x61",
             "metadata ask for",

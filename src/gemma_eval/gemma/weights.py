@@ -119,9 +119,13 @@ class _Stored:
         """Raise ModelNotFound for a layer's tensor that nobody took: without it, another model would run."""
         for name in self._tensors.named:
             if name.startswith("layers.") and name.endswith((".weight", ".bias")) and name not in self._names:
-                whose = "config.json" if self._tensors.convention == "folder" else "its metadata"
+                whose = (
+                    "config.json describes"
+                    if self._tensors.convention == "folder"
+                    else "its metadata describe"
+                )
                 raise ModelNotFound(
-                    f"{self._tensors.where}: the tensor {name} is of no layer that {whose} describes; "
+                    f"{self._tensors.where}: the tensor {name} is of no layer that {whose}; "
                     "are they of different models?"
                 )
 
