@@ -69,7 +69,7 @@ def tokenizer() -> Tokenizer:
 
 
 def random_weights(config: Mapping[str, object], *, seed: int) -> dict[str, NDArray[np.float32]]:
-    """Return the tensors of a Gemma 3 of that shape; greedy answers vary, for the embedding is large."""
+    """Return the tensors of a Gemma of that shape; greedy answers vary, for the embedding is large."""
     draw = np.random.default_rng(seed)
     size = {name: int(str(value)) for name, value in config.items() if isinstance(value, int)}
     hidden, ff, head = size["hidden_size"], size["intermediate_size"], size["head_dim"]
@@ -88,7 +88,14 @@ def random_weights(config: Mapping[str, object], *, seed: int) -> dict[str, NDAr
         shapes[f"{layer}.mlp.gate_proj"] = (ff, hidden)
         shapes[f"{layer}.mlp.up_proj"] = (ff, hidden)
         shapes[f"{layer}.mlp.down_proj"] = (hidden, ff)
-    return {
+    drawn = {
         f"model.{name}.weight": (draw.standard_normal(shape) * shape[-1] ** -0.5).astype(np.float32)
         for name, shape in shapes.items()
+    }
+    if config["model_type"] != "gemma2":
+        return drawn
+    return {
+        name: values
+        for name, values in drawn.items()
+        if not name.endswith(("q_norm.weight", "k_norm.weight"))
     }
