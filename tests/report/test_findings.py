@@ -152,6 +152,26 @@ def test_the_fastest_is_named_with_its_interval_and_its_unit_once() -> None:
     assert text == "plain is fastest, 900 tokens/s [880, 910]; its interval lies above all others."
 
 
+def test_rates_of_few_answers_are_not_ranked_against_those_of_many() -> None:
+    """A model that answers in one token, where it is right, has a rate for its wrong answers alone."""
+    speeds = {("greedy", "plain"): (900.0, 880.0, 910.0), ("greedy", "rag"): (700.0, 690.0, 710.0)}
+    whole = report(APART, speeds)
+    few = replace(
+        whole,
+        summaries=tuple(
+            replace(summary, n=9, missing=11)
+            if (summary.metric, summary.group.template) == ("output_tokens_per_s", "plain")
+            else summary
+            for summary in whole.summaries
+        ),
+    )
+    assert said(few)["Speed"].text == (
+        "the number of answers with a rate goes from 9 (plain) to 20 (rag), so rates are not compared; "
+        "an answer of one token has none."
+    )
+    assert "is fastest" in said(whole)["Speed"].text
+
+
 def test_without_intervals_nothing_is_claimed() -> None:
     """Too few values: said in so many words."""
     given = report(APART)

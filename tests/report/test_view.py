@@ -40,6 +40,20 @@ def test_the_matrix_marks_one_best_and_what_cannot_be_told_from_it() -> None:
     assert 0 <= low.shade < high.shade <= HEAT_STEPS
 
 
+def test_the_only_cell_of_a_matrix_is_best_of_nothing() -> None:
+    """Two models with one profile and one template each: each has a table of one cell."""
+    whole = example(Shape(models=("small", "large")))
+    one_each = [
+        outcome
+        for outcome in whole.outcomes
+        if (outcome.trial.cell.profile.name, outcome.trial.cell.template.name) == ("greedy", "plain")
+    ]
+    cells = [
+        cell for matrix in page(report_of(one_each)).matrices for row in matrix.rows for cell in row.cells
+    ]
+    assert [cell.standing for cell in cells if cell is not None] == ["alone", "alone"]
+
+
 def test_a_pair_that_did_not_run_is_an_empty_cell() -> None:
     """Neither zero nor missing from the grid."""
     outcomes = [

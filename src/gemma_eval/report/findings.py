@@ -75,7 +75,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
         _trouble(report),
         _quality(groups),
         _mixture(report, groups),
-        _leader(groups, "output_tokens_per_s", topic="Speed", verb="is fastest", write=_tokens_per_s),
+        _speed(groups),
         _templates(groups),
         _profiles(groups),
         *_variables(report, groups),
@@ -126,6 +126,21 @@ def _mixture(report: Report, groups: Groups) -> Finding | None:
     text = f"the score of {some(mixed)} is a mean over two kinds of numbers, how good answers are and how "
     text += "probable given texts are; run one after the other, their suites have scores of their own."
     return Finding(topic="Score", text=text, tone="open")
+
+
+def _speed(groups: Groups) -> Finding | None:
+    """Rank the groups by tokens/s, unless too different numbers of answers have such a rate."""
+    metric = "output_tokens_per_s"
+    counts = {group: summary.n for group in groups.order if (summary := groups.summary(group, metric))}
+    timed = sorted((group for group, n in counts.items() if n), key=lambda group: counts[group])
+    if timed and counts[timed[0]] < counts[timed[-1]] / 2:
+        fewest, most = (
+            f"{numbers.count(counts[group])} ({groups.label(group)})" for group in (timed[0], timed[-1])
+        )
+        text = f"the number of answers with a rate goes from {fewest} to {most}, so rates are not compared; "
+        text += "an answer of one token has none."
+        return Finding(topic="Speed", text=text, tone="open")
+    return _leader(groups, metric, topic="Speed", verb="is fastest", write=_tokens_per_s)
 
 
 def _leader(

@@ -195,14 +195,19 @@ def _bar(score: Summary | None) -> Bar | None:
 def _matrix(groups: Groups, model: str) -> Matrix:
     known = [each for each in groups.measured("score") if each.group.model == model]
     top = max(known, key=lambda each: each.value).group if known else None
+    alone = len(known) == 1
     rows = []
     for profile in groups.profiles:
         members = (Group(model=model, profile=profile, template=template) for template in groups.templates)
-        rows.append(MatrixRow(profile=profile, cells=tuple(_cell(groups, group, top) for group in members)))
+        rows.append(
+            MatrixRow(
+                profile=profile, cells=tuple(_cell(groups, group, top, alone=alone) for group in members)
+            )
+        )
     return Matrix(model=model, templates=groups.templates, rows=tuple(rows))
 
 
-def _cell(groups: Groups, group: Group, top: Group | None) -> MatrixCell | None:
+def _cell(groups: Groups, group: Group, top: Group | None, *, alone: bool) -> MatrixCell | None:
     score = groups.summary(group, "score")
     value = centre(score)
     if value is None or top is None:
@@ -212,14 +217,14 @@ def _cell(groups: Groups, group: Group, top: Group | None) -> MatrixCell | None:
         interval="" if interval_of(score) is None else numbers.interval(*_ends(score)),
         bar=_bar(score),
         shade=round(min(max(value, 0.0), 1.0) * HEAT_STEPS),
-        standing=_standing(groups, group, top),
+        standing="alone" if alone else _standing(groups, group, top),
         link=_link(groups, group),
     )
 
 
 def _standing(groups: Groups, group: Group, top: Group) -> Standing:
     if group == top:
-        return "best" if len(groups.order) > 1 else "alone"
+        return "best"
     return "overlaps" if overlap(*groups.score_intervals(group, top)) else "below"
 
 
