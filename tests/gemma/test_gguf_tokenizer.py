@@ -189,6 +189,7 @@ def damaged(folder: Path, old: bytes, new: bytes) -> Path:
         (b"ggml.merges", b"ggml.mergez", "tokenizer.ggml.merges is missing, texts are needed"),
         (b"ggml.tokens", b"ggml.tokenz", "tokenizer.ggml.tokens is missing, texts are needed"),
         (b"\x03\0\0\0\0\0\0\0e r", b"\x03\0\0\0\0\0\0\0e\nx", "its tokenizer cannot be built"),
+        (b"\x01\0\0\0\0\0\0\0b", b"\x01\0\0\0\0\0\0\0a", "the tokens 70 and 71 are both 'a'"),
     ],
 )
 def test_a_tokenizer_that_cannot_be_used_is_one_clear_line(

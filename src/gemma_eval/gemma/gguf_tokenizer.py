@@ -27,6 +27,7 @@ def load(path: Path, header: Header) -> Tokenizer:
             f"which reads {' and '.join(_BUILD)}; run it with llama.cpp"
         )
     tokens = given.texts("tokens")
+    _refuse_twins(path, tokens)
     kinds = given.numbers("token_type", len(tokens), default=NORMAL)
     try:
         built = _BUILD[kind](given, tokens, kinds)
@@ -140,9 +141,17 @@ _SPLITS: Mapping[str, Sequence[str]] = {
 """Ways to split text before the merges: what an expression finds and what lies between are pieces."""
 
 
+def _refuse_twins(path: Path, tokens: Sequence[str]) -> None:
+    """Raise ModelNotFound for a text with two ids, as llama.cpp does; those without a text have no use."""
+    ids: dict[str, int] = {}
+    for index, token in enumerate(tokens):
+        if token and ids.setdefault(token, index) != index:
+            raise ModelNotFound(f"{path}: the tokens {ids[token]} and {index} are both {shown(token)}")
+
+
 def _ids(tokens: Sequence[str]) -> dict[str, int]:
-    """Return the id of each token; of two that are the same text, the first."""
-    return {token: index for index, token in reversed(list(enumerate(tokens)))}
+    """Return the id of each token."""
+    return {token: index for index, token in enumerate(tokens)}
 
 
 def _pair(merge: str) -> tuple[str, str]:
