@@ -117,6 +117,7 @@ def test_a_stop_string_may_be_spread_over_tokens(folder: Path) -> None:
     backend = load(folder)
     found = backend.generate(PROMPT, profile=replace(GREEDY, stop=("xxx",)), seed=1)
     assert (found.text, found.output_tokens, found.finish_reason) == ("", 0, "stop")
+    assert found.engine_timings == {"prompt_ms": 1.0, "decode_ms": 4.0}, "three tokens are drawn, and no more"
     found = backend.generate(PROMPT, profile=replace(GREEDY, stop=("xy",)), seed=1)
     assert (found.text, found.output_tokens, found.finish_reason) == ("x" * 10, 10, "length")
 
@@ -322,6 +323,16 @@ def test_a_continuation_is_tokenised_by_itself(folder: Path) -> None:
     found = backend.read(prompt, continuation="in")
     assert (found.prompt_tokens, found.output_tokens) == (3, 2)
     assert backend.count_tokens("<bos>lives in") == 3
+
+
+def test_a_continuation_must_fit_the_context_with_its_prompt(folder: Path) -> None:
+    """To the token."""
+    room = 30 - load(folder).count_tokens(PROMPT.text or "")
+    backend = load(folder, context_tokens=30)
+    assert backend.read(PROMPT, continuation="x" * room).output_tokens == room
+    with pytest.raises(ContextOverflow) as caught:
+        backend.read(PROMPT, continuation="x" * (room + 1))
+    assert (caught.value.needed_tokens, caught.value.limit_tokens) == (31, 30)
 
 
 def test_markup_in_a_continuation_is_read_as_such(folder: Path) -> None:

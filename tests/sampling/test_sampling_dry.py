@@ -73,6 +73,16 @@ def test_a_breaker_that_may_begin_at_two_places_of_a_token_is_known_in_both() ->
     assert breakers(vocabulary, ("aaba",))[2] == ((0, 1, 0), (1, 0))
 
 
+def test_of_two_breakers_at_one_place_the_longer_counts() -> None:
+    """Of "a" and "ab" in "bcab" only the longer one leaves nothing to repeat: "b" is part of it."""
+    vocabulary = Pieces(("a", "b", "c"))
+    for marks, lowered in ((("a",), True), (("a", "ab"), False), (("ab", "a"), False)):
+        rule = Dry(
+            multiplier=1.0, base=1.5, allowed_length=1, last_n=-1, breakers=breakers(vocabulary, marks)
+        )
+        assert (penalties(rule, vocabulary.encode("bcab"), 3)[2] > 0) == lowered
+
+
 def test_a_repeat_reaches_back_to_the_last_breaker_of_several_tokens() -> None:
     """The breaker "ab" is two tokens here: the repeat "ccab cc" counts only what follows it."""
     vocabulary = Pieces(("a", "b", "c", "d"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from gemma_eval.sampling.candidates import Candidates, Floats
 from gemma_eval.sampling.dynatemp import EntropyTemperature, ThresholdTemperature
 from gemma_eval.sampling.mirostat import MirostatV1, MirostatV2
 from gemma_eval.sampling.stream import uniform_stream
-from gemma_eval.sampling.xtc import chances
+from gemma_eval.sampling.xtc import Xtc, chances
 from tests.sampling import oracle
 from tests.sampling.vectors import left, logarithms, profile, sampler
 
@@ -233,6 +234,28 @@ def test_mirostat_v1_cuts_where_the_independent_sampler_does() -> None:
     assert len(pairs) > 100
     assert all(ours == theirs for ours, theirs in pairs)
     assert any(ours != theirs for ours, theirs in _counts(MirostatV1, vocabulary_error=3))
+
+
+def test_mirostat_v1_counts_masked_tokens_as_part_of_the_vocabulary() -> None:
+    """V in its formula is the size of the vocabulary, as in llama.cpp, not the number of candidates."""
+    zipf = -1.1 * np.log(np.arange(1, 31, dtype=np.float32))
+    ranked = sorted(oracle.softmax(dict(enumerate(zipf.tolist()))).values(), reverse=True)
+    kept = []
+    for size in (30, 30_000):
+        logits = np.full(size, -np.inf, dtype=np.float32)
+        logits[:30] = zipf
+        state = MirostatV1(tau=2.0, eta=0.1, uniform=uniform_stream(0))
+        kept.append(len(state.cut(Candidates.of(logits))))
+        assert kept[-1] == int(oracle.mirostat_one(ranked, 4.0, size))
+    assert kept[0] > kept[1]
+
+
+def test_xtc_removes_when_the_chance_is_the_probability() -> None:
+    """And not when it is a float32 step above it. Source: llama.cpp's `chance > probability`."""
+    half = np.float32(0.5)
+    for chance, expected in ((half, 3), (np.nextafter(half, np.float32(1)), 4)):
+        cut = Xtc(0.5, threshold=0.25, chance=partial(np.float32, chance))
+        assert len(cut.apply(Candidates.of(FOUR), ())) == expected
 
 
 def test_mirostat_v1_is_defined_for_a_flat_head_and_a_zipf_exponent_of_one() -> None:
