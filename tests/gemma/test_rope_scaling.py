@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.gemma.architecture import Rope
+from gemma_eval.gemma.rope_config import extended_tokens
 from gemma_eval.gemma.rope_scaling import correction_dim, flaws, gain, ntk_theta, turning
 from gemma_eval.gemma.tensors import Array
 from gemma_eval.records import RopeScaling, RopeType
@@ -347,3 +348,11 @@ def test_transformers_would_show_a_factor_that_is_inverted() -> None:
     wrong = turning(replace(rope, scaling=replace(YARN, factor=0.25)), head_dim=64, tokens=10)
     assert np.abs(wrong.frequencies / expected - 1).max() > 0.5
     assert wrong.gain != pytest.approx(factor, rel=1e-2)
+
+
+def test_a_model_never_holds_less_than_the_length_that_it_names() -> None:
+    """A rounded factor may fall short of it; without an original length the model names all it can hold."""
+    stretched = RopeScaling(rope_type="yarn", factor=1.5, original_max_position_embeddings=100)
+    assert extended_tokens(stretched, own_tokens=128) == 150
+    assert extended_tokens(stretched, own_tokens=160) == 160
+    assert extended_tokens(RopeScaling(rope_type="linear", factor=8.0), own_tokens=128) == 128
