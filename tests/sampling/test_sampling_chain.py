@@ -236,6 +236,12 @@ def test_a_plugin_sees_the_whole_vocabulary_and_cannot_bring_a_token_back() -> N
     assert sorted(candidates.logits) == [0.0, 1.0]
 
 
+def test_what_a_plugin_removed_is_no_candidate() -> None:
+    """It counts in no later step, as among the n of a dynamic temperature."""
+    drawn = with_plugin(_Only(0.0, -np.inf, 1.0, -np.inf), order=("only",))
+    assert list(drawn.narrow(FOUR).ids) == [0, 2]
+
+
 @pytest.mark.parametrize(
     "logits",
     [(np.nan, 0.0, 0.0, 0.0), (np.inf, 0.0, 0.0, 0.0), (-np.inf,) * 4, (0.0, 0.0)],

@@ -250,6 +250,23 @@ def test_mirostat_v1_counts_masked_tokens_as_part_of_the_vocabulary() -> None:
     assert kept[0] > kept[1]
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"presence_penalty": 1.0, "penalty_last_n": 3},
+        {"dry_multiplier": 1.0, "dry_allowed_length": 1, "dry_penalty_last_n": 3},
+    ],
+    ids=["penalties", "dry"],
+)
+def test_a_window_holds_the_last_n_tokens_and_no_more(parameters: Parameters) -> None:
+    """Token 1 is lowered when it is third from the end, and is not when it is fourth."""
+    flat = np.zeros(4, dtype=np.float32)
+    for seen, lowered in (((0, 1, 0), True), ((1, 0, 2, 0), False)):
+        found = left(flat, parameters, seen=seen)
+        after = dict(zip(found.ids.tolist(), found.logits.tolist(), strict=True))
+        assert (after[1] < after[3]) == lowered
+
+
 def test_xtc_removes_when_the_chance_is_the_probability() -> None:
     """And not when it is a float32 step above it. Source: llama.cpp's `chance > probability`."""
     half = np.float32(0.5)
