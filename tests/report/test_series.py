@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -182,6 +183,31 @@ def test_the_axis_of_lengths_tells_the_prompt_tokens() -> None:
     assert by_length.x_title == "length, log scale; below: mean prompt tokens"
     assert by_depth.x_title == "depth"
     assert {tick.below for tick in by_depth.x_ticks} == {""}
+
+
+def test_shares_have_an_even_axis_and_lie_on_a_straight_line_when_the_score_is_the_share() -> None:
+    """A probability against a probability: on a log axis the diagonal would be bent."""
+    shares = (0.1, 0.2, 0.4, 0.7)
+    drawn = []
+    for index, outcome in enumerate(REPORT.outcomes):
+        share = shares[index // len(REACH) % len(shares)]
+        score = replace(outcome.scores[0], value=share)
+        drawn.append(replace(changed(outcome, variables={"share": share}), scores=(score,)))
+    (figure,) = figures(report_of(drawn))
+    assert figure.x_title == "share"
+    for line in figure.lines:
+        slopes = [(b.y - a.y) / (b.x - a.x) for a, b in pairwise(line.dots)]
+        assert slopes == pytest.approx([slopes[0]] * (len(shares) - 1))
+
+
+def test_small_values_that_lie_orders_apart_have_a_log_axis() -> None:
+    """Such as learning rates: nobody could tell them apart on an even one."""
+    rates = [
+        changed(outcome, variables={"rate": 10.0 ** -(index // len(REACH) % 4)})
+        for index, outcome in enumerate(REPORT.outcomes)
+    ]
+    (figure,) = figures(report_of(rates))
+    assert figure.x_title == "rate, log scale"
 
 
 def test_labels_that_would_touch_are_left_out() -> None:

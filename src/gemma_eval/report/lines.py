@@ -114,7 +114,7 @@ def value_text(value: float) -> str:
 
 def _figure(figure_id: str, variation: Variation, groups: Groups, *, title: str) -> LineFigure:
     name, values = variation.variables[0], variation.values()
-    is_log = values[0] > 0 and values[-1] >= 4 * values[0]
+    is_log = _spans_orders(values)
     x, y = across(PANEL, _ends(values, is_log=is_log), is_log=is_log), upwards(PANEL)
     has_tokens = name == LENGTH and any(variation.prompt_tokens(value) is not None for value in values)
     scale = ", log scale" if is_log else ""
@@ -176,6 +176,12 @@ def _line(points: Sequence[Point], name: str, index: int, plane: _Plane) -> Line
         dots.append(dot)
         joined = True
     return Line(name=name, colour=index % COLOURS, shape=index % SHAPES, path=path, dots=tuple(dots))
+
+
+def _spans_orders(values: Sequence[float]) -> bool:
+    """Say whether a log axis shows the values better: shares, as the score is one, are drawn evenly for longer."""
+    apart = 4 if values[-1] > 1 else 100
+    return values[0] > 0 and values[-1] >= apart * values[0]
 
 
 def _ends(values: Sequence[float], *, is_log: bool) -> tuple[float, float]:
