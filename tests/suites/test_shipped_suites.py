@@ -10,6 +10,7 @@ from gemma_eval.records import Cell, Suite
 from gemma_eval.run import load_suite
 
 NAMES = (
+    "choices",
     "citations",
     "every_layer",
     "long_context",
