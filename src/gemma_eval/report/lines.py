@@ -179,7 +179,7 @@ def _line(points: Sequence[Point], name: str, index: int, plane: _Plane) -> Line
 
 
 def _spans_orders(values: Sequence[float]) -> bool:
-    """Say whether a log axis shows the values better: shares, as the score is one, are drawn evenly for longer."""
+    """Say whether a log axis shows the values better; shares, as the score is one, are even for longer."""
     apart = 4 if values[-1] > 1 else 100
     return values[0] > 0 and values[-1] >= apart * values[0]
 
