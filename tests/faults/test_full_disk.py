@@ -33,8 +33,8 @@ needs_mounts = pytest.mark.skipif(
 
 @needs_mounts
 def test_a_full_disk_stops_the_run_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
-    """1 MB of disk: some trials fit, then one clear error, and every acknowledged trial is there."""
-    mount = f'mount -t tmpfs -o size=1m tmpfs "{tmp_path}"'
+    """2 MB of disk: some trials fit, then one clear error, and every acknowledged trial is there."""
+    mount = f'mount -t tmpfs -o size=2m tmpfs "{tmp_path}"'
     result = on(mount, tmp_path, "fill", str(tmp_path / "results.db"))
     acknowledged = result["acknowledged"]
     assert isinstance(acknowledged, int)
