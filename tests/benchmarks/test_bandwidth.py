@@ -28,23 +28,11 @@ from gemma_eval.gemma.transformer import Transformer
 from tests import required
 from tests.gemma.tiny import merge_a_pair, write_model
 from tests.llama_cpp import LlamaCpp, serve
+from tests.oracle.shape_270m import CONFIG, VOCABULARY
 
 pytestmark = pytest.mark.slow
 
-SHAPE_270M = {
-    "vocab_size": 262_144,
-    "hidden_size": 640,
-    "intermediate_size": 2048,
-    "num_hidden_layers": 18,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 1,
-    "head_dim": 256,
-    "query_pre_attn_scalar": 256,
-    "sliding_window": 512,
-    "sliding_window_pattern": 6,
-    "max_position_embeddings": 32_768,
-}
-"""Source: google/gemma-3-270m:config.json."""
+SHAPE_270M = {**CONFIG, "vocab_size": VOCABULARY}
 BYTES_PER_VALUE: dict[Dtype, float] = {"F32": 4, "F16": 2, "Q8_0": 34 / 32}
 PROMPT = [2, *range(10, 40)]
 ROUNDS, TOKENS = 12, 5
