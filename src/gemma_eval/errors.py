@@ -11,7 +11,9 @@
     │   ├── ContextOverflow      the prompt does not fit the context
     │   ├── NonFiniteLogits      the model's arithmetic broke down
     │   ├── GenerationTimeout    the engine took longer than allowed
+    │   ├── EngineCrashed        the process of an engine ended, or wrote what is no answer
     │   └── ServerError          a server answered with an error
+    │       └── TruncatedStream  a stream ended before the answer did
     ├── TemplateError            a prompt template could not be rendered
     ├── StoreError               the results database cannot be used
     └── PluginError              a plugin broke the contract
@@ -26,7 +28,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from gemma_eval.records import Generation
 
 
 class GemmaEvalError(Exception):
@@ -91,9 +96,14 @@ class UnknownName(UsageError):
 
 
 class BackendError(GemmaEvalError):
-    """An engine could not do its work."""
+    """An engine could not do its work; `partial` is what had come of an answer before it broke off."""
 
     kind = "backend"
+
+    def __init__(self, message: str, *, partial: Generation | None = None) -> None:
+        """Say what went wrong, and keep what had come with its stamps."""
+        super().__init__(message)
+        self.partial = partial
 
 
 class MissingDependency(BackendError):
@@ -152,6 +162,18 @@ class ServerError(BackendError):
     """A server answered with an error status or a broken stream."""
 
     kind = "server_error"
+
+
+class TruncatedStream(ServerError):
+    """A stream ended before the answer did: without a reason to finish, or in the middle of an event."""
+
+    kind = "truncated"
+
+
+class EngineCrashed(BackendError):
+    """The process of an engine ended, or wrote what is no answer."""
+
+    kind = "engine_crashed"
 
 
 class TemplateError(GemmaEvalError):

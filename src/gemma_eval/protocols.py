@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gemma_eval.records import (
@@ -74,11 +74,47 @@ class ReadingBackend(Backend, Protocol):
 
 
 @runtime_checkable
+class ConcurrentBackend(Backend, Protocol):
+    """A backend whose `generate` may be called from several threads at once."""
+
+    @property
+    def max_in_flight(self) -> int | None:
+        """How many requests it serves at once; `None` when nothing limits them on this side."""
+
+
+@runtime_checkable
+class PrefixCachingBackend(Backend, Protocol):
+    """A backend whose engine keeps what it has read, so that a prompt asked twice is not read twice."""
+
+    @property
+    def caches_prefixes(self) -> bool:
+        """Whether a benchmark's prompts must differ from their beginning on, lest they be answered from cache."""
+
+
+@runtime_checkable
+class ServingBackend(Backend, Protocol):
+    """A backend whose engine runs in processes of its own."""
+
+    @property
+    def process_ids(self) -> Sequence[int]:
+        """The processes on this machine that the engine runs in; empty when they are not known."""
+
+
+@runtime_checkable
 class ChoosyBackendFactory(Protocol):
     """A backend factory that knows before it loads anything which models and profiles it cannot serve."""
 
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Return why `spec` cannot run with `profile` (`has no mirostat`), or `None` when it can."""
+
+
+@runtime_checkable
+class CapableBackendFactory(Protocol):
+    """A backend factory that declares what its engine can do, in the words of `backends.capabilities`."""
+
+    @property
+    def capabilities(self) -> Collection[str]:
+        """The capabilities of every engine that this factory loads."""
 
 
 class Vocabulary(Protocol):

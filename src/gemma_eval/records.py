@@ -21,8 +21,12 @@ Options = Mapping[str, Option]
 
 CaseKind = Literal["quality", "benchmark"]
 Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length", "error"]
-CountSource = Literal["engine", "server_usage", "client_tokenizer"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "timeout"]
+CountSource = Literal["engine", "server_usage", "server_per_chunk_usage", "client_tokenizer"]
+Channel = Literal["output", "reasoning", "tool_call"]
+"""What a piece of an answer is: text for the user, a chain of thought, or the arguments of a call."""
+Arrival = Literal["constant", "poisson"]
+Phase = Literal["warmup", "measured", "cooldown"]
 RopeType = Literal["default", "linear", "ntk", "dynamic", "yarn", "llama3", "longrope"]
 DynatempMode = Literal["llama", "edt", "threshold"]
 Surprise = Literal["renormalized", "original"]
@@ -70,6 +74,36 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """How the requests of a benchmark case arrive at an engine that serves several at once.
+
+    A closed loop keeps `concurrency` requests in flight: the next is sent when one has ended. An open loop
+    sends `rate_per_s` requests per second whatever has ended, evenly (*constant*) or with exponential gaps
+    (*poisson*, drawn from the suite's seed), with at most `max_in_flight` at once. Exactly one of
+    `concurrency` and `rate_per_s` is set. The first `warmup` and the last `cooldown` requests of a case keep
+    their stamps and have no times.
+    """
+
+    concurrency: int | None = None
+    rate_per_s: float | None = None
+    arrival: Arrival = "poisson"
+    max_in_flight: int = 64
+    warmup: int = 0
+    cooldown: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slo:
+    """What makes a request *good*: the most that each metric may be, by its name in `Measurement`.
+
+    A request without a value of such a metric is not good, unless `may_miss` names the metric.
+    """
+
+    limits: Mapping[str, float]
+    may_miss: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """One question with the checks on its answer.
 
@@ -77,7 +111,8 @@ class Case:
     `cluster` names what cases share (a document, a needle): one datum of an interval against a variable.
     `warmup` generations per cell are made first and never recorded.
     `continuation` is a text that the model does not write but reads after the prompt, so that its
-    probability can be scored. `variables` are numbers that were varied between the cases of one kind
+    probability can be scored. With a `load` its repeats are requests that may be in flight together, and `slo`
+    says which of them are good. `variables` are numbers that were varied between the cases of one kind
     (`{"depth": 0.5}`), and `series` names that kind; reports draw the score against each variable.
     """
 
@@ -94,6 +129,8 @@ class Case:
     continuation: str | None = None
     series: str | None = None
     variables: Mapping[str, float] = field(default_factory=dict)
+    load: Load | None = None
+    slo: Slo | None = None
     models: tuple[str, ...]
     profiles: tuple[str, ...]
     templates: tuple[str, ...]
@@ -322,37 +359,97 @@ class Prompt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delta:
-    """A streamed piece of an answer: its text, how many tokens it carries, and when it arrived."""
+    """A streamed piece of an answer: its text, how many tokens it carries, when it arrived, and its channel.
+
+    `n_tokens` is `None` where the engine did not say; a piece that carries nothing (a role, a sign of life)
+    has 0 and no text.
+    """
 
     text: str
     n_tokens: int | None
     at_ns: int
+    channel: Channel = "output"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """A request that failed before another was made for the same trial: why, and when."""
+
+    kind: str
+    message: str
+    requested_ns: int | None
+    ended_ns: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generation:
-    """An answer and the stamps of its making.
+    """An answer and the stamps of its making: the event row that every time is computed from.
 
-    `text` equals the joined texts of `deltas`. `requested_ns` is when the engine was asked, `ended_ns`
-    when it had finished; both and every `Delta.at_ns` are of one monotonic clock.
-    `effective` are the sampling parameters that the engine really used; `engine_timings` what it says itself.
+    Stamps are nanoseconds of one monotonic clock, in this order where they are known: `scheduled_ns` when the
+    request was due, `dequeued_ns` when it was taken up, `connected_ns` when there was a connection,
+    `requested_ns` when its last byte was written or the engine was called, `headers_ns` when the reply
+    began, `Delta.at_ns` for each piece, `usage_ns` when the token counts came, `ended_ns` when all had come.
+
+    `text` equals the joined texts of the deltas of channel *output*, `reasoning` and `tool_calls` those of
+    the other two. `output_tokens` counts the tokens of all channels, `reasoning_tokens` those of one;
+    `client_tokens` is a count of this side's own, to check the engine's by. An answer that came whole is not
+    `streamed`: it is one delta, stamped with the end.
+    `attempts` are those that failed before this one. With `finish_reason` *error* or *timeout* the answer is
+    what had come when it broke off.
+    `effective` are the sampling parameters that the engine really used; `engine_timings` what it says itself,
+    with `prompt_ms` and `decode_ms` for reading and for writing, and `accept_length` for the tokens that
+    speculative decoding had accepted per step.
     `batch_size` answers were decoded together, so that the stamps of one are not those it would have alone.
     `log_probabilities` (natural) are those of each output token, where the engine was asked for them.
     """
 
     text: str
     deltas: tuple[Delta, ...]
+    reasoning: str = ""
+    tool_calls: str = ""
     prompt_tokens: int | None
     cached_tokens: int | None = None
     output_tokens: int | None
+    reasoning_tokens: int | None = None
+    client_tokens: int | None = None
     count_source: CountSource
     finish_reason: FinishReason
+    scheduled_ns: int | None = None
+    dequeued_ns: int | None = None
+    connected_ns: int | None = None
     requested_ns: int
+    headers_ns: int | None = None
+    usage_ns: int | None = None
     ended_ns: int
+    streamed: bool = True
+    attempts: tuple[Attempt, ...] = ()
     effective: Options = field(default_factory=dict)
     engine_timings: Mapping[str, float] = field(default_factory=dict)
     batch_size: int = 1
     log_probabilities: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What the engine took while it generated: this process, its children and the processes it serves from.
+
+    `peak_memory_bytes` is the resident memory of the tree: *anonymous* is what nothing but memory holds,
+    *file* are pages of files, as of weights that are mapped. `pss` divides shared pages among their owners.
+    The kernel's own marks are used where there are any, so that a peak between two readings is seen.
+    `cpu_s` is processor time of all threads; `energy_source` names what measured `energy_j`.
+    """
+
+    peak_memory_bytes: int | None = None
+    mean_memory_bytes: int | None = None
+    peak_pss_bytes: int | None = None
+    peak_anonymous_bytes: int | None = None
+    peak_file_bytes: int | None = None
+    cpu_s: float | None = None
+    involuntary_switches: int | None = None
+    gpu_peak_memory_bytes: int | None = None
+    energy_j: float | None = None
+    energy_source: str | None = None
+    interval_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -363,14 +460,35 @@ class Measurement:
     """
 
     ttft_s: float | None
+    ttft_sched_s: float | None = None
+    ttfo_s: float | None = None
+    time_to_first_chunk_s: float | None = None
+    queue_delay_s: float | None = None
     tpot_s: float | None
+    ntpot_s: float | None = None
     e2e_s: float | None
+    e2e_sched_s: float | None = None
+    operation_duration_s: float | None = None
     output_tokens_per_s: float | None
     prompt_tokens_per_s: float | None
+    prompt_basis: Literal["engine", "ttft"] | None = None
+    engine_output_tokens_per_s: float | None = None
+    tokens_per_chunk: float | None = None
+    accept_length: float | None = None
+    itl_basis: Literal["token", "chunk"] | None = None
     max_stall_s: float | None
     output_tokens: int | None
+    token_count_mismatch: int | None = None
     peak_memory_bytes: int | None
     mean_memory_bytes: int | None
+    peak_pss_bytes: int | None = None
+    peak_anonymous_bytes: int | None = None
+    peak_file_bytes: int | None = None
+    cpu_s: float | None = None
+    cpu_s_per_output_token: float | None = None
+    involuntary_switches: int | None = None
+    gpu_peak_memory_bytes: int | None = None
+    energy_j: float | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -401,7 +519,11 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """All that is known of one trial; `failure` is set when no generation was made."""
+    """All that is known of one trial.
+
+    `failure` is set when no answer was made; then `generation` is what had come of one before it broke off,
+    or `None`. `phase` says whether the request was one of those that a load is measured by.
+    """
 
     trial: Trial
     prompt: Prompt | None
@@ -409,6 +531,7 @@ class Outcome:
     measurement: Measurement | None
     scores: tuple[Score, ...] = ()
     failure: Failure | None = None
+    phase: Phase = "measured"
 
     @property
     def score(self) -> float | None:
@@ -428,20 +551,29 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineInfo:
-    """What a backend drives: engine, version, weights hash and settings that change results or speed."""
+    """What a backend drives: engine, version, content hashes and settings that change results or speed.
+
+    `quantisation` is that of the weights (`F32`, `Q8_0`). `load_s` is the time that loading took, and
+    `cold_ttft_s` the time to first token of the first request after it.
+    """
 
     engine: str
     version: str
     model_sha256: str | None
+    tokenizer_sha256: str | None = None
+    chat_template_sha256: str | None = None
+    quantisation: str | None = None
     parameters: int | None
     context_tokens: int | None
     threads: int | None
+    load_s: float | None = None
+    cold_ttft_s: float | None = None
     details: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """The machine that a run was made on."""
+    """The machine that a run was made on; `details` is what else decides its speed, as far as it can be read."""
 
     cpu: str
     logical_cores: int
@@ -449,6 +581,58 @@ class Host:
     os: str
     python: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noise:
+    """How busy the machine was with other things while a run was made; a share lies in 0..1.
+
+    `cpu_pressure`, `memory_pressure` and `io_pressure` are the shares of the time in which some task waited
+    (PSI), `steal` what the hypervisor gave to others, `throttled` the share of the cgroup's periods in which
+    it was stopped; `load_before` is the load average per core. `others_cpu` is the share of the machine's
+    processor time that went to processes other than ours. `reasons` is empty when the run is fair: a run
+    with a reason is *noisy* and cannot be a baseline.
+    """
+
+    cpu_pressure: float | None = None
+    memory_pressure: float | None = None
+    io_pressure: float | None = None
+    steal: float | None = None
+    throttled: float | None = None
+    load_before: float | None = None
+    others_cpu: float | None = None
+    involuntary_switches_per_s: float | None = None
+    temperature_c: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Harness:
+    """What measuring itself costs on this machine, and how far its times are off.
+
+    `us_per_token` and `ms_per_request` are what gemma_eval adds to an engine in this process that takes no
+    time; the HTTP figures are of streams from a server that stamps its own sends, and `None` where none was
+    measured. An error is the median of client time minus server time. `arm` says how busy the machine was.
+    """
+
+    us_per_token: float
+    ms_per_request: float
+    http_cpu_us_per_token: float | None = None
+    http_ttft_error_ms: float | None = None
+    http_itl_error_ms: float | None = None
+    http_tpot_error_ms: float | None = None
+    arm: Literal["quiet", "busy"] = "quiet"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """Cells that a model could not run, and why."""
+
+    model: str
+    profile: str
+    reason: str
+    cells: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -464,7 +648,10 @@ class Run:
     engines: Mapping[str, EngineInfo] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     commit: str | None = None
-    definitions_version: int = 1
+    definitions_version: int = 2
+    skipped: tuple[Skipped, ...] = ()
+    noise: Noise | None = None
+    harness: Harness | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -481,7 +668,9 @@ class Summary:
     """One metric over one group. `n` counts the data used, `missing` those that could not be measured.
 
     For `score` the datum is the case (repeats averaged first); for timings it is the generation.
-    A percentile is `None` where `n` is too small to estimate it.
+    A percentile is `None` where `n` is too small to estimate it. `censored` generations were ended at a time
+    limit of `limit`: they are longer than that, and a percentile among them is `None` and printed as
+    `> limit`.
     """
 
     group: Group
@@ -498,6 +687,8 @@ class Summary:
     ci_high: float | None
     interval: str
     """How the interval was made: `wilson`, `t`, `median` (order statistics) or `none`."""
+    censored: int = 0
+    limit: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
