@@ -88,7 +88,7 @@ class PrefixCachingBackend(Backend, Protocol):
 
     @property
     def caches_prefixes(self) -> bool:
-        """Whether a benchmark's prompts must differ from their beginning on, lest they be answered from cache."""
+        """Whether prompts must differ from their beginning on, lest they be answered from a cache."""
 
 
 @runtime_checkable

@@ -111,8 +111,8 @@ class Case:
     `cluster` names what cases share (a document, a needle): one datum of an interval against a variable.
     `warmup` generations per cell are made first and never recorded.
     `continuation` is a text that the model does not write but reads after the prompt, so that its
-    probability can be scored. With a `load` its repeats are requests that may be in flight together, and `slo`
-    says which of them are good. `variables` are numbers that were varied between the cases of one kind
+    probability can be scored. With a `load` its repeats are requests that may be in flight together, and
+    `slo` says which of them are good. `variables` are numbers that were varied between the cases of one kind
     (`{"depth": 0.5}`), and `series` names that kind; reports draw the score against each variable.
     """
 
@@ -573,7 +573,7 @@ class EngineInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """The machine that a run was made on; `details` is what else decides its speed, as far as it can be read."""
+    """The machine that a run was made on; `details` is what else decides its speed, where it can be read."""
 
     cpu: str
     logical_cores: int
