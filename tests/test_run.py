@@ -16,6 +16,7 @@ import pytest
 import gemma_eval
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import ContextOverflow, PluginError, SuiteError, UsageError
+from gemma_eval.executors.trials import run_trials, warm_up
 from gemma_eval.plugins import Registry, load
 from gemma_eval.protocols import RegisterScorer, Scorer, ScorerFactory
 from gemma_eval.records import (
@@ -36,7 +37,7 @@ from gemma_eval.records import (
     Template,
     Trial,
 )
-from gemma_eval.run import load_backend, load_suite, make_report, run_trial, run_trials, stages, warm_up
+from gemma_eval.run import load_backend, load_suite, make_report, run_trial, stages
 from gemma_eval.wire import dump_outcome
 from tests.examples import a_case, a_cell, a_generation, a_run
 

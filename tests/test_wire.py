@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import Delta, Failure, Outcome, SamplingProfile
+from gemma_eval.records import Channel, Delta, Failure, Outcome, SamplingProfile
 from gemma_eval.wire import Plain, dump, dump_outcome, load, load_outcome, pack_deltas, unpack_deltas
 from tests.examples import an_outcome
 
@@ -20,7 +23,8 @@ deltas = st.lists(
         Delta,
         text=st.text(max_size=5),
         n_tokens=st.none() | st.integers(0, 9),
-        at_ns=st.integers(0, 2**62),
+        at_ns=st.integers(-(2**63), 2**63 - 1),
+        channel=st.sampled_from(("output", "reasoning", "tool_call")),
     ),
     max_size=20,
 )
@@ -94,23 +98,46 @@ def test_an_object_is_refused() -> None:
         dump(Odd(thing=object()))
 
 
+def texts_of(pieces: Sequence[Delta]) -> dict[Channel, str]:
+    """Return the whole text of each channel."""
+    channels: tuple[Channel, ...] = ("output", "reasoning", "tool_call")
+    return {
+        channel: "".join(piece.text for piece in pieces if piece.channel == channel) for channel in channels
+    }
+
+
 @given(pieces=deltas)
 def test_deltas_survive_packing(pieces: list[Delta]) -> None:
     """Stamps, counts and the split of the text come back exactly."""
-    text = "".join(piece.text for piece in pieces)
-    assert unpack_deltas(pack_deltas(pieces), text) == tuple(pieces)
+    assert unpack_deltas(pack_deltas(pieces), texts_of(pieces)) == tuple(pieces)
 
 
 @given(pieces=deltas, extra=st.text(min_size=1, max_size=3))
 def test_packed_deltas_of_another_text_are_refused(pieces: list[Delta], extra: str) -> None:
     """Stamps never attach to a text they were not taken from."""
-    text = "".join(piece.text for piece in pieces)
+    texts = texts_of(pieces)
     with pytest.raises(StoreError):
-        unpack_deltas(pack_deltas(pieces), text + extra)
+        unpack_deltas(pack_deltas(pieces), {**texts, "output": texts["output"] + extra})
 
 
 @pytest.mark.parametrize("damage", [b"", b"123", bytes(8) + b"1" * 8, (99).to_bytes(8, "little")])
 def test_damaged_stamps_are_refused(damage: bytes) -> None:
     """A truncated or overlong blob is an error, not a guess."""
     with pytest.raises(StoreError, match="stamps"):
-        unpack_deltas(damage, "text")
+        unpack_deltas(damage, {"output": "text"})
+
+
+def test_the_stamps_of_a_long_answer_take_few_bytes() -> None:
+    """Some four bytes for each delta of a millisecond, and not thirty-two."""
+    chance, at_ns, pieces = random.Random(1), 123_456_789_012_345, []  # noqa: S311 - no secret
+    for _ in range(256):
+        at_ns += int(chance.gauss(650_000, 40_000))
+        pieces.append(Delta(text="ab", n_tokens=1, at_ns=at_ns))
+    assert len(pack_deltas(pieces)) < 5 * len(pieces)
+
+
+def test_stamps_as_the_first_version_wrote_them_are_read() -> None:
+    """Three columns of plain integers, and no channels."""
+    pieces = (Delta(text="Os", n_tokens=1, at_ns=10**9), Delta(text="lo", n_tokens=None, at_ns=10**9 + 7))
+    packed = array("q", [2, 10**9, 10**9 + 7, 1, -1, 2, 2]).tobytes()
+    assert unpack_deltas(packed, {"output": "Oslo"}) == pieces

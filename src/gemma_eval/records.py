@@ -489,6 +489,7 @@ class Measurement:
     involuntary_switches: int | None = None
     gpu_peak_memory_bytes: int | None = None
     energy_j: float | None = None
+    energy_source: str | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -687,6 +688,10 @@ class Summary:
     ci_high: float | None
     interval: str
     """How the interval was made: `wilson`, `t`, `median` (order statistics) or `none`."""
+    minimum: float | None = None
+    maximum: float | None = None
+    mad: float | None = None
+    """The median distance from the median."""
     censored: int = 0
     limit: float | None = None
 

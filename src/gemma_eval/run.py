@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from gemma_eval.cases.expand import expand, trials
+from gemma_eval.cases.expand import expand
 from gemma_eval.cases.load import Names
 from gemma_eval.cases.load import load as load_cases
 from gemma_eval.config.catalog import load as load_catalog
 from gemma_eval.config.shipped import suites_directory
 from gemma_eval.errors import BackendError, PluginError, TemplateError, UnknownName, UsageError
-from gemma_eval.measure.latency import Making, measure
-from gemma_eval.measure.resources import MemoryReading, watch
+from gemma_eval.measure.events import Making, icl_s, itl_s
+from gemma_eval.measure.latency import Unwatched, measure
+from gemma_eval.measure.resources import watch
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
 from gemma_eval.prompts.templates import check as check_template
 from gemma_eval.prompts.templates import uses_retrieval
-from gemma_eval.protocols import Backend, BatchBackend, Clock, ReadingBackend
+from gemma_eval.protocols import (
+    Backend,
+    BatchBackend,
+    Clock,
+    ConcurrentBackend,
+    PrefixCachingBackend,
+    ReadingBackend,
+    ServingBackend,
+)
 from gemma_eval.records import (
     Case,
     Cell,
@@ -29,8 +40,10 @@ from gemma_eval.records import (
     ModelSpec,
     Outcome,
     Passage,
+    Phase,
     Prompt,
     Report,
+    Resources,
     Run,
     Score,
     Suite,
@@ -39,8 +52,8 @@ from gemma_eval.records import (
 )
 from gemma_eval.stats.summary import summarise
 
-MOST_TOGETHER = 32
-"""How many trials are answered in one batch; each takes memory for what it has read and written."""
+T = TypeVar("T")
+
 _FAILS_A_TRIAL = (BackendError, TemplateError, PluginError, UsageError)
 """What may go wrong with one trial; a profile that asks a model for a token it does not have is among it."""
 
@@ -71,6 +84,8 @@ class Stages:
     """The stages of one model's trials, as callables that do not know each other.
 
     `generate_batch` answers one prompt for several trials at once; `None` when the engine cannot.
+    `max_in_flight` is how many threads may generate at once: 1 unless the engine serves several, `None`
+    when nothing limits them. `process_ids` are those that the engine runs in beside this one.
     """
 
     retrieve: Callable[[Trial], tuple[Passage, ...]]
@@ -78,10 +93,25 @@ class Stages:
     generate: Callable[[Prompt, Trial], Generation]
     score: Callable[[Case, Generation], tuple[Score, ...]]
     generate_batch: Callable[[Prompt, Sequence[Trial]], tuple[Generation, ...]] | None = None
+    max_in_flight: int | None = 1
+    process_ids: Callable[[], Sequence[int]] = tuple
 
 
-def stages(registry: Registry, backend: Backend) -> Stages:
-    """Join the registered stages for one loaded backend."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """What is left of an answer that was not made: why, and what had come of it."""
+
+    failure: Failure
+    partial: Generation | None = None
+
+
+def stages(
+    registry: Registry, backend: Backend, *, nonce: Callable[[], str] = lambda: secrets.token_hex(4)
+) -> Stages:
+    """Join the registered stages for one loaded backend.
+
+    `nonce` begins the prompt of a benchmark on an engine that keeps what it has read.
+    """
     return Stages(
         retrieve=lambda trial: _retrieve(trial, registry),
         build_prompt=lambda trial, passages: build(
@@ -90,51 +120,78 @@ def stages(registry: Registry, backend: Backend) -> Stages:
             chat_template=trial.cell.model.chat_template or backend.chat_template,
             count_tokens=backend.count_tokens,
             context_tokens=backend.info().context_tokens,
+            nonce=nonce() if _needs_nonce(trial, backend) else None,
         ),
         generate=lambda prompt, trial: _whole(_generate(prompt, trial, backend), trial.cell),
         score=lambda case, generation: tuple(
             _score(check, case, generation, registry) for check in case.checks
         ),
         generate_batch=_batch_of(backend) if isinstance(backend, BatchBackend) else None,
+        max_in_flight=backend.max_in_flight if isinstance(backend, ConcurrentBackend) else 1,
+        process_ids=lambda: backend.process_ids if isinstance(backend, ServingBackend) else (),
     )
 
 
 def run_trial(trial: Trial, stage: Stages) -> Outcome:
     """Make one generation, measure and score it; an error of engine, template or plugin is its failure."""
-    prompt = None
+    prompt = prepare(trial, stage)
+    if isinstance(prompt, Broken):
+        return outcome_of(trial, None, prompt, stage=stage)
+    with watch() as watched:
+        made = attempt(lambda: stage.generate(prompt, trial))
+    return outcome_of(trial, prompt, made, stage=stage, resources=_shim(watched.reading()))
+
+
+def prepare(trial: Trial, stage: Stages) -> Prompt | Broken:
+    """Return what the model is to read, or why there is nothing."""
+    return attempt(lambda: stage.build_prompt(trial, stage.retrieve(trial)))
+
+
+def attempt(make: Callable[[], T]) -> T | Broken:
+    """Return what `make` makes, or what an error of engine, template or plugin has left of it."""
     try:
-        passages = stage.retrieve(trial)
-        prompt = stage.build_prompt(trial, passages)
-        with watch() as memory:
-            generation = stage.generate(prompt, trial)
+        return make()
     except _FAILS_A_TRIAL as error:
         failure = Failure(kind=error.kind, message=str(error))
-        return Outcome(trial=trial, prompt=prompt, generation=None, measurement=None, failure=failure)
-    return _outcome(trial, prompt, generation, memory.reading(), stage)
+        return Broken(failure=failure, partial=error.partial if isinstance(error, BackendError) else None)
 
 
-def run_trials(planned: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
-    """Run trials of one cell, and return their outcomes in that order.
-
-    Those of a quality case are answered together where the engine can, in batches of at most
-    `MOST_TOGETHER`: they share their prompt, and nobody times them. A benchmark is answered one by one, and
-    so is a text that is read.
-    """
-    if not planned or stage.generate_batch is None or not _may_be_batched(planned[0].cell.case):
-        return tuple(run_trial(trial, stage) for trial in planned)
-    return tuple(outcome for batch in _even_batches(planned) for outcome in _run_batch(batch, stage))
-
-
-def warm_up(cell: Cell, stage: Stages) -> None:
-    """Generate as often as the case asks before it is measured; nothing of it is recorded."""
-    trial = trials(cell)[0]
-    for _ in range(cell.case.warmup):
-        run_trial(trial, stage)
+def outcome_of(
+    trial: Trial,
+    prompt: Prompt | None,
+    made: Generation | Broken,
+    *,
+    stage: Stages,
+    resources: Resources | Unwatched | None = None,
+    phase: Phase = "measured",
+) -> Outcome:
+    """Measure and score what was made; of what broke off the stamps are kept, and nothing is scored."""
+    case = trial.cell.case
+    how: Making = "written" if case.continuation is None else "read"
+    generation = made.partial if isinstance(made, Broken) else made
+    measurement = None
+    if generation is not None:
+        measurement = measure(generation, resources=resources, made=how, phase=phase)
+    return Outcome(
+        trial=trial,
+        prompt=prompt,
+        generation=generation,
+        measurement=measurement,
+        scores=() if isinstance(made, Broken) else stage.score(case, made),
+        failure=made.failure if isinstance(made, Broken) else None,
+        phase=phase,
+    )
 
 
 def make_report(run: Run, outcomes: Sequence[Outcome]) -> Report:
     """Summarise the outcomes of a run for the reporters."""
-    return Report(run=run, outcomes=tuple(outcomes), summaries=summarise(outcomes))
+    summaries = summarise(outcomes, gaps={"icl_s": icl_s, "itl_s": itl_s})
+    return Report(run=run, outcomes=tuple(outcomes), summaries=summaries)
+
+
+def _needs_nonce(trial: Trial, backend: Backend) -> bool:
+    caches = isinstance(backend, PrefixCachingBackend) and backend.caches_prefixes
+    return caches and trial.cell.case.kind == "benchmark"
 
 
 def _generate(prompt: Prompt, trial: Trial, backend: Backend) -> Generation:
@@ -162,60 +219,16 @@ def _batch_of(backend: BatchBackend) -> Callable[[Prompt, Sequence[Trial]], tupl
 def _whole(generation: Generation, cell: Cell) -> Generation:
     """Return a generation that is what it should be. Raises PluginError: it could not be stored."""
     gave = f'the backend "{cell.model.backend}" gave'
-    if "".join(delta.text for delta in generation.deltas) != generation.text:
-        raise PluginError(f"{gave} a text that is not the joined texts of its deltas")
+    for channel, text in (
+        ("output", generation.text),
+        ("reasoning", generation.reasoning),
+        ("tool_call", generation.tool_calls),
+    ):
+        if "".join(delta.text for delta in generation.deltas if delta.channel == channel) != text:
+            raise PluginError(f"{gave} a text that is not the joined texts of its deltas")
     if not all(math.isfinite(known) for known in generation.log_probabilities or ()):
         raise PluginError(f"{gave} a log-probability that is not finite")
     return generation
-
-
-def _may_be_batched(case: Case) -> bool:
-    return case.kind == "quality" and case.continuation is None
-
-
-def _even_batches(planned: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
-    """Yield the trials in as few batches as may be, their sizes as equal as may be."""
-    n_batches = -(-len(planned) // MOST_TOGETHER)
-    for index in range(n_batches):
-        yield planned[index * len(planned) // n_batches : (index + 1) * len(planned) // n_batches]
-
-
-def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
-    """Answer trials of one prompt at once; what goes wrong with the batch fails each of them."""
-    if len(batch) < 2 or stage.generate_batch is None:
-        return tuple(run_trial(trial, stage) for trial in batch)
-    prompt = None
-    try:
-        passages = stage.retrieve(batch[0])
-        prompt = stage.build_prompt(batch[0], passages)
-        with watch() as memory:
-            generations = stage.generate_batch(prompt, batch)
-    except _FAILS_A_TRIAL as error:
-        failure = Failure(kind=error.kind, message=str(error))
-        return tuple(
-            Outcome(trial=trial, prompt=prompt, generation=None, measurement=None, failure=failure)
-            for trial in batch
-        )
-    reading = memory.reading()
-    return tuple(
-        _outcome(trial, prompt, generation, reading, stage)
-        for trial, generation in zip(batch, generations, strict=True)
-    )
-
-
-def _outcome(
-    trial: Trial, prompt: Prompt, generation: Generation, memory: MemoryReading | None, stage: Stages
-) -> Outcome:
-    """Measure and score what was made."""
-    case = trial.cell.case
-    made: Making = "written" if case.continuation is None else "read"
-    return Outcome(
-        trial=trial,
-        prompt=prompt,
-        generation=generation,
-        measurement=measure(generation, memory=memory, made=made),
-        scores=stage.score(case, generation),
-    )
 
 
 def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:
@@ -282,3 +295,9 @@ def _checked(score: Score) -> Score:
     if not 0 <= value <= 1:
         raise PluginError(f"the scorer returned the value {score.value!r}; it should lie in 0..1")
     return replace(score, value=value)
+
+
+def _shim(reading: object) -> Resources | None:  # SHIM
+    if reading is None or isinstance(reading, Resources):
+        return reading
+    return Resources(peak_memory_bytes=reading.peak_bytes, mean_memory_bytes=reading.mean_bytes)  # type: ignore[attr-defined]

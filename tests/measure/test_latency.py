@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.measure.latency import measure
-from gemma_eval.measure.resources import MemoryReading
+from gemma_eval.records import Resources
 from gemma_eval.records import Delta, FinishReason, Generation, Measurement
 
 MS = 1_000_000
@@ -47,7 +47,7 @@ def generation(
 
 def cost(made: Generation) -> Measurement:
     """Return the cost without memory."""
-    return measure(made, memory=None)
+    return measure(made, resources=None)
 
 
 # A role delta, five deltas with 8 tokens, the usage, the end: one stream, nine answers in nine tools.
@@ -279,7 +279,7 @@ def test_answers_of_a_batch_have_no_times_of_their_own() -> None:
 
 def test_a_text_that_was_read_has_no_times() -> None:
     """However many deltas the engine makes of it."""
-    found = measure(STREAM, memory=None, made="read")
+    found = measure(STREAM, resources=None, made="read")
     assert {found.missing[name] for name in TIMES} == {"not_generated"}
     assert [getattr(found, name) for name in TIMES] == [None] * len(TIMES)
 
@@ -287,7 +287,7 @@ def test_a_text_that_was_read_has_no_times() -> None:
 def test_a_batch_or_a_reading_that_failed_says_so() -> None:
     """The fault goes before the way it was made."""
     made = replace(STREAM, finish_reason="error", batch_size=2)
-    assert {measure(made, memory=None, made="read").missing[name] for name in TIMES} == {"failed"}
+    assert {measure(made, resources=None, made="read").missing[name] for name in TIMES} == {"failed"}
 
 
 @pytest.mark.parametrize(
@@ -307,9 +307,9 @@ def test_a_clock_that_went_back_gives_no_times(made: Generation) -> None:
 
 def test_memory_is_taken_over_as_it_was_read() -> None:
     """Without a reading it is missing, not 0."""
-    found = measure(STREAM, memory=MemoryReading(peak_bytes=2000, mean_bytes=1500))
+    found = measure(STREAM, resources=Resources(peak_memory_bytes=2000, mean_memory_bytes=1500))
     assert (found.peak_memory_bytes, found.mean_memory_bytes, dict(found.missing)) == (2000, 1500, {})
-    assert cost(STREAM).missing["peak_memory_bytes"] == "no_memory_reading"
+    assert cost(STREAM).missing["peak_memory_bytes"] == "not_watched"
 
 
 @given(streams())

@@ -13,12 +13,17 @@ import pytest
 from gemma_eval.store import schema
 
 PUBLIC = {
-    "v_run": "run_id started_utc state suites planned recorded commit host arguments definitions_version",
+    "v_run": "run_id started_utc state suites planned recorded commit host arguments definitions_version "
+    "skipped noise harness noisy",
     "v_outcome": (
         "run_id position suite case_id kind model profile template repeat seed score passed "
         "ttft_s tpot_s e2e_s output_tokens_per_s prompt_tokens_per_s max_stall_s prompt_tokens "
         "output_tokens peak_memory_bytes mean_memory_bytes finish_reason "
-        "failure_kind failure_message trial_key outcome_id"
+        "failure_kind failure_message trial_key outcome_id ttft_sched_s ttfo_s time_to_first_chunk_s "
+        "queue_delay_s ntpot_s e2e_sched_s operation_duration_s engine_output_tokens_per_s tokens_per_chunk "
+        "accept_length cpu_s cpu_s_per_output_token energy_j cached_tokens reasoning_tokens "
+        "token_count_mismatch peak_pss_bytes peak_anonymous_bytes peak_file_bytes gpu_peak_memory_bytes "
+        "involuntary_switches prompt_basis itl_basis energy_source phase"
     ),
     "v_cell": (
         "run_id suite case_id kind model profile template n passed failed scored score ttft_s tpot_s e2e_s "
@@ -27,6 +32,10 @@ PUBLIC = {
     "v_score": (
         "run_id suite case_id model profile template repeat number scorer value passed answer explanation "
         "unscored outcome_id"
+    ),
+    "v_attempt": (
+        "run_id suite case_id model profile template repeat number kind message requested_ns ended_ns "
+        "outcome_id"
     ),
     "v_transcript": "run_id suite case_id model profile template repeat prompt text finish_reason outcome_id",
 }

@@ -317,13 +317,14 @@ def _columns(outcome: Outcome, names: list[str]) -> dict[str, object]:
         "seed": outcome.trial.seed,
         "score": outcome.score,
         "passed": int(outcome.passed),
+        "phase": outcome.phase,
         "failure_kind": outcome.failure.kind if outcome.failure else None,
         "failure_message": outcome.failure.message if outcome.failure else None,
     }
     for name in names:
         if name not in values and name not in ("run_id", "position", "trial_key", "outcome_id"):
-            holder = outcome.generation if name in ("prompt_tokens", "finish_reason") else outcome.measurement
-            values[name] = getattr(holder, name, None)
+            holders = (outcome.measurement, outcome.generation)
+            values[name] = next((getattr(each, name) for each in holders if hasattr(each, name)), None)
     return values
 
 

@@ -14,9 +14,10 @@ import world
 from gemma_eval import plugins
 from gemma_eval.cases.expand import trials
 from gemma_eval.config import shipped
+from gemma_eval.executors.trials import run_trials
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Case, Cell
-from gemma_eval.run import load_backend, load_suite, run_trials, stages
+from gemma_eval.run import load_backend, load_suite, stages
 
 LEARNED = 0.03
 """How far the model's probabilities may lie from those that it was trained with (`test_choices`)."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
+from gemma_eval.executors.trials import run_trials, warm_up
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
-from gemma_eval.run import Stages, run_trials, warm_up
+from gemma_eval.run import Stages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,19 +1,28 @@
-"""The latencies and rates of one generation, computed from its stamps alone.
+"""The times and rates of one generation, each a formula over its event row.
 
-A *token-bearing* delta carries at least one token; where the count is unknown, one with text. With t_first
-and t_last the stamps of the first and the last of them, n_out the engine's count of output tokens and
-n_first the tokens of the first:
+With t_sent the stamp `requested_ns`, t_first and t_last those of the first and the last token-bearing delta,
+n_first the tokens of the first and n_out all of them:
 
-    ttft = t_first - requested                    tpot = (t_last - t_first) / (n_out - n_first)
-    e2e = t_last - requested                      output_tokens_per_s = 1 / tpot
-    max_stall = longest gap between two deltas    prompt_tokens_per_s = (prompt - cached) / ttft
+    queue_delay = t_sent - t_scheduled                ttft = t_first - t_sent
+    time_to_first_chunk = t_first_chunk - t_sent      ttft_sched = t_first - t_scheduled
+    ttfo = t_first_output_token - t_sent              e2e = t_last - t_sent
+    tpot = (t_last - t_first) / (n_out - n_first)     e2e_sched = t_last - t_scheduled
+    ntpot = (t_last - t_sent) / n_out                 operation_duration = t_end - t_sent
+    output_tokens_per_s = 1 / tpot                    max_stall = the longest gap between two deltas
+    prompt_tokens_per_s = (n_in - n_in_cached) / the engine's time of reading, or / ttft
+    tokens_per_chunk = n_out / token-bearing deltas   cpu_s_per_output_token = cpu_s / n_out
 
 What cannot be had is `None`, with a reason code in `missing`:
 
+    failed            the generation ended in an error      timeout     it was ended at a time limit
+    retried           the first attempt failed, and its timing is the one that counts
+    warmup, cooldown  the request is one of those that a load begins or ends with
     not_generated     the text was given and read, not written
     batched           answers were decoded together, so that none has times of its own
+    clock_went_back   a stamp lies before an earlier one
     no_tokens         nothing was generated
-    not_streamed      the answer came in one piece, without deltas: only e2e is known, up to the end
+    not_streamed      the answer came in one piece: only its end is known
+    no_output         there were tokens, and none for the user
     single_delta      all tokens came at once, so there is no time between tokens
     no_usage          the engine gave no count of output tokens, or of prompt tokens
     no_delta_tokens   it is unknown how many tokens the first delta carried
@@ -21,144 +30,105 @@ What cannot be had is `None`, with a reason code in `missing`:
     cache_unknown     the engine did not say how many prompt tokens it had cached
     all_cached        every prompt token was cached, so none was read
     zero_duration     two stamps are equal, so there is no rate
-    clock_went_back   a stamp lies before an earlier one
-    failed            the generation ended in an error
-    no_memory_reading memory was not watched
+    not_scheduled     the request was not due at a time, but sent when there was room
+    no_engine_timing  the engine does not say
+    no_client_count   the tokens were not counted on this side as well
+    not_watched       memory, processor and energy were not watched
+    shared            several requests were in flight, so that none has resources of its own
+    unavailable       this machine does not tell
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal
 
-from gemma_eval.records import Delta, Generation, Measurement
+from gemma_eval.measure.events import NS, Events, Making, Value, fault
+from gemma_eval.records import Generation, Measurement, Phase, Resources
 
-Seconds = float | str
-"""A value, or the reason code why there is none."""
+DEFINITIONS_VERSION = 2
+"""The version of the formulas here; a change of any of them is another version."""
 
-Making = Literal["written", "read"]
-"""How the text of a generation came about: the model wrote it, or it was given and the model read it."""
-
-
-class MemoryReading(Protocol):
-    """The memory that a generation took, in bytes."""
-
-    @property
-    def peak_bytes(self) -> int:
-        """The highest reading."""
-
-    @property
-    def mean_bytes(self) -> int:
-        """The mean reading."""
+Unwatched = Literal["not_watched", "shared"]
+"""Why there are no resources."""
 
 
-def measure(generation: Generation, *, memory: MemoryReading | None, made: Making = "written") -> Measurement:
-    """Return what `generation` cost; each field that is `None` has its reason in `missing`."""
-    events = tuple(delta for delta in generation.deltas if _bears_tokens(delta))
-    fault = _fault(generation, events, made)
-    times = _Times.of_fault(fault, generation) if fault else _Times.of(generation, events)
-    found: dict[str, float | str] = {
-        "ttft_s": times.ttft_s,
-        "tpot_s": times.tpot_s,
-        "e2e_s": times.e2e_s,
-        "output_tokens_per_s": _inverse(times.tpot_s),
-        "prompt_tokens_per_s": _prompt_rate(generation, times.ttft_s),
-        "max_stall_s": times.max_stall_s,
-    }
+def measure(
+    generation: Generation,
+    *,
+    resources: Resources | Unwatched | None = None,
+    made: Making = "written",
+    phase: Phase = "measured",
+) -> Measurement:
+    """Return what `generation` cost; each field that is `None` has its reason in `missing`.
+
+    `resources` are what was watched while it was made, or why nothing was.
+    """
+    events = Events(generation)
+    reason = fault(generation, made=made, phase=phase)
+    times = {name: reason or formula(events) for name, formula in _TIMES.items()}
+    costs = _costs(generation, resources or "not_watched")
+    counts = _counts(generation)
+    known = {name: None if isinstance(value, str) else value for name, value in (times | costs).items()}
+    whole = {name: None if isinstance(value, str) else value for name, value in counts.items()}
+    found = times | costs | counts
     missing = {name: value for name, value in found.items() if isinstance(value, str)}
-    values = {name: None if isinstance(value, str) else value for name, value in found.items()}
-    if generation.output_tokens is None:
-        missing["output_tokens"] = "no_usage"
-    if memory is None:
-        missing |= dict.fromkeys(("peak_memory_bytes", "mean_memory_bytes"), "no_memory_reading")
+    if reason:
+        missing |= {"prompt_basis": reason, "itl_basis": reason}
+    elif known["prompt_tokens_per_s"] is None:
+        missing["prompt_basis"] = missing["prompt_tokens_per_s"]
     return Measurement(
-        **values,
-        output_tokens=generation.output_tokens,
-        peak_memory_bytes=memory.peak_bytes if memory else None,
-        mean_memory_bytes=memory.mean_bytes if memory else None,
+        **known,  # type: ignore[arg-type]  # the names of the tables are those of the fields
+        **whole,
+        prompt_basis=None if "prompt_basis" in missing else _prompt_basis(generation),
+        itl_basis=_itl_basis(events, missing),
+        energy_source=_energy_source(resources, missing),
         missing=missing,
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Times:
-    """The times of one generation in seconds, or why there are none."""
-
-    ttft_s: Seconds
-    tpot_s: Seconds
-    e2e_s: Seconds
-    max_stall_s: Seconds
-
-    @classmethod
-    def of(cls, generation: Generation, events: tuple[Delta, ...]) -> _Times:
-        stamps = [delta.at_ns for delta in events]
-        gaps = [later - earlier for earlier, later in pairwise(stamps)]
-        return cls(
-            ttft_s=(stamps[0] - generation.requested_ns) / _NS,
-            tpot_s=_per_token(generation, events),
-            e2e_s=(stamps[-1] - generation.requested_ns) / _NS,
-            max_stall_s=max(gaps) / _NS if gaps else "single_delta",
-        )
-
-    @classmethod
-    def of_fault(cls, reason: str, generation: Generation) -> _Times:
-        ended: Seconds = reason
-        if reason == "not_streamed":
-            ended = (generation.ended_ns - generation.requested_ns) / _NS
-        return cls(ttft_s=reason, tpot_s=reason, e2e_s=ended, max_stall_s=reason)
+def _since(later: int | str, earlier: int | None) -> Value:
+    """Return the seconds between two stamps, or why one of them is not known."""
+    if isinstance(later, str):
+        return later
+    return "not_scheduled" if earlier is None else (later - earlier) / NS
 
 
-_NS = 1_000_000_000
+def _tpot(events: Events) -> Value:
+    tokens = events.n_after_first
+    if isinstance(tokens, str):
+        return tokens
+    return (events.bearing[-1].at_ns - events.bearing[0].at_ns) / (NS * tokens)
 
 
-def _bears_tokens(delta: Delta) -> bool:
-    return bool(delta.text) if delta.n_tokens is None else delta.n_tokens > 0
-
-
-def _fault(generation: Generation, events: tuple[Delta, ...], made: Making) -> str | None:
-    """Return the reason why no time at all can be had, `None` when times can be had."""
-    if generation.finish_reason == "error":
-        return "failed"
-    if made == "read":
-        return "not_generated"
-    if generation.batch_size > 1:
-        return "batched"
-    stamps = [generation.requested_ns, *(delta.at_ns for delta in generation.deltas), generation.ended_ns]
-    if stamps != sorted(stamps):
-        return "clock_went_back"
-    if events:
-        return None
-    return "not_streamed" if generation.output_tokens or generation.text else "no_tokens"
-
-
-def _per_token(generation: Generation, events: tuple[Delta, ...]) -> Seconds:
-    if len(events) == 1:
-        return "single_delta"
-    if generation.output_tokens is None:
+def _ntpot(events: Events) -> Value:
+    last, tokens = events.t_last_token, events.generation.output_tokens
+    if isinstance(last, str):
+        return last
+    if tokens is None:
         return "no_usage"
-    first = events[0].n_tokens
-    if first is None:
-        # As many deltas as tokens: each carried one.
-        if len(events) != generation.output_tokens:
-            return "no_delta_tokens"
-        first = 1
-    tokens = generation.output_tokens - first
-    if tokens < 1:
-        return "count_mismatch"
-    return (events[-1].at_ns - events[0].at_ns) / (_NS * tokens)
+    return (last - events.generation.requested_ns) / (NS * tokens) if tokens else "no_tokens"
 
 
-def _inverse(seconds: Seconds) -> Seconds:
+def _max_stall(events: Events) -> Value:
+    if events.gaps_ns:
+        return max(events.gaps_ns) / NS
+    return "single_delta" if events.bearing else events.gap
+
+
+def _inverse(seconds: Value) -> Value:
     if isinstance(seconds, str):
         return seconds
     return 1 / seconds if seconds else "zero_duration"
 
 
-def _prompt_rate(generation: Generation, ttft_s: Seconds) -> Seconds:
-    """Return prompt tokens read per second up to the first token, whatever the engine's own timing says."""
-    if isinstance(ttft_s, str):
-        return ttft_s
+def _prompt_rate(events: Events) -> Value:
+    """Return the prompt tokens read per second, by the engine's own time or up to the first token."""
+    generation = events.generation
+    took_ms = generation.engine_timings.get("prompt_ms")
+    took_s = _since(events.t_first_token, generation.requested_ns) if took_ms is None else took_ms / 1000
+    if isinstance(took_s, str):
+        return took_s
     if generation.prompt_tokens is None:
         return "no_usage"
     if generation.cached_tokens is None:
@@ -166,4 +136,88 @@ def _prompt_rate(generation: Generation, ttft_s: Seconds) -> Seconds:
     read = generation.prompt_tokens - generation.cached_tokens
     if read < 1:
         return "all_cached"
-    return read / ttft_s if ttft_s else "zero_duration"
+    return read / took_s if took_s else "zero_duration"
+
+
+def _per_chunk(events: Events) -> Value:
+    if not events.bearing:
+        return events.gap
+    return events.n_seen if isinstance(events.n_seen, str) else events.n_seen / len(events.bearing)
+
+
+def _said(name: str) -> Callable[[Events], Value]:
+    return lambda events: events.generation.engine_timings.get(name, "no_engine_timing")
+
+
+_TIMES: Mapping[str, Callable[[Events], Value]] = {
+    "ttft_s": lambda row: _since(row.t_first_token, row.generation.requested_ns),
+    "ttft_sched_s": lambda row: _since(row.t_first_token, row.generation.scheduled_ns),
+    "ttfo_s": lambda row: _since(row.t_first_output_token, row.generation.requested_ns),
+    "time_to_first_chunk_s": lambda row: _since(row.t_first_chunk, row.generation.requested_ns),
+    "queue_delay_s": lambda row: _since(row.generation.requested_ns, row.generation.scheduled_ns),
+    "tpot_s": _tpot,
+    "ntpot_s": _ntpot,
+    "e2e_s": lambda row: _since(row.t_last_token, row.generation.requested_ns),
+    "e2e_sched_s": lambda row: _since(row.t_last_token, row.generation.scheduled_ns),
+    "operation_duration_s": lambda row: _since(row.generation.ended_ns, row.generation.requested_ns),
+    "output_tokens_per_s": lambda row: _inverse(_tpot(row)),
+    "prompt_tokens_per_s": _prompt_rate,
+    "engine_output_tokens_per_s": _said("output_tokens_per_s"),
+    "tokens_per_chunk": _per_chunk,
+    "accept_length": _said("accept_length"),
+    "max_stall_s": _max_stall,
+}
+"""Every time and rate by the name of its field."""
+
+_RESOURCES = (
+    *("peak_memory_bytes", "mean_memory_bytes", "peak_pss_bytes", "peak_anonymous_bytes", "peak_file_bytes"),
+    *("cpu_s", "involuntary_switches", "gpu_peak_memory_bytes", "energy_j"),
+)
+
+
+def _costs(generation: Generation, resources: Resources | Unwatched) -> dict[str, Value]:
+    """Return what was watched; a batch is watched as a whole, and no answer of it has a share."""
+    if isinstance(resources, str):
+        return dict.fromkeys((*_RESOURCES, "cpu_s_per_output_token"), resources)
+    found: dict[str, Value] = {}
+    for name in _RESOURCES:
+        value: float | None = getattr(resources, name)
+        found[name] = "unavailable" if value is None else value
+    return found | {"cpu_s_per_output_token": _per_token(found["cpu_s"], generation)}
+
+
+def _per_token(cpu_s: Value, generation: Generation) -> Value:
+    if isinstance(cpu_s, str):
+        return cpu_s
+    if generation.batch_size > 1:
+        return "batched"
+    return cpu_s / generation.output_tokens if generation.output_tokens else "no_tokens"
+
+
+def _counts(generation: Generation) -> dict[str, int | str]:
+    counted, own = generation.output_tokens, generation.client_tokens
+    known = counted is not None and own is not None
+    return {
+        "output_tokens": "no_usage" if counted is None else counted,
+        "token_count_mismatch": own - counted if known else "no_client_count",  # type: ignore[operator]
+    }
+
+
+def _prompt_basis(generation: Generation) -> Literal["engine", "ttft"]:
+    return "engine" if "prompt_ms" in generation.engine_timings else "ttft"
+
+
+def _energy_source(resources: Resources | Unwatched | None, missing: dict[str, str]) -> str | None:
+    if isinstance(resources, Resources) and resources.energy_source is not None:
+        return resources.energy_source
+    missing["energy_source"] = missing.get("energy_j", "unavailable")
+    return None
+
+
+def _itl_basis(events: Events, missing: dict[str, str]) -> Literal["token", "chunk"] | None:
+    """Return whether gaps can be shared among tokens; note the reason where there is no gap."""
+    if "itl_basis" not in missing and not events.gaps_ns:
+        missing["itl_basis"] = "single_delta" if events.bearing else events.gap
+    if "itl_basis" in missing:
+        return None
+    return "chunk" if isinstance(events.counts, str) else "token"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gemma_eval.records import Group, Outcome, Report, Summary
 from gemma_eval.stats.intervals import of_scores
 from gemma_eval.stats.percentiles import mean
+from gemma_eval.stats.summary import timed as timed_of
 
 Interval = tuple[float, float]
 CaseScores = Mapping[tuple[str, str], float | None]
@@ -101,11 +102,11 @@ def group_of(outcome: Outcome) -> Group:
 
 
 def timed(report: Report) -> dict[Group, tuple[Outcome, ...]]:
-    """Return, by group, what its timings are summarised over: its benchmark trials if it has any."""
+    """Return, by group, what its timings are summarised over."""
     members: dict[Group, list[Outcome]] = {}
     for outcome in report.outcomes:
         members.setdefault(group_of(outcome), []).append(outcome)
-    return {group: _benchmarks(outcomes) or tuple(outcomes) for group, outcomes in members.items()}
+    return {group: timed_of(outcomes) for group, outcomes in members.items()}
 
 
 def centre(summary: Summary | None) -> float | None:
@@ -148,7 +149,3 @@ def _mean(scores: Sequence[float | None]) -> float | None:
 def _interval(scores: Sequence[float | None]) -> Interval | None:
     interval = of_scores([score for score in scores if score is not None])
     return None if interval.low is None or interval.high is None else (interval.low, interval.high)
-
-
-def _benchmarks(outcomes: list[Outcome]) -> tuple[Outcome, ...]:
-    return tuple(outcome for outcome in outcomes if outcome.trial.cell.case.kind == "benchmark")

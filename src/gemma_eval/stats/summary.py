@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from gemma_eval.records import Group, Outcome, Summary
-from gemma_eval.stats.intervals import Interval, of_median, of_scores
-from gemma_eval.stats.percentiles import mean, percentile, standard_deviation
+from gemma_eval.records import Generation, Group, Outcome, Summary
+from gemma_eval.stats.intervals import NONE, Interval, of_median, of_scores
+from gemma_eval.stats.percentiles import mean, median_absolute_deviation, percentile, standard_deviation
 
-COSTS = ("ttft_s", "tpot_s", "output_tokens_per_s", "e2e_s", "peak_memory_bytes")
+COSTS = (
+    *("ttft_s", "ttft_sched_s", "ttfo_s", "tpot_s", "ntpot_s", "output_tokens_per_s", "prompt_tokens_per_s"),
+    *("e2e_s", "e2e_sched_s", "queue_delay_s", "max_stall_s"),
+    *("peak_memory_bytes", "peak_anonymous_bytes", "peak_file_bytes", "cpu_s_per_output_token"),
+)
 """The metrics of which the datum is the generation and the interval that of the median."""
 
 METRICS = ("score", *COSTS)
 
+Gaps = Callable[[Generation], Sequence[float] | None]
+"""The times between the pieces of one answer in seconds, `None` where they cannot be told."""
 
-def summarise(outcomes: Sequence[Outcome]) -> tuple[Summary, ...]:
+_LONGER = ("ttft_s", "ttft_sched_s", "e2e_s", "e2e_sched_s")
+"""What a generation that was ended at a time limit would have more of."""
+
+
+def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = None) -> tuple[Summary, ...]:
     """Summarise every metric over every group, groups in the order in which they first occur.
 
     The datum of `score` is the case: the mean over its trials. A case with a check and a trial that failed
     or could not be judged is *missing*, not 0 and not the mean of what is left; a case without checks is
-    neither. The datum of a cost is the generation; when a group has benchmark trials only those count.
-    A group without any datum of a metric has a summary with `n` 0.
+    neither. The datum of a cost is the generation; when a group has benchmark trials only those count, and
+    those under a load only when there are no others. `gaps` are further metrics, of which every gap of every
+    timed answer is a datum. A group without any datum of a metric has a summary with `n` 0.
     """
     groups: dict[Group, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
@@ -29,17 +40,37 @@ def summarise(outcomes: Sequence[Outcome]) -> tuple[Summary, ...]:
         group = Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)
         groups[group].append(outcome)
     return tuple(
-        _summary(group, metric, _data(metric, members))
+        summary
         for group, members in groups.items()
-        for metric in METRICS
+        for summary in (*_of_group(group, members), *_of_gaps(group, timed(members), gaps or {}))
     )
 
 
-def _data(metric: str, outcomes: Sequence[Outcome]) -> tuple[float | None, ...]:
-    if metric == "score":
-        return case_scores(outcomes)
+def timed(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Return those of one group whose times count: benchmarks before others, one by one before loads."""
     benchmarks = [outcome for outcome in outcomes if outcome.trial.cell.case.kind == "benchmark"]
-    return tuple(_cost(outcome, metric) for outcome in benchmarks or outcomes)
+    alone = [outcome for outcome in benchmarks if outcome.trial.cell.case.load is None]
+    return tuple(alone or benchmarks or outcomes)
+
+
+def _of_group(group: Group, outcomes: Sequence[Outcome]) -> Iterator[Summary]:
+    yield summary_of(group, "score", case_scores(outcomes))
+    counted = timed(outcomes)
+    for metric in COSTS:
+        data = [_cost(outcome, metric) for outcome in counted]
+        yield summary_of(group, metric, data, censored=_censored(counted, metric))
+
+
+def _of_gaps(group: Group, outcomes: Sequence[Outcome], gaps: Mapping[str, Gaps]) -> Iterator[Summary]:
+    whole = [
+        outcome.generation
+        for outcome in outcomes
+        if outcome.generation is not None and _cost(outcome, "e2e_s") is not None
+    ]
+    for metric, gaps_of in gaps.items():
+        found = [gaps_of(generation) for generation in whole]
+        pooled = [gap for each in found if each is not None for gap in each]
+        yield summary_of(group, metric, [*pooled, *(None for each in found if each is None)])
 
 
 def case_scores(outcomes: Sequence[Outcome]) -> tuple[float | None, ...]:
@@ -64,23 +95,49 @@ def _cost(outcome: Outcome, metric: str) -> float | None:
     return value
 
 
-def _summary(group: Group, metric: str, data: Sequence[float | None]) -> Summary:
+def _censored(outcomes: Sequence[Outcome], metric: str) -> tuple[float, ...]:
+    """Return the limits in seconds at which generations were ended that had not got as far as `metric`."""
+    if metric not in _LONGER:
+        return ()
+    ended = [
+        outcome.generation
+        for outcome in outcomes
+        if outcome.generation is not None and outcome.generation.finish_reason == "timeout"
+    ]
+    waiting = [each for each in ended if metric.startswith("e2e") or not any(d.text for d in each.deltas)]
+    return tuple((each.ended_ns - each.requested_ns) / 1e9 for each in waiting)
+
+
+def summary_of(
+    group: Group, metric: str, data: Sequence[float | None], *, censored: Sequence[float] = ()
+) -> Summary:
+    """Summarise the data of one metric, `None` for those that are missing.
+
+    `censored` are the limits of further data that are larger than theirs; these are counted among `data` as
+    missing, and a mean that they are part of is not known.
+    """
     values = [float(value) for value in data if value is not None]
-    interval = _INTERVALS.get(metric, of_median)(values)
+    interval = NONE if censored else _INTERVALS.get(metric, of_median)(values)
+    p50, p90, p95, p99 = (percentile(values, at, censored=len(censored)) for at in (50, 90, 95, 99))
     return Summary(
         group=group,
         metric=metric,
         n=len(values),
         missing=len(data) - len(values),
-        mean=mean(values),
-        sd=standard_deviation(values),
-        p50=percentile(values, 50),
-        p90=percentile(values, 90),
-        p95=percentile(values, 95),
-        p99=percentile(values, 99),
+        mean=None if censored else mean(values),
+        sd=None if censored else standard_deviation(values),
+        p50=p50,
+        p90=p90,
+        p95=p95,
+        p99=p99,
         ci_low=interval.low,
         ci_high=interval.high,
         interval=interval.method,
+        minimum=min(values, default=None),
+        maximum=None if censored else max(values, default=None),
+        mad=median_absolute_deviation(values),
+        censored=len(censored),
+        limit=min(censored, default=None),
     )
 
 

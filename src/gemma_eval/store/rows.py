@@ -13,6 +13,7 @@ from typing import cast
 from gemma_eval.errors import StoreError
 from gemma_eval.records import Outcome
 from gemma_eval.store.columns import Column, digest, from_plain, from_text, readable, to_plain, to_text
+from gemma_eval.store.schema import ADDED
 from gemma_eval.wire import Plain, dump_outcome, load_outcome
 
 Value = str | bytes | int | float | None
@@ -41,12 +42,13 @@ class Rows:
     exact: Exact
     measured: Row
     scores: tuple[Row, ...]
+    attempts: tuple[Row, ...]
 
 
 def take_apart(outcome: Outcome) -> Rows:
     """Return the rows of an outcome. Raises StoreError on NaN or infinity."""
     plain = dump_outcome(outcome)
-    measured, scores = _measured(outcome, plain), _scores(plain)
+    measured, scores, attempts = _measured(outcome, plain), _shown_rows(plain["scores"]), _attempts(plain)
     del plain["trial"]
     prompt, generation = cast(Fields | None, plain["prompt"]), cast(Fields | None, plain["generation"])
     prompt_text = prompt.pop("text") if prompt else None
@@ -57,7 +59,7 @@ def take_apart(outcome: Outcome) -> Rows:
         text=None if text is None else from_text(cast(str, text)),
         stamps=cast(bytes | None, stamps),
     )
-    return Rows(exact=exact, measured=measured, scores=scores)
+    return Rows(exact=exact, measured=measured, scores=scores, attempts=attempts)
 
 
 def put_together(trial: Plain, exact: Exact) -> Outcome:
@@ -80,21 +82,28 @@ def _measured(outcome: Outcome, plain: Fields) -> Row:
     names = (
         *("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s", "prompt_tokens_per_s", "max_stall_s"),
         *("output_tokens", "peak_memory_bytes", "mean_memory_bytes"),
+        *(name for name in ADDED if name != "phase"),
     )
     return {
         "score": None if outcome.score is None else float(outcome.score),
         "passed": int(outcome.passed),
         **{name: measurement.get(name) for name in names},
-        "prompt_tokens": generation.get("prompt_tokens"),
+        **{name: generation.get(name) for name in ("prompt_tokens", "cached_tokens", "reasoning_tokens")},
         "finish_reason": generation.get("finish_reason"),
         "failure_kind": _shown(failure.get("kind")),
         "failure_message": _shown(failure.get("message")),
+        "phase": outcome.phase,
     }
 
 
-def _scores(plain: Fields) -> tuple[Row, ...]:
-    scores = cast(list[dict[str, Value]], plain["scores"])
-    return tuple({name: _shown(value) for name, value in score.items()} for score in scores)
+def _attempts(plain: Fields) -> tuple[Row, ...]:
+    generation = cast(Fields | None, plain["generation"])
+    return _shown_rows(generation["attempts"]) if generation else ()
+
+
+def _shown_rows(records: Plain) -> tuple[Row, ...]:
+    rows = cast(list[dict[str, Value]], records)
+    return tuple({name: _shown(value) for name, value in row.items()} for row in rows)
 
 
 def _shown(value: Value) -> Value:

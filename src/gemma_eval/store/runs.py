@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, cast
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import EngineInfo, Host, Run
+from gemma_eval.records import EngineInfo, Host, Noise, Run
 from gemma_eval.store.columns import Column, from_plain, from_text, readable, to_plain, to_text
 from gemma_eval.wire import Plain, dump, load
 
 _INSERT = """
-INSERT INTO run(id, started_utc, state, suites, planned, host, arguments, "commit", definitions_version)
-VALUES(?, ?, 'running', ?, ?, ?, ?, ?, ?)
+INSERT INTO run(id, started_utc, state, suites, planned, host, arguments, "commit", definitions_version,
+  skipped, harness)
+VALUES(?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_SELECT = """
-SELECT id, started_utc, state, suites, planned, host, arguments, "commit", definitions_version
-FROM run ORDER BY number DESC
-"""
+_SELECT = "SELECT * FROM run ORDER BY number DESC"  # a file of an earlier version lacks some columns
 
 
 def insert(connection: sqlite3.Connection, run: Run, *, n_trials: int) -> None:
@@ -34,6 +33,8 @@ def insert(connection: sqlite3.Connection, run: Run, *, n_trials: int) -> None:
         from_plain(list(run.arguments)),
         None if run.commit is None else from_text(run.commit),
         run.definitions_version,
+        from_plain([dump(each) for each in run.skipped]),
+        None if run.harness is None else from_plain(dump(run.harness)),
     )
     connection.execute(_INSERT, row)
 
@@ -55,6 +56,22 @@ def set_state(
 ) -> None:
     """Change the state of a run."""
     connection.execute("UPDATE run SET state = ? WHERE id = ?", (state, run_id))
+
+
+def note_noise(connection: sqlite3.Connection, run_id: str, noise: Noise | None) -> None:
+    """Write how busy the machine was; a run that was taken up again keeps the reasons of its first part."""
+    if noise is None:
+        return
+    (column,) = connection.execute("SELECT noise FROM run WHERE id = ?", (run_id,)).fetchone()
+    earlier = () if column is None else load(Noise, to_plain(column)).reasons
+    kept = replace(noise, reasons=tuple(dict.fromkeys((*earlier, *noise.reasons))))
+    row = (from_plain(dump(kept)), int(bool(kept.reasons)), run_id)
+    connection.execute("UPDATE run SET noise = ?, noisy = ? WHERE id = ?", row)
+
+
+def set_definitions(connection: sqlite3.Connection, run_id: str, version: int) -> None:
+    """Change the version of the formulas that a run's measurements were made by."""
+    connection.execute("UPDATE run SET definitions_version = ? WHERE id = ?", (version, run_id))
 
 
 def refuse_unknown(connection: sqlite3.Connection, run_id: str) -> None:
@@ -111,8 +128,11 @@ def engines(connection: sqlite3.Connection, run_id: str) -> dict[str, EngineInfo
 
 def _run(connection: sqlite3.Connection, row: Mapping[str, Column | None]) -> Run:
     fields: dict[str, Plain] = dict(row)
-    for name in ("suites", "host", "arguments"):
-        fields[name] = to_plain(cast(Column, row[name]))
+    for derived in ("number", "noisy"):
+        fields.pop(derived, None)
+    for name in ("suites", "host", "arguments", "skipped", "noise", "harness"):
+        column = row.get(name)
+        fields[name] = to_plain(column) if column is not None else [] if name == "skipped" else None
     commit = row["commit"]
     fields["commit"] = None if commit is None else to_text(commit)
     fields["engines"] = {

@@ -8,6 +8,7 @@ The views are the public read API; they keep their columns from version to versi
                   as in reports, where a repeat failed or could not be judged
     v_score       one row per check of a trial: scorer, value, passed, answer, explanation
     v_transcript  one row per recorded trial: the prompt as the model read it and the text it wrote
+    v_attempt     one row per request that failed before another was made for the same trial
 
 NULL means *not measured*. Times are seconds, sizes bytes. Columns with JSON can be read with SQLite's
 `json_extract`. Text that SQL text cannot hold (NUL, lone surrogates) is the BLOB of its bytes.
@@ -166,7 +167,63 @@ FROM transcript AS t JOIN v_outcome USING(outcome_id)
 """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_RUNS, *_TRIALS, *_VIEWS),)
+_MEASURED = (
+    *("ttft_sched_s", "ttfo_s", "time_to_first_chunk_s", "queue_delay_s", "ntpot_s", "e2e_sched_s"),
+    *("operation_duration_s", "engine_output_tokens_per_s", "tokens_per_chunk", "accept_length"),
+    *("cpu_s", "cpu_s_per_output_token", "energy_j"),
+)
+_COUNTED = (
+    *("cached_tokens", "reasoning_tokens", "token_count_mismatch", "peak_pss_bytes"),
+    *("peak_anonymous_bytes", "peak_file_bytes", "gpu_peak_memory_bytes", "involuntary_switches"),
+)
+_TOLD = ("prompt_basis", "itl_basis", "energy_source", "phase")
+
+ADDED = (*_MEASURED, *_COUNTED, *_TOLD)
+"""The columns that version 2 added to `outcome`, by the names of their fields."""
+
+_WHOLE_EVENT_ROW = (
+    *(f"ALTER TABLE outcome ADD COLUMN {name} REAL" for name in _MEASURED),
+    *(f"ALTER TABLE outcome ADD COLUMN {name} INTEGER" for name in _COUNTED),
+    *(f"ALTER TABLE outcome ADD COLUMN {name} TEXT" for name in _TOLD),
+    *(f"ALTER TABLE run ADD COLUMN {name} ANY" for name in ("skipped", "noise", "harness")),
+    "ALTER TABLE run ADD COLUMN noisy INTEGER CHECK(noisy IN (0, 1))",
+    """
+CREATE TABLE attempt(
+  outcome_id INTEGER NOT NULL REFERENCES outcome(id),
+  number INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  message TEXT NOT NULL,
+  requested_ns INTEGER,
+  ended_ns INTEGER NOT NULL,
+  PRIMARY KEY(outcome_id, number)
+) STRICT, WITHOUT ROWID
+""",
+    "DROP VIEW v_outcome",
+    f"""
+CREATE VIEW v_outcome AS
+SELECT plan.run_id, position, suite, case_id, kind, model, profile, template, repeat, seed,
+  score, passed, ttft_s, tpot_s, e2e_s, output_tokens_per_s, prompt_tokens_per_s, max_stall_s,
+  prompt_tokens, output_tokens, peak_memory_bytes, mean_memory_bytes, finish_reason,
+  failure_kind, failure_message, plan.trial_key, outcome.id AS outcome_id, {", ".join(ADDED)}
+FROM plan JOIN outcome USING(run_id, trial_key)
+""",  # noqa: S608 - names from above
+    "DROP VIEW v_run",
+    """
+CREATE VIEW v_run AS
+SELECT run.id AS run_id, started_utc, state, suites, planned,
+  (SELECT count(*) FROM outcome WHERE outcome.run_id = run.id) AS recorded,
+  "commit", host, arguments, definitions_version, skipped, noise, harness, noisy
+FROM run ORDER BY run.number
+""",
+    """
+CREATE VIEW v_attempt AS
+SELECT run_id, suite, case_id, model, profile, template, repeat, a.number, a.kind, a.message,
+  a.requested_ns, a.ended_ns, a.outcome_id
+FROM attempt AS a JOIN v_outcome USING(outcome_id)
+""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_RUNS, *_TRIALS, *_VIEWS), _WHOLE_EVENT_ROW)
 """The statements that lead from version *i* to *i + 1*; one that has shipped is never edited."""
 
 VERSION = len(MIGRATIONS)

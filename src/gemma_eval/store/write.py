@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import EngineInfo, Outcome, Run, Trial
+from gemma_eval.records import EngineInfo, Noise, Outcome, Run, Trial
 from gemma_eval.store import runs
 from gemma_eval.store.connection import leave_one_file, open_to_write, store_errors
 from gemma_eval.store.lease import Lease, acquire
@@ -76,13 +76,26 @@ class Store:
         with self._transaction():
             return self._insert_once(run_id, outcome.trial, rows)
 
-    def finish(self, run_id: str, state: Literal["interrupted", "done"]) -> None:
-        """End a run; *done* needs an outcome for every planned trial."""
+    def finish(
+        self, run_id: str, state: Literal["interrupted", "done"], *, noise: Noise | None = None
+    ) -> None:
+        """End a run, noting how busy the machine was; *done* needs an outcome for every planned trial."""
         with self._transaction():
             runs.refuse_unknown(self._connection, run_id)
             if state == "done":
                 runs.refuse_unfinished(self._connection, run_id)
             runs.set_state(self._connection, run_id, state)
+            runs.note_noise(self._connection, run_id, noise)
+
+    def replace_measurements(
+        self, run_id: str, outcomes: Sequence[Outcome], *, definitions_version: int
+    ) -> None:
+        """Write the measurements of recorded outcomes, computed anew by formulas of another version."""
+        with self._transaction():
+            runs.refuse_unknown(self._connection, run_id)
+            for outcome in outcomes:
+                self._replace_measurement(run_id, outcome)
+            runs.set_definitions(self._connection, run_id, definitions_version)
 
     def close(self) -> None:
         """Leave the database as one plain file and give back the right to write; twice does nothing more."""
@@ -120,7 +133,23 @@ class Store:
         self._insert("transcript", {"outcome_id": outcome_id, **texts})
         for number, score in enumerate(rows.scores):
             self._insert("score", {"outcome_id": outcome_id, "number": number, **score})
+        for number, attempt in enumerate(rows.attempts):
+            self._insert("attempt", {"outcome_id": outcome_id, "number": number, **attempt})
         return True
+
+    def _replace_measurement(self, run_id: str, outcome: Outcome) -> None:
+        rows = take_apart(outcome)
+        planned = planned_columns(self._connection, run_id, outcome.trial)
+        row = {**rows.measured, "record": rows.exact.record, "sha256": rows.exact.sha256(*planned)}
+        places = ", ".join(f"{name} = ?" for name in row)
+        statement = f"UPDATE outcome SET {places} WHERE run_id = ? AND trial_key = ?"  # noqa: S608 - column names
+        self._connection.execute(statement, (*row.values(), run_id, outcome.trial.key))
+        if rows.exact.stamps is not None:
+            self._connection.execute(
+                "UPDATE transcript SET stamps = ? WHERE outcome_id = "
+                "(SELECT id FROM outcome WHERE run_id = ? AND trial_key = ?)",
+                (rows.exact.stamps, run_id, outcome.trial.key),
+            )
 
     def _insert(self, table: str, row: Row, otherwise: str = "") -> sqlite3.Cursor:
         places = ", ".join("?" * len(row))

@@ -1,0 +1,106 @@
+"""Runs the trials of one cell: one by one, those of one prompt together, or as requests under a load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from gemma_eval.cases.expand import trials
+from gemma_eval.measure.load import REAL, Slot, Time, drive, phase
+from gemma_eval.measure.resources import watch
+from gemma_eval.records import Case, Cell, Generation, Load, Outcome, Prompt, Trial
+from gemma_eval.run import Broken, Stages, _shim, attempt, outcome_of, prepare, run_trial
+
+MOST_TOGETHER = 32
+"""How many trials are answered in one batch; each takes memory for what it has read and written."""
+
+
+def run_trials(planned: Sequence[Trial], stage: Stages, *, time: Time = REAL) -> tuple[Outcome, ...]:
+    """Run trials of one cell, and return their outcomes in that order.
+
+    Those of a case with a load are requests that arrive as it says. Those of a quality case are answered
+    together where the engine can, in batches of at most `MOST_TOGETHER`: they share their prompt, and nobody
+    times them. Other benchmarks are answered one by one, and so is a text that is read.
+    """
+    if not planned:
+        return ()
+    case = planned[0].cell.case
+    if case.load is not None:
+        return _run_under_load(planned, stage, load=case.load, time=time)
+    if stage.generate_batch is None or not _may_be_batched(case):
+        return tuple(run_trial(trial, stage) for trial in planned)
+    return tuple(outcome for batch in _even_batches(planned) for outcome in _run_batch(batch, stage))
+
+
+def warm_up(cell: Cell, stage: Stages) -> Outcome | None:
+    """Generate as often as the case asks before it is measured; return the first outcome, which is cold."""
+    trial = trials(cell)[0]
+    outcomes = [run_trial(trial, stage) for _ in range(cell.case.warmup)]
+    return outcomes[0] if outcomes else None
+
+
+def _may_be_batched(case: Case) -> bool:
+    return case.kind == "quality" and case.continuation is None
+
+
+def _even_batches(planned: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
+    """Yield the trials in as few batches as may be, their sizes as equal as may be."""
+    n_batches = -(-len(planned) // MOST_TOGETHER)
+    for index in range(n_batches):
+        yield planned[index * len(planned) // n_batches : (index + 1) * len(planned) // n_batches]
+
+
+def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
+    """Answer trials of one prompt at once; what goes wrong with the batch fails each of them."""
+    generate_batch = stage.generate_batch
+    if len(batch) < 2 or generate_batch is None:
+        return tuple(run_trial(trial, stage) for trial in batch)
+    prompt = prepare(batch[0], stage)
+    if isinstance(prompt, Broken):
+        return tuple(outcome_of(trial, None, prompt, stage=stage) for trial in batch)
+    with watch() as watched:
+        made = attempt(lambda: generate_batch(prompt, batch))
+    resources = _shim(watched.reading())
+    answers: Sequence[Generation | Broken] = [made] * len(batch) if isinstance(made, Broken) else made
+    return tuple(
+        outcome_of(trial, prompt, answer, stage=stage, resources=resources)
+        for trial, answer in zip(batch, answers, strict=True)
+    )
+
+
+def _run_under_load(
+    planned: Sequence[Trial], stage: Stages, *, load: Load, time: Time
+) -> tuple[Outcome, ...]:
+    """Send the trials as requests; prompts are made before and answers scored after, out of the way."""
+    prompts = [prepare(trial, stage) for trial in planned]
+
+    def send(slot: Slot) -> Generation | Broken:
+        prompt = prompts[slot.index]
+        if isinstance(prompt, Broken):
+            return prompt
+        return _stamped(attempt(lambda: stage.generate(prompt, planned[slot.index])), slot)
+
+    made = drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time)
+    return tuple(
+        outcome_of(
+            trial,
+            prompt if isinstance(prompt, Prompt) else None,
+            answer,
+            stage=stage,
+            phase=phase(load, index=index, n=len(planned)),
+            resources="shared",
+        )
+        for index, (trial, prompt, answer) in enumerate(zip(planned, prompts, made, strict=True))
+    )
+
+
+def _stamped(made: Generation | Broken, slot: Slot) -> Generation | Broken:
+    """Put on an answer, or on what came of one, when it was due and when it was taken up."""
+    if isinstance(made, Broken):
+        partial = None if made.partial is None else _with_stamps(made.partial, slot)
+        return replace(made, partial=partial)
+    return _with_stamps(made, slot)
+
+
+def _with_stamps(generation: Generation, slot: Slot) -> Generation:
+    return replace(generation, scheduled_ns=slot.scheduled_ns, dequeued_ns=slot.dequeued_ns)

@@ -1,0 +1,154 @@
+"""The event row of one generation: its stamps in nanoseconds, the pieces with tokens, and why there are none.
+
+A *token-bearing* delta carries at least one token; where its count is unknown, one with text. It may be of
+any channel. The engine's count of tokens is authoritative; some engines count the token that ends a turn as
+well, which never comes as a delta and so takes no part in the time per token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal
+
+from gemma_eval.records import Delta, Generation, Phase
+
+Value = float | str
+"""A number, or the reason code why there is none."""
+
+Making = Literal["written", "read"]
+"""How the text of a generation came about: the model wrote it, or it was given and the model read it."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """The stamps that formulas are made of; a stamp that is not known is its reason code."""
+
+    generation: Generation
+
+    @cached_property
+    def bearing(self) -> tuple[Delta, ...]:
+        """The token-bearing deltas; none where the answer did not come in pieces."""
+        deltas = self.generation.deltas if self.generation.streamed else ()
+        return tuple(delta for delta in deltas if _bears_tokens(delta))
+
+    @property
+    def gap(self) -> str:
+        """The reason why there is no token-bearing delta."""
+        answered = self.generation.output_tokens or self.generation.text
+        return "not_streamed" if answered else "no_tokens"
+
+    @property
+    def t_first_chunk(self) -> int | str:
+        """When the first piece of any kind came."""
+        deltas = self.generation.deltas
+        return deltas[0].at_ns if deltas and self.generation.streamed else self.gap
+
+    @property
+    def t_first_token(self) -> int | str:
+        """When the first token of any channel came."""
+        return self.bearing[0].at_ns if self.bearing else self.gap
+
+    @property
+    def t_first_output_token(self) -> int | str:
+        """When the first token came that is for the user."""
+        stamps = (delta.at_ns for delta in self.bearing if delta.channel == "output")
+        return next(stamps, "no_output" if self.bearing else self.gap)
+
+    @property
+    def t_last_token(self) -> int | str:
+        """When the last token came; the end, where all came whole."""
+        if self.bearing:
+            return self.bearing[-1].at_ns
+        return self.generation.ended_ns if self.gap == "not_streamed" else self.gap
+
+    @cached_property
+    def n_seen(self) -> int | str:
+        """The engine's count of output tokens, but for one that ended the turn and has no delta."""
+        n_out = self.generation.output_tokens
+        if n_out is None:
+            return "no_usage"
+        given = [delta.n_tokens for delta in self.bearing]
+        known = [count for count in given if count is not None]
+        whole = len(known) == len(given)
+        unseen = n_out - (sum(known) if whole else len(given))
+        if whole and unseen < 0 and self.bearing:
+            return "count_mismatch"
+        return n_out - 1 if unseen == 1 and self.generation.finish_reason == "stop" else n_out
+
+    @cached_property
+    def counts(self) -> tuple[int, ...] | str:
+        """The tokens of each token-bearing delta: as many deltas as tokens are one token each."""
+        if isinstance(self.n_seen, str):
+            return self.n_seen
+        given = [delta.n_tokens for delta in self.bearing]
+        known = tuple(count for count in given if count is not None)
+        if len(known) == len(given):
+            return known
+        return (1,) * len(given) if not known and self.n_seen == len(given) else "no_delta_tokens"
+
+    @property
+    def n_after_first(self) -> int | str:
+        """The tokens that came after the first token-bearing delta."""
+        if len(self.bearing) < 2:
+            return "single_delta" if self.bearing else self.gap
+        first = self.bearing[0].n_tokens if isinstance(self.counts, str) else self.counts[0]
+        if isinstance(self.n_seen, str) or first is None:
+            return str(self.counts)
+        return self.n_seen - first if self.n_seen > first else "count_mismatch"
+
+    @property
+    def gaps_ns(self) -> tuple[int, ...]:
+        """The times between token-bearing deltas."""
+        return tuple(later.at_ns - earlier.at_ns for earlier, later in pairwise(self.bearing))
+
+
+def fault(generation: Generation, *, made: Making, phase: Phase) -> str | None:
+    """Return the reason why no time of this generation counts, `None` when times count."""
+    if generation.finish_reason in ("error", "timeout"):
+        return "failed" if generation.finish_reason == "error" else "timeout"
+    if generation.attempts:
+        return "retried"
+    if phase != "measured":
+        return phase
+    if made == "read":
+        return "not_generated"
+    if generation.batch_size > 1:
+        return "batched"
+    return None if _in_order(generation) else "clock_went_back"
+
+
+def icl_s(generation: Generation) -> tuple[float, ...]:
+    """Return the gaps between token-bearing deltas in seconds: what can be seen of any stream."""
+    return tuple(gap / NS for gap in Events(generation).gaps_ns)
+
+
+def itl_s(generation: Generation) -> tuple[float, ...] | None:
+    """Return the time of each token after the first delta, in seconds; `None` where counts are unknown.
+
+    The k tokens of a delta take a k-th of its gap each, so that the mean is the time per output token.
+    """
+    events = Events(generation)
+    if isinstance(events.counts, str):
+        return None
+    after = zip(events.gaps_ns, events.counts[1:], strict=True)
+    return tuple(gap / (count * NS) for gap, count in after for _ in range(count))
+
+
+NS = 1_000_000_000
+"""Nanoseconds of a second."""
+
+
+def _bears_tokens(delta: Delta) -> bool:
+    return bool(delta.text) if delta.n_tokens is None else delta.n_tokens > 0
+
+
+def _in_order(generation: Generation) -> bool:
+    """Whether every stamp lies where the order of events has it; those that are not known are left out."""
+    g = generation
+    before = (g.scheduled_ns, g.dequeued_ns, g.connected_ns, g.requested_ns, g.headers_ns)
+    stamps = [stamp for stamp in before if stamp is not None]
+    stamps += [delta.at_ns for delta in g.deltas]
+    usage = () if g.usage_ns is None else (g.requested_ns, g.usage_ns, g.ended_ns)
+    return all(earlier <= later for earlier, later in (*pairwise([*stamps, g.ended_ns]), *pairwise(usage)))
