@@ -1,0 +1,86 @@
+"""What gemma_eval adds to an engine in this process: trials whose engine takes no time, short and long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from gemma_eval.plugins import Registry
+from gemma_eval.protocols import Clock
+from gemma_eval.records import (
+    Case,
+    Cell,
+    Check,
+    Message,
+    ModelSpec,
+    Retrieval,
+    SamplingProfile,
+    Source,
+    Template,
+    Trial,
+)
+from gemma_eval.run import Stages, run_trial, stages
+from gemma_eval.selftest.null_engine import NullEngine
+
+SHORT, LONG = 16, 272
+"""The tokens of two answers, whose times differ by that of the tokens between.
+
+Both end well within the time that a busy machine lets a process run at a stretch.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overhead:
+    """What gemma_eval adds for each token and for each request: the prompt, watching, measuring, scoring."""
+
+    us_per_token: float
+    ms_per_request: float
+
+
+def overhead(registry: Registry, *, clock: Clock, rounds: int = 31) -> Overhead:
+    """Measure trials of two lengths in turns; each figure is made of the medians of `rounds` of them.
+
+    The first round is left out: it imports, compiles templates and fills caches.
+    """
+    stage = stages(registry, NullEngine(clock=clock))
+    short, long = trial(SHORT), trial(LONG)
+    pairs = [(_spent_ns(short, stage, clock), _spent_ns(long, stage, clock)) for _ in range(rounds + 1)]
+    return of_medians(
+        short_ns=median(pair[0] for pair in pairs[1:]), long_ns=median(pair[1] for pair in pairs[1:])
+    )
+
+
+def of_medians(*, short_ns: float, long_ns: float) -> Overhead:
+    """Return the overhead that makes an answer of `SHORT` tokens and one of `LONG` take these times."""
+    per_token_ns = (long_ns - short_ns) / (LONG - SHORT)
+    return Overhead(us_per_token=per_token_ns / 1e3, ms_per_request=(short_ns - SHORT * per_token_ns) / 1e6)
+
+
+def trial(tokens: int) -> Trial:
+    """Return a trial of the null engine with a question, a template and a check, as any other has them."""
+    case = Case(
+        id="null",
+        kind="benchmark",
+        messages=(Message(role="user", content="Where does Finn live?"),),
+        checks=(Check(scorer="contains", options={"text": "word"}),),
+        models=("null",),
+        profiles=("null",),
+        templates=("plain",),
+        source=Source(path="selftest", line=1),
+    )
+    cell = Cell(
+        suite="selftest",
+        case=case,
+        model=ModelSpec(name="null", backend="null", location="-"),
+        profile=SamplingProfile(name="null", max_tokens=tokens),
+        template=Template(name="plain", text="{{ query }}"),
+        retrieval=Retrieval(),
+        seed=0,
+    )
+    return Trial(cell=cell, repeat=0, seed=0)
+
+
+def _spent_ns(planned: Trial, stage: Stages, clock: Clock) -> int:
+    before = clock()
+    run_trial(planned, stage)
+    return clock() - before

@@ -1,0 +1,62 @@
+"""The test server as a process of its own: `with running() as server: …`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+
+from gemma_eval.errors import BackendError
+from gemma_eval.selftest.ledger import Truth
+
+_PATIENCE_S = 20.0
+"""How long a server may take to end, or to tell what it served, on a machine that is busy."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningServer:
+    """A server that listens on a loopback port."""
+
+    port: int
+    process_id: int
+
+    @property
+    def url(self) -> str:
+        """The location of a model that is served here."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def truth(self) -> Truth:
+        """Return what was served since this was last asked."""
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE_S)) as connection:
+            connection.request("GET", "/served")
+            return Truth.read(connection.getresponse().read().decode())
+
+
+@contextmanager
+def running() -> Iterator[RunningServer]:
+    """Start a server and end it with the block. Raises BackendError when it does not start."""
+    command = [sys.executable, "-m", "gemma_eval.selftest.server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+        try:
+            yield RunningServer(port=_port(process), process_id=process.pid)
+        finally:
+            _end(process)
+
+
+def _port(process: subprocess.Popen[str]) -> int:
+    line = process.stdout.readline() if process.stdout else ""
+    if not line.strip().isdigit():
+        raise BackendError(f"the test server did not start: it printed {line!r}, not the port it listens on")
+    return int(line)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.stdin:
+        process.stdin.close()
+    try:
+        process.wait(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
