@@ -111,7 +111,7 @@ def test_the_engine_runs_a_gguf_file_as_the_folder(tmp_path: Path) -> None:
         infos.append(engine.info())
     assert answers[0] == answers[1]
     assert infos[1].model_sha256 == model_files.sha256([path])
-    assert infos[1].details["weights_dtype"] == "F32"
+    assert infos[1].quantisation == "F32"
     assert infos[0].parameters == infos[1].parameters
     assert "config_sha256" in infos[0].details
     assert "config_sha256" not in infos[1].details

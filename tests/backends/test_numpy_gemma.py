@@ -165,9 +165,9 @@ def test_the_record_of_the_run_names_what_was_driven(folder: Path) -> None:
     assert info.parameters == sum(tensor.size for tensor in load_file(folder / "model.safetensors").values())
     assert info.threads == 1
     assert info.details["family"] == "gemma3"
-    assert info.details["weights_dtype"] == "F32"
+    assert info.quantisation == "F32"
     assert (
-        info.details["tokenizer_sha256"]
+        info.tokenizer_sha256
         == hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
     )
 

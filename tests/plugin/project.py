@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gemma_eval import plugins
-from gemma_eval.records import Outcome
+from gemma_eval.records import Outcome, Run
 from gemma_eval.store.read import Reader, open_reader
 
 # pytester forgets what a run inside of this process imports, and the next one would import it all again.
@@ -118,6 +118,12 @@ def latest(folder: Path) -> tuple[Outcome, ...]:
     """Return the outcomes of the newest run of a project."""
     with results(folder) as reader:
         return reader.outcomes(reader.run("latest").id)
+
+
+def newest_run(folder: Path) -> Run:
+    """Return the newest run of a project."""
+    with results(folder) as reader:
+        return reader.run("latest")
 
 
 def _quoted(names: tuple[str, ...]) -> str:

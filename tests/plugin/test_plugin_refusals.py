@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from gemma_eval import hookimpl, plugins
-from gemma_eval.errors import PluginError, UsageError
+from gemma_eval.errors import PluginError
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend, BackendFactory, Clock, RegisterBackend, TransformFactory
-from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_impossible
+from gemma_eval.pytest_plugin.refusals import cannot_read, refused
 from gemma_eval.records import Cell, Generation, ModelSpec, Prompt, RopeScaling, SamplingProfile
 from tests.examples import a_cell
-from tests.plugin.project import CITIES, a_case, head, latest, write_project
+from tests.plugin.project import CITIES, a_case, head, latest, newest_run, write_project
 
 CHOOSY = """\
 from gemma_eval import hookimpl
@@ -46,13 +46,47 @@ def choosy_project(pytester: pytest.Pytester, suite: str) -> None:
     models.write_text(models.read_text().replace('"scripted"', '"choosy"', 1))
 
 
-@pytest.mark.parametrize("more", [(), ("--co",), ("--gemma-plan",)])
-def test_profiles_that_a_model_cannot_run_are_refused_in_a_line_each(
-    pytester: pytest.Pytester, more: tuple[str, ...]
-) -> None:
-    """Before anything is loaded or written, also when cells are only listed."""
+def test_a_cell_that_a_model_cannot_run_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
+    """The others run; the reason is in pytest's summary and in the record of the run."""
     profiles = ("mirostat-a", "greedy", "mirostat-b")
     choosy_project(pytester, head(models=("echo", "other"), profiles=profiles) + CITIES)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "-rs")
+    result.assert_outcomes(passed=12, skipped=6)
+    result.stdout.fnmatch_lines(['SKIPPED*the backend "choosy" has no mirostat'])
+    assert [(each.model, each.profile, each.cells) for each in newest_run(pytester.path).skipped] == [
+        ("echo", "mirostat-a", 3),
+        ("echo", "mirostat-b", 3),
+    ]
+    assert {outcome.trial.cell.model.name for outcome in latest(pytester.path)} == {"echo", "other"}
+
+
+def test_a_plan_says_what_would_be_skipped(pytester: pytest.Pytester) -> None:
+    """And counts only what would run."""
+    choosy_project(pytester, head(profiles=("mirostat-a", "greedy")) + CITIES)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "--gemma-plan")
+    result.stdout.fnmatch_lines(
+        [
+            "3 cells, 4 generations to be recorded, 3 to warm up",
+            'skipped, 3 cells: model "echo" with profile "mirostat-a": the backend "choosy" has no mirostat',
+        ]
+    )
+
+
+def test_skipped_cells_do_not_keep_a_run_from_being_done_or_resumed(pytester: pytest.Pytester) -> None:
+    """They are in no plan."""
+    choosy_project(pytester, head(profiles=("mirostat-a", "greedy")) + CITIES)
+    for more in ((), ("--gemma-resume", "latest")):
+        result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", *more)
+        assert result.ret == pytest.ExitCode.OK
+        assert newest_run(pytester.path).state == "done"
+
+
+@pytest.mark.parametrize("more", [(), ("--co",), ("--gemma-plan",)])
+def test_a_suite_of_which_nothing_can_run_is_refused(
+    pytester: pytest.Pytester, more: tuple[str, ...]
+) -> None:
+    """A green run that ran nothing would hide it: before anything is loaded or written, also when listed."""
+    choosy_project(pytester, head(profiles=("mirostat-a", "mirostat-b")) + CITIES)
     result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", *more)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line for line in result.errlines if line.strip()] == [
@@ -70,25 +104,31 @@ def test_what_is_not_asked_for_is_not_refused(pytester: pytest.Pytester) -> None
 
 
 def test_a_suite_that_was_found_is_refused_alike(pytester: pytest.Pytester) -> None:
-    """As an error of the collection, with the same exit code."""
+    """When it would run, with the same exit code."""
     choosy_project(pytester, head(profiles=("mirostat-a",)) + CITIES)
-    result = pytester.runpytest_inprocess("--co")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stdout.fnmatch_lines(
-        ['model "echo" with profile "mirostat-a": the backend "choosy" has no mirostat']
-    )
-    result.stdout.no_fnmatch_line("*Traceback*")
-
-
-def test_a_reading_is_refused_where_the_backend_cannot_read(pytester: pytest.Pytester) -> None:
-    """The scripted one has replies, and no probabilities."""
-    write_project(pytester.path, head(models=("echo", "other")) + CITIES + READ)
-    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "--co")
+    result = pytester.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line for line in result.errlines if line.strip()] == [
-        f'ERROR: model "{name}": the backend "scripted" cannot read a continuation, as the case "read" asks'
-        for name in ("echo", "other")
+        'ERROR: model "echo" with profile "mirostat-a": the backend "choosy" has no mirostat'
     ]
+
+
+def test_a_reading_is_skipped_where_the_backend_cannot_read(pytester: pytest.Pytester) -> None:
+    """The scripted one has replies, and no probabilities."""
+    write_project(pytester.path, head(models=("echo", "other")) + CITIES + READ)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "-rs")
+    result.assert_outcomes(passed=6, skipped=2)
+    result.stdout.fnmatch_lines(['SKIPPED*the backend "scripted" cannot read a continuation'])
+
+
+def test_a_load_is_skipped_where_the_backend_answers_one_by_one(pytester: pytest.Pytester) -> None:
+    """With one request in flight it is no load that an engine could not bear."""
+    case = '[[case]]\nid = "{n}"\nkind = "benchmark"\nprompt = "?"\nrepeats = 2\n'
+    loads = (case.format(n=n) + f"load = {{ concurrency = {n} }}\n" for n in (1, 2))
+    write_project(pytester.path, head() + "".join(loads))
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(['SKIPPED*the backend "scripted" answers one request at a time*'])
 
 
 def test_a_backend_that_did_not_tell_is_refused_when_it_has_loaded(pytester: pytest.Pytester) -> None:
@@ -226,27 +266,27 @@ def cells(*, model: ModelSpec | None = None, continuation: str | None = None) ->
 @pytest.mark.parametrize("factory", [Plain(), "no_such_module:load"])
 def test_a_backend_that_cannot_be_asked_is_not_refused(factory: BackendFactory | str) -> None:
     """What is wrong with it is said when it is loaded, and other models run."""
-    refuse_impossible(cells(continuation="x"), registry(factory))
+    assert refused(cells(continuation="x"), registry(factory)) == {}
 
 
 def test_a_backend_that_fails_to_answer_is_a_faulty_plugin() -> None:
     """The message names it."""
     with pytest.raises(PluginError, match='backend "mine": refusal failed: ZeroDivisionError: oh'):
-        refuse_impossible(cells(), registry(Faulty()))
+        refused(cells(), registry(Faulty()))
 
 
 @pytest.mark.parametrize("factory", [Silent, build_silent])
 def test_a_declared_backend_without_read_is_refused(factory: object) -> None:
     """The class, or the function that says what it returns."""
-    refuse_impossible(cells(), registry(factory))
-    with pytest.raises(UsageError, match='model "m": the backend "mine" cannot read a continuation'):
-        refuse_impossible(cells(continuation="x"), registry(factory))
+    assert refused(cells(), registry(factory)) == {}
+    reasons = refused(cells(continuation="x"), registry(factory))
+    assert list(reasons.values()) == ['the backend "mine" cannot read a continuation']
 
 
 @pytest.mark.parametrize("factory", [Reading, build_reading])
 def test_a_declared_backend_with_read_is_not_refused(factory: object) -> None:
     """It is enough that it has the method."""
-    refuse_impossible(cells(continuation="x"), registry(factory))
+    assert refused(cells(continuation="x"), registry(factory)) == {}
 
 
 def test_the_scripted_backend_refuses_rope_scaling() -> None:
@@ -254,9 +294,8 @@ def test_the_scripted_backend_refuses_rope_scaling() -> None:
     model = ModelSpec(
         name="m", backend="scripted", location="", rope_scaling=RopeScaling(rope_type="linear", factor=2.0)
     )
-    line = 'model "m" with profile "greedy": the backend "scripted" replays replies and has no rope_scaling'
-    with pytest.raises(UsageError, match=line):
-        refuse_impossible(cells(model=model), plugins.load())
+    reasons = refused(cells(model=model), plugins.load())
+    assert list(reasons.values()) == ['the backend "scripted" replays replies and has no rope_scaling']
 
 
 def test_many_readings_are_refused_in_one_line() -> None:

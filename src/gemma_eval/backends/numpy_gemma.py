@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from gemma_eval import __version__
+from gemma_eval.backends.capabilities import EVERY_SAMPLING
 from gemma_eval.backends.model_files import locate, sha256
 from gemma_eval.backends.vocabulary import TokenizerVocabulary
 from gemma_eval.backends.writing import Writing
@@ -33,37 +35,53 @@ SMALL_PARAMETERS = 50_000_000
 """Below this size a second BLAS thread costs more in waiting than it gives."""
 
 
-def load(spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]) -> NumpyGemma:
-    """Load the Gemma 2 or Gemma 3 at `spec.location`: a Hugging Face folder, a GGUF file or `@pocket`.
+CAPABILITIES = EVERY_SAMPLING | {"rope_scaling", "logprobs", "batch", "cached_tokens"}
+
+
+class Load:
+    """Loads the Gemma 2 or Gemma 3 at a location: a Hugging Face folder, a GGUF file or `@pocket`.
 
     The option `threads` sets the BLAS threads; by default one below 50 million parameters and all but one of
-    what BLAS would take above. Raises ModelNotFound, UnknownName for an unknown option, BackendError for a
-    `rope_scaling` or a `context_tokens` that the model cannot take.
+    what BLAS would take above.
     """
-    for option in spec.options:
-        if option not in OPTIONS:
-            raise UnknownName(f"option of the model {spec.name} (backend numpy_gemma)", option, OPTIONS)
-    path = locate(spec.location)
-    loaded = checkpoint.load(path)
-    try:
-        shape = extended(loaded.architecture, spec.rope_scaling, context_tokens=spec.context_tokens)
-    except BackendError as error:
-        raise BackendError(f"model {spec.name}: {error}") from error
-    blas = ThreadpoolController().select(user_api="blas")
-    threads = _threads(spec, loaded.weights.parameters, blas)
-    with blas.limit(limits=threads):  # how products are made is tried out with the threads that make them
-        model = Transformer(architecture=shape, weights=loaded.weights)
-    return NumpyGemma(
-        path=path,
-        files=loaded.files,
-        model=model,
-        tokenizer=loaded.tokenizer,
-        context_tokens=shape.context_tokens,
-        clock=clock,
-        transforms=transforms,
-        blas=blas,
-        threads=threads,
-    )
+
+    capabilities = CAPABILITIES
+
+    def __call__(
+        self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
+    ) -> NumpyGemma:
+        """Return the backend.
+
+        Raises ModelNotFound, UnknownName for an unknown option, BackendError for a `rope_scaling` or a
+        `context_tokens` that the model cannot take.
+        """
+        for option in spec.options:
+            if option not in OPTIONS:
+                raise UnknownName(f"option of the model {spec.name} (backend numpy_gemma)", option, OPTIONS)
+        path = locate(spec.location)
+        loaded = checkpoint.load(path)
+        try:
+            shape = extended(loaded.architecture, spec.rope_scaling, context_tokens=spec.context_tokens)
+        except BackendError as error:
+            raise BackendError(f"model {spec.name}: {error}") from error
+        blas = ThreadpoolController().select(user_api="blas")
+        threads = _threads(spec, loaded.weights.parameters, blas)
+        with blas.limit(limits=threads):  # how products are made is tried out with the threads that make them
+            model = Transformer(architecture=shape, weights=loaded.weights)
+        return NumpyGemma(
+            path=path,
+            files=loaded.files,
+            model=model,
+            tokenizer=loaded.tokenizer,
+            context_tokens=shape.context_tokens,
+            clock=clock,
+            transforms=transforms,
+            blas=blas,
+            threads=threads,
+        )
+
+
+load = Load()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -163,18 +181,28 @@ class NumpyGemma:
             engine="numpy_gemma",
             version=__version__,
             model_sha256=sha256(self.files["model"]),
+            tokenizer_sha256=self._file_sha256("tokenizer"),
+            chat_template_sha256=_text_sha256(self.chat_template),
+            quantisation=model.weights.stored_dtype,
             parameters=model.weights.parameters,
             context_tokens=self.context_tokens,
             threads=self.threads,
             details={
                 "family": model.architecture.family,
+                **{
+                    f"{part}_sha256": sha256(files)
+                    for part, files in self.files.items()
+                    if part not in ("model", "tokenizer")
+                },
                 "rope": tuple(f"{kind}: {rope}" for kind, rope in model.architecture.rope.items()),
-                "weights_dtype": model.weights.stored_dtype,
-                **{f"{part}_sha256": sha256(files) for part, files in self.files.items() if part != "model"},
                 "numpy": np.__version__,
                 "blas": ", ".join(f"{pool['internal_api']} {pool['version']}" for pool in self.blas.info()),
             },
         )
+
+    def _file_sha256(self, part: str) -> str | None:
+        """Return the hash of a file of its own; what is in the file of the weights is hashed with them."""
+        return sha256(self.files[part]) if part in self.files else None
 
     def _generate_together(
         self, prompt: Prompt, profile: SamplingProfile, seeds: Sequence[int]
@@ -267,6 +295,10 @@ def _write_all(writings: Sequence[Writing], decoding: Decoding, logits: Iterable
         if not rows:
             return
         logits = decoding.step([token for token in drawn if token is not None])
+
+
+def _text_sha256(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _threads(spec: ModelSpec, parameters: int, blas: ThreadpoolController) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gemma_eval.cases.expand import trials
-from gemma_eval.measure.load import REAL, Slot, Time, drive, phase
+from gemma_eval.errors import BackendError
+from gemma_eval.measure.load import REAL, Slot, Time, drive, in_flight, phase
 from gemma_eval.measure.resources import watch
-from gemma_eval.records import Case, Cell, Generation, Load, Outcome, Prompt, Trial
+from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Prompt, Trial
 from gemma_eval.run import Broken, Stages, _shim, attempt, outcome_of, prepare, run_trial
 
 MOST_TOGETHER = 32
@@ -73,6 +74,10 @@ def _run_under_load(
 ) -> tuple[Outcome, ...]:
     """Send the trials as requests; prompts are made before and answers scored after, out of the way."""
     prompts = [prepare(trial, stage) for trial in planned]
+    most = stage.max_in_flight
+    if most is not None and most < in_flight(load):
+        what = f"the load has up to {in_flight(load)} requests in flight, and the engine takes {most} at once"
+        prompts = [Broken(failure=Failure(kind=BackendError.kind, message=what))] * len(planned)
 
     def send(slot: Slot) -> Generation | Broken:
         prompt = prompts[slot.index]

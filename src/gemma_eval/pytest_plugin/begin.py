@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gemma_eval.measure.host import commit, describe
+from gemma_eval.measure.latency import DEFINITIONS_VERSION
 from gemma_eval.records import Run
 
 
@@ -34,4 +35,5 @@ def describe_run(
         host=describe(),
         arguments=tuple(arguments),
         commit=commit(folder),
+        definitions_version=DEFINITIONS_VERSION,
     )

@@ -22,7 +22,7 @@ from gemma_eval.pytest_plugin import options, suites
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
 from gemma_eval.pytest_plugin.problems import lines_of
-from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_impossible, refuse_unknown_backends
+from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_unknown_backends, refused
 from gemma_eval.pytest_plugin.suites import Asked
 from gemma_eval.records import Cell, ModelSpec, Outcome
 from gemma_eval.run import load_backend, load_suite, stages
@@ -78,8 +78,10 @@ class Evaluation:
             suite, cells = load_suite(path, self.registry)
             refuse_unknown_backends(cells, self.registry)
             kept = narrow(cells, self.settings)
-            refuse_impossible(kept, self.registry)
-            self.suites[path] = LoadedSuite(path=path, suite=suite, everything=cells, cells=kept)
+            reasons = refused(kept, self.registry)
+            self.suites[path] = LoadedSuite(
+                path=path, suite=suite, everything=cells, cells=kept, refused=reasons
+            )
         return self.suites[path]
 
     def asks_for(self, path: Path) -> bool:
@@ -102,12 +104,15 @@ class Evaluation:
         return path if any(path.match(glob) for glob in self.config.getini("gemma_files")) else None
 
     def cell(self, nodeid: str) -> Cell | None:
-        """Return the cell that a node id names, `None` when it is not one of ours. Raises UsageError."""
+        """Return the cell to run that a node id names, `None` when there is none. Raises UsageError."""
         path = self.suite_path(nodeid)
         label = nodeid.partition("::")[2]
         if path is None or not label:
             return None
-        return next((cell for cell in self.suite(path).cells if cell.label == label), None)
+        suite = self.suite(path)
+        return next(
+            (cell for cell in suite.cells if cell.label == label and label not in suite.refused), None
+        )
 
     def engine_problems(self, cells: Sequence[Cell]) -> tuple[str, ...]:
         """Load the first engine that loads; say why when none does, before anything is written.

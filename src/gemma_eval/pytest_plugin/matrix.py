@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,8 @@ import pytest
 
 from gemma_eval.errors import suggestion
 from gemma_eval.pytest_plugin.options import Settings
-from gemma_eval.records import Cell, Suite
+from gemma_eval.pytest_plugin.refusals import in_words, skipped
+from gemma_eval.records import Cell, Skipped, Suite
 
 T = TypeVar("T")
 Axis = tuple[str, tuple[str, ...], Callable[[Cell], str]]
@@ -20,12 +21,16 @@ Axis = tuple[str, tuple[str, ...], Callable[[Cell], str]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadedSuite:
-    """A suite with all its cells, and those of them that were asked for."""
+    """A suite with all its cells, those of them that were asked for, and why some of these cannot run.
+
+    `refused` has the reason by the label of the cell.
+    """
 
     path: Path
     suite: Suite
     everything: tuple[Cell, ...]
     cells: tuple[Cell, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def narrow(cells: Iterable[Cell], settings: Settings) -> tuple[Cell, ...]:
@@ -34,7 +39,8 @@ def narrow(cells: Iterable[Cell], settings: Settings) -> tuple[Cell, ...]:
 
 
 def check(suites: Sequence[LoadedSuite], settings: Settings) -> None:
-    """Refuse a glob that fits nothing, a choice that leaves no cell, and two suites of one name.
+    """Refuse a glob that fits nothing, a choice that leaves no cell or none that can run, and two suites of
+    one name.
 
     Raises pytest.UsageError.
     """
@@ -53,6 +59,13 @@ def check(suites: Sequence[LoadedSuite], settings: Settings) -> None:
                 raise pytest.UsageError(f'--gemma-{noun} "{glob}": the suite has no such {noun}{known}')
     if cells and not any(loaded.cells for loaded in suites):
         raise pytest.UsageError("the --gemma-model, -profile, -template and -kind given leave no cell to run")
+    if cells and all(cell.label in loaded.refused for loaded in suites for cell in loaded.cells):
+        raise pytest.UsageError(*map(in_words, left_out(suites)))
+
+
+def left_out(suites: Iterable[LoadedSuite]) -> tuple[Skipped, ...]:
+    """Return the cells that were asked for and cannot run, with their reasons."""
+    return tuple(each for loaded in suites for each in skipped(loaded.cells, loaded.refused))
 
 
 def by_model(items: Sequence[T], model_of: Callable[[T], str | None]) -> list[T]:

@@ -13,10 +13,11 @@ import pytest
 
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.pytest_plugin.evaluation import Evaluation
-from gemma_eval.pytest_plugin.matrix import check
+from gemma_eval.pytest_plugin.matrix import check, left_out
 from gemma_eval.pytest_plugin.problems import relative
+from gemma_eval.pytest_plugin.refusals import in_words
 from gemma_eval.pytest_plugin.suite_file import CaseItem
-from gemma_eval.records import Cell, Outcome
+from gemma_eval.records import Cell, Outcome, Skipped
 from gemma_eval.report import numbers
 from gemma_eval.store.read import open_reader
 
@@ -37,9 +38,11 @@ class Plan:
         if session.testsfailed:
             return None
         evaluation = self._evaluation
-        check(tuple(evaluation.suites.values()), evaluation.settings)
-        cells = [item.cell for item in session.items if isinstance(item, CaseItem)]
-        sys.stdout.write("\n".join(["", *lines(cells, self._earlier(cells)), ""]))
+        loaded = tuple(evaluation.suites.values())
+        check(loaded, evaluation.settings)
+        cells = [item.cell for item in session.items if isinstance(item, CaseItem) and item.refusal is None]
+        shown = [*lines(cells, self._earlier(cells)), *map(_skipped, left_out(loaded))]
+        sys.stdout.write("\n".join(["", *shown, ""]))
         return True
 
     def _earlier(self, cells: Sequence[Cell]) -> Earlier | None:
@@ -130,3 +133,8 @@ def _estimate(cells: Sequence[Cell], earlier: Earlier | None) -> str:
 def _generations(cell: Cell) -> str:
     one = "1 generation" if cell.case.repeats == 1 else f"{cell.case.repeats} generations"
     return f"{one} after {cell.case.warmup} to warm up" if cell.case.warmup else one
+
+
+def _skipped(each: Skipped) -> str:
+    many = "1 cell" if each.cells == 1 else f"{each.cells} cells"
+    return f"skipped, {many}: {in_words(each)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -44,7 +45,7 @@ class Recording:
             return
         planned = tuple(trial for cell in cells for trial in trials(cell))
         try:
-            run = self._describe(planned)
+            run = replace(self._describe(planned), skipped=matrix.left_out(evaluation.suites.values()))
             self._recorder = Recorder(run, planned, database=settings.database, reports=settings.reports)
         except GemmaEvalError as error:
             raise usage_error(error, here=evaluation.here) from error
@@ -60,7 +61,7 @@ class Recording:
         distributed = self._config.pluginmanager.hasplugin("dsession")
         if session.testsfailed or distributed or self._config.getoption("collectonly"):
             return
-        cells = [item.cell for item in session.items if isinstance(item, CaseItem)]
+        cells = [item.cell for item in session.items if isinstance(item, CaseItem) and item.refusal is None]
         lines = self._evaluation.engine_problems(cells)
         if lines:
             raise pytest.UsageError(*lines)

@@ -1,14 +1,15 @@
-"""What an engine cannot do is said when cells are collected, before anything is loaded."""
+"""What an engine cannot do is said when cells are collected, before anything is loaded; they are skipped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_type_hints
 
-from gemma_eval.errors import BackendError, PluginError, UnknownName, UsageError
+from gemma_eval.errors import BackendError, PluginError, UnknownName
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import ChoosyBackendFactory
-from gemma_eval.records import Cell, ModelSpec, SamplingProfile
+from gemma_eval.protocols import CapableBackendFactory, ChoosyBackendFactory
+from gemma_eval.records import Case, Cell, ModelSpec, SamplingProfile, Skipped
 
 
 def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
@@ -19,21 +20,40 @@ def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
             raise UnknownName(f'backend (of model "{cell.model.name}")', name, registry.backends)
 
 
-def refuse_impossible(cells: Sequence[Cell], registry: Registry) -> None:
-    """Ask the backend of each model about the profiles and the readings that the cells want of it.
+def refused(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
+    """Return why the engine of a cell cannot run it, by the label of each such cell.
 
-    A backend that cannot be imported is not asked: its cells fail later, with the reason. Raises UsageError,
-    with a line for each model and profile, and PluginError when a backend fails to answer.
+    The backend is asked about model and profile, and whether it can read a continuation and serve a load. One
+    that cannot be imported is not asked: its cells fail later, with the reason. Raises PluginError when a
+    backend fails to answer.
     """
-    lines: dict[str, None] = {}
-    pairs = {(cell.model.name, cell.profile.name): (cell.model, cell.profile) for cell in reversed(cells)}
-    for model, profile in reversed(pairs.values()):
-        factory = _factory(model, registry)
-        if isinstance(factory, ChoosyBackendFactory) and (reason := _answer(factory, model, profile)):
-            lines[f'model "{model.name}" with profile "{profile.name}": {_clause(model, reason)}'] = None
-    lines |= dict.fromkeys(_unreadable(cells, registry))
-    if lines:
-        raise UsageError("\n".join(lines))
+    answers: dict[tuple[str, str], str | None] = {}
+    found = {}
+    for cell in cells:
+        factory = _factory(cell.model, registry)
+        pair = cell.model.name, cell.profile.name
+        if pair not in answers:
+            answers[pair] = _answer(factory, cell.model, cell.profile)
+        reason = answers[pair] or _cannot_read(factory, cell.case) or _cannot_serve(factory, cell.case)
+        if reason:
+            found[cell.label] = _clause(cell.model, reason)
+    return found
+
+
+def skipped(cells: Iterable[Cell], reasons: Mapping[str, str]) -> tuple[Skipped, ...]:
+    """Return the cells that have a reason, those of one model, profile and reason together."""
+    counts = Counter(
+        (cell.model.name, cell.profile.name, reasons[cell.label]) for cell in cells if cell.label in reasons
+    )
+    return tuple(
+        Skipped(model=model, profile=profile, reason=reason, cells=count)
+        for (model, profile, reason), count in counts.items()
+    )
+
+
+def in_words(each: Skipped) -> str:
+    """Return a line that says what was skipped and why."""
+    return f'model "{each.model}" with profile "{each.profile}": {each.reason}'
 
 
 def cannot_read(cells: Iterable[Cell], *, model: ModelSpec) -> str | None:
@@ -47,14 +67,16 @@ def cannot_read(cells: Iterable[Cell], *, model: ModelSpec) -> str | None:
     return f'model "{model.name}": {_clause(model, reason)}'
 
 
-def _unreadable(cells: Sequence[Cell], registry: Registry) -> Iterator[str]:
-    for model in {
-        cell.model.name: cell.model for cell in cells if cell.case.continuation is not None
-    }.values():
-        factory = _factory(model, registry)
-        line = cannot_read(cells, model=model)
-        if factory is not None and line is not None and not _may_read(factory):
-            yield line
+def _cannot_read(factory: object | None, case: Case) -> str | None:
+    if case.continuation is None or factory is None or _may_read(factory):
+        return None
+    return "cannot read a continuation"
+
+
+def _cannot_serve(factory: object | None, case: Case) -> str | None:
+    if case.load is None or case.load.concurrency == 1 or not isinstance(factory, CapableBackendFactory):
+        return None
+    return None if "concurrent" in factory.capabilities else "answers one request at a time, and has no load"
 
 
 def _factory(model: ModelSpec, registry: Registry) -> object | None:
@@ -64,7 +86,9 @@ def _factory(model: ModelSpec, registry: Registry) -> object | None:
         return None
 
 
-def _answer(factory: ChoosyBackendFactory, model: ModelSpec, profile: SamplingProfile) -> str | None:
+def _answer(factory: object, model: ModelSpec, profile: SamplingProfile) -> str | None:
+    if not isinstance(factory, ChoosyBackendFactory):
+        return None
     try:
         return factory.refusal(model, profile)
     except Exception as error:  # whatever a plugin does when it is asked

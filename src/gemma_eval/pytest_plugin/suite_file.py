@@ -35,14 +35,20 @@ class SuiteFile(pytest.File):
         except GemmaEvalError as error:
             text = "\n".join(lines_of(error, here=self.config.invocation_params.dir))
             raise self.CollectError(text) from error
-        return [
-            CaseItem.from_parent(self, name=cell.label, nodeid=cell_id(self.nodeid, cell), cell=cell)
-            for cell in loaded.cells
-        ]
+        return [self._item(cell, loaded.refused.get(cell.label)) for cell in loaded.cells]
+
+    def _item(self, cell: Cell, refusal: str | None) -> CaseItem:
+        item = CaseItem.from_parent(self, name=cell.label, nodeid=cell_id(self.nodeid, cell), cell=cell)
+        item.refusal = refusal
+        if refusal is not None:
+            item.add_marker(pytest.mark.skip(reason=refusal))
+        return item
 
 
 class CaseItem(pytest.Item):
-    """A case with one model, profile and template."""
+    """A case with one model, profile and template; `refusal` is why its engine cannot run it."""
+
+    refusal: str | None = None
 
     def __init__(self, *, cell: Cell, **node: object) -> None:
         """Take the cell, its names as keywords for `-k`, and its markers for `-m`."""
