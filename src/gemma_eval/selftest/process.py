@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from gemma_eval.errors import BackendError
 from gemma_eval.selftest.ledger import Truth
 
-_PATIENCE_S = 20.0
+PATIENCE_S = 20.0
 """How long a server may take to end, or to tell what it served, on a machine that is busy."""
 
 
@@ -30,20 +30,25 @@ class RunningServer:
 
     def truth(self) -> Truth:
         """Return what was served since this was last asked."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE_S)) as connection:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
             connection.request("GET", "/served")
             return Truth.read(connection.getresponse().read().decode())
 
 
 @contextmanager
-def running() -> Iterator[RunningServer]:
-    """Start a server and end it with the block. Raises BackendError when it does not start."""
-    command = [sys.executable, "-m", "gemma_eval.selftest.server"]
+def running(
+    *, program: Sequence[str] = ("-m", "gemma_eval.selftest.server"), patience_s: float = PATIENCE_S
+) -> Iterator[RunningServer]:
+    """Start a server and end it with the block. Raises BackendError when it does not start.
+
+    `program` are the arguments of Python; one that does not end by itself in `patience_s` is killed.
+    """
+    command = [sys.executable, *program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         try:
             yield RunningServer(port=_port(process), process_id=process.pid)
         finally:
-            _end(process)
+            _end(process, patience_s)
 
 
 def _port(process: subprocess.Popen[str]) -> int:
@@ -53,10 +58,10 @@ def _port(process: subprocess.Popen[str]) -> int:
     return int(line)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], patience_s: float) -> None:
     if process.stdin:
         process.stdin.close()
     try:
-        process.wait(timeout=_PATIENCE_S)
+        process.wait(timeout=patience_s)
     except subprocess.TimeoutExpired:
         process.kill()
