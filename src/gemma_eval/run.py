@@ -58,8 +58,13 @@ _FAILS_A_TRIAL = (BackendError, TemplateError, PluginError, UsageError)
 """What may go wrong with one trial; a profile that asks a model for a token it does not have is among it."""
 
 
-def load_suite(path: Path, registry: Registry) -> tuple[Suite, tuple[Cell, ...]]:
-    """Read a suite with the shipped profiles, models, templates and those beside it. Raises UsageError."""
+def load_suite(
+    path: Path, registry: Registry, *, models: Sequence[str] = ()
+) -> tuple[Suite, tuple[Cell, ...]]:
+    """Read a suite with the shipped profiles, models, templates and those beside it. Raises UsageError.
+
+    Those of `models` that a file of models knows run every case, also where the suite does not name them.
+    """
     catalog = load_catalog((suites_directory(), path.parent))
     names = Names(
         models=tuple(catalog.models),
@@ -68,7 +73,13 @@ def load_suite(path: Path, registry: Registry) -> tuple[Suite, tuple[Cell, ...]]
         retrievers=tuple(registry.retrievers),
     )
     suite = load_cases(path, names=names, check_problem=lambda check: _problem(check, registry))
-    cells = expand(suite, models=catalog.models, profiles=catalog.profiles, templates=catalog.templates)
+    cells = expand(
+        suite,
+        models=catalog.models,
+        profiles=catalog.profiles,
+        templates=catalog.templates,
+        also=[name for name in models if name in catalog.models],
+    )
     _refuse_unknown_transforms({cell.profile.name: cell.profile.order for cell in cells}, registry)
     _refuse_malformed_templates({cell.template.name: cell.template for cell in cells}.values())
     return suite, cells

@@ -12,6 +12,7 @@ from gemma_eval.backends import scripted
 from gemma_eval.backends.scripted import Scripted
 from gemma_eval.config import models
 from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
+from gemma_eval.measure.latency import measure
 from gemma_eval.protocols import ChoosyBackendFactory
 from gemma_eval.records import Message, ModelSpec, Option, Prompt, RopeScaling, SamplingProfile
 
@@ -52,11 +53,15 @@ def test_it_refuses_what_replies_do_not_have_and_takes_any_profile() -> None:
 
 def test_the_model_in_its_manual_is_one(tmp_path: Path) -> None:
     """What a person copies from there can be loaded."""
-    example = [line for line in str(scripted.__doc__).splitlines() if line.startswith("    ")]
+    lines = [line.strip() for line in str(scripted.__doc__).splitlines() if line.startswith("    ")]
+    table, stream = lines[:-1], lines[-1]
     path = tmp_path / "models.toml"
-    path.write_text("\n".join(["version = 1", *(line.strip() for line in example)]))
+    path.write_text("\n".join(["version = 1", *table]))
     spec = models.load(path)["echo"]
     assert scripted.load(spec, clock=lambda: 0, transforms={}).replies == ("Oslo", "Rome")
+    path.write_text("\n".join(["version = 1", *table[:-1], stream]))
+    found = scripted.load(models.load(path)["echo"], clock=lambda: 0, transforms={})
+    assert "".join(delta.text for delta in found.stream) == "It is Oslo"
 
 
 def test_the_seed_chooses_among_replies() -> None:
@@ -127,3 +132,40 @@ def test_a_wrong_option_is_refused(
     with pytest.raises(error, match=complaint) as caught:
         scripted.load(spec, clock=lambda: 0, transforms={})
     assert "echo" in str(caught.value)
+
+
+STREAM = ("5 0", "245 1 It", "285 1  is", "325 3  in the", "445 1 \n", "465 2 north")
+
+
+def test_a_stream_is_replayed_as_it_was_given() -> None:
+    """Pieces, tokens and stamps to the nanosecond, on the clock that was given."""
+    answer = load(stream=STREAM).generate(PROMPT, profile=PROFILE, seed=0)
+    sent = answer.requested_ns
+    assert answer.text == "It is in the\nnorth"
+    assert [delta.at_ns - sent for delta in answer.deltas] == [
+        at * 1_000_000 for at in (5, 245, 285, 325, 445, 465)
+    ]
+    assert [delta.n_tokens for delta in answer.deltas] == [0, 1, 1, 3, 1, 2]
+    assert (answer.output_tokens, answer.ended_ns - sent) == (8, 465_000_000)
+    measured = measure(answer)
+    assert (measured.ttft_s, measured.tpot_s) == (0.245, 0.220 / 7)
+
+
+def test_tokens_of_a_stream_may_be_unknown() -> None:
+    """Then nobody has counted the answer."""
+    answer = load(stream=("1 ? Os", "2 1 lo")).generate(PROMPT, profile=PROFILE, seed=0)
+    assert [delta.n_tokens for delta in answer.deltas] == [None, 1]
+    assert answer.output_tokens is None
+
+
+@pytest.mark.parametrize("piece", ["", "soon 1 x", "5", "5 x", "-5 1 x"])
+def test_a_malformed_piece_of_a_stream_is_refused(piece: str) -> None:
+    """The message shows the form."""
+    with pytest.raises(BackendError, match='should be milliseconds, tokens and text, as "245 1 It"'):
+        load(stream=(piece,))
+
+
+def test_a_stream_whose_times_go_back_is_refused() -> None:
+    """No clock does that."""
+    with pytest.raises(BackendError, match="go back"):
+        load(stream=("5 1 a", "4 1 b"))

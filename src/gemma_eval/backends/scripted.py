@@ -7,8 +7,13 @@
 
 `reply` is the one answer, `replies` are several, of which trial seed modulo their number chooses one, so
 that a trial always gets the same. A token is a word with the space before it. Deltas are stamped `ttft_ms`
-after the request and `tpot_ms` apart *on paper*: nothing waits, the clock is read once. `pause_ms` really
-waits before the answer, for tests that interrupt a run. `fail` makes every generation raise BackendError
+after the request and `tpot_ms` apart *on paper*: nothing waits, the clock is read once. `stream` gives the one
+answer piece by piece instead, each as `"milliseconds tokens text"`:
+
+    options = { stream = ["5 0", "245 1 It", "285 2  is Oslo"] }
+
+It is replayed as it stands, whatever `max_tokens` and `stop` say; `0` tokens and no text are a piece that bears
+none, and `?` tokens are tokens that nobody counted. `pause_ms` really waits before the answer, for tests that interrupt a run. `fail` makes every generation raise BackendError
 with that message.
 `context_tokens` of the model is respected. Sampling parameters but `max_tokens` and `stop` mean nothing here:
 a profile may have them, so that suites of any profile can be tried out. Rope scaling is refused, and so is
@@ -20,19 +25,24 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from gemma_eval import __version__
 from gemma_eval.backends.answer import Answer
+from gemma_eval.backends.capabilities import EVERY_SAMPLING
 from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
 from gemma_eval.protocols import Clock, TransformFactory
-from gemma_eval.records import EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
+from gemma_eval.records import Delta, EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
 
-OPTIONS = ("reply", "replies", "ttft_ms", "tpot_ms", "pause_ms", "fail")
+CAPABILITIES = frozenset((*EVERY_SAMPLING, "cached_tokens"))
+OPTIONS = ("reply", "replies", "stream", "ttft_ms", "tpot_ms", "pause_ms", "fail")
 
 
 class Load:
     """Builds the backend from the options of a model; `location` and `transforms` are not used."""
+
+    capabilities = CAPABILITIES
 
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Refuse to stretch positions, which replies do not have; how they are sampled means nothing here."""
@@ -50,6 +60,7 @@ class Load:
         fail = spec.options.get("fail")
         return Scripted(
             replies=_replies(spec),
+            stream=_stream(spec),
             ttft_ns=_nanoseconds(spec, "ttft_ms"),
             tpot_ns=_nanoseconds(spec, "tpot_ms"),
             pause_ns=_nanoseconds(spec, "pause_ms"),
@@ -64,9 +75,10 @@ load = Load()
 
 @dataclass(frozen=True, kw_only=True)
 class Scripted:
-    """The replies and how long they pretend to take, in nanoseconds."""
+    """The replies and how long they pretend to take, in nanoseconds; or a `stream`, stamped from the request."""
 
     replies: tuple[str, ...]
+    stream: tuple[Delta, ...]
     ttft_ns: int
     tpot_ns: int
     pause_ns: int
@@ -102,6 +114,8 @@ class Scripted:
         prompt_tokens = self._prompt_tokens(prompt, profile)
         if self.pause_ns:
             time.sleep(self.pause_ns / 1e9)
+        if self.stream:
+            return _replayed(self.stream, requested_ns=requested_ns, prompt_tokens=prompt_tokens)
         words = _words(self.replies[seed % len(self.replies)])
         answer = Answer(profile.stop)
         for index, word in enumerate(words[: profile.max_tokens]):
@@ -135,6 +149,23 @@ class Scripted:
         return count
 
 
+def _replayed(stream: tuple[Delta, ...], *, requested_ns: int, prompt_tokens: int) -> Generation:
+    """Return an answer of these deltas, whose stamps count from the request."""
+    counts = [delta.n_tokens for delta in stream]
+    known = [count for count in counts if count is not None]
+    return Generation(
+        text="".join(delta.text for delta in stream),
+        deltas=tuple(replace(delta, at_ns=requested_ns + delta.at_ns) for delta in stream),
+        prompt_tokens=prompt_tokens,
+        cached_tokens=0,
+        output_tokens=sum(known) if len(known) == len(counts) else None,
+        count_source="engine",
+        finish_reason="stop",
+        requested_ns=requested_ns,
+        ended_ns=requested_ns + stream[-1].at_ns,
+    )
+
+
 def _words(text: str) -> list[str]:
     """Divide `text` into words, each with the space before it; the pieces joined are `text`."""
     return re.findall(r"\s*\S+|\s+$", text)
@@ -146,6 +177,25 @@ def _replies(spec: ModelSpec) -> tuple[str, ...]:
     if not replies:
         raise BackendError(f"model {spec.name}: replies is empty; give at least one")
     return tuple(str(reply) for reply in replies)
+
+
+def _stream(spec: ModelSpec) -> tuple[Delta, ...]:
+    given = spec.options.get("stream", ())
+    pieces = given if isinstance(given, tuple) else (given,)
+    stream = tuple(_delta(spec, str(piece)) for piece in pieces)
+    if any(later.at_ns < earlier.at_ns for earlier, later in pairwise(stream)):
+        raise BackendError(f"model {spec.name}: the times of stream go back; give them in order")
+    return stream
+
+
+def _delta(spec: ModelSpec, piece: str) -> Delta:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) (\d+|\?)(?: (.*))?", piece, flags=re.DOTALL)
+    if found is None:
+        what = f'"{piece}"; it should be milliseconds, tokens and text, as "245 1 It"'
+        raise BackendError(f"model {spec.name}: stream has {what}")
+    at_ms, tokens, text = found.groups()
+    n_tokens = None if tokens == "?" else int(tokens)
+    return Delta(text=text or "", n_tokens=n_tokens, at_ns=round(float(at_ms) * 1e6))
 
 
 def _nanoseconds(spec: ModelSpec, option: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -16,8 +16,12 @@ def expand(
     models: Mapping[str, ModelSpec],
     profiles: Mapping[str, SamplingProfile],
     templates: Mapping[str, Template],
+    also: Sequence[str] = (),
 ) -> tuple[Cell, ...]:
-    """Return a cell for each case with each model, profile and template it names, in that order."""
+    """Return a cell for each case with each model, profile and template it names, in that order.
+
+    The models in `also` run every case, whichever it names.
+    """
     return tuple(
         Cell(
             suite=suite.name,
@@ -29,7 +33,9 @@ def expand(
             seed=suite.seed,
         )
         for case in suite.cases
-        for model, profile, template in product(case.models, case.profiles, case.templates)
+        for model, profile, template in product(
+            dict.fromkeys((*case.models, *also)), case.profiles, case.templates
+        )
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
 from gemma_eval.executors.trials import run_trials, warm_up
-from gemma_eval.protocols import Backend
+from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
 from gemma_eval.run import Stages
 
@@ -17,7 +18,8 @@ from gemma_eval.run import Stages
 class CellResult:
     """The outcomes of a cell in the order of its repeats; those that are not `fresh` were recorded before.
 
-    `engine` is `None` when nothing was generated now.
+    `engine` is `None` when nothing was generated now. Its `cold_ttft_s` is that of the first generation here,
+    and means what it says in the first result of an engine, which is the one that is recorded.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -30,9 +32,12 @@ class Engines:
     """The engine in use: loaded when a cell needs it, closed when another model is asked for.
 
     A model that could not be loaded is not tried again; every later cell gets the same error.
+    `load_s` is what loading the engine in use took, in seconds.
     """
 
     load: Callable[[ModelSpec], Backend]
+    clock: Clock = time.perf_counter_ns
+    load_s: float | None = field(default=None, init=False)
     _loaded: tuple[ModelSpec, Backend] | None = field(default=None, init=False)
     _failed: list[tuple[ModelSpec, BackendError]] = field(default_factory=list, init=False)
 
@@ -44,7 +49,9 @@ class Engines:
             if failed == spec:
                 raise error
         self.close()
+        began_ns = self.clock()
         backend = self._load(spec)
+        self.load_s = (self.clock() - began_ns) / 1e9
         self._loaded = (spec, backend)
         return backend
 
@@ -86,11 +93,18 @@ def run_cell(
         fresh, engine = _not_loaded(missing.values(), error), None
     else:
         stage = join(backend)
-        warm_up(cell, stage)
-        fresh, engine = run_trials(tuple(missing.values()), stage), backend.info()
+        first = warm_up(cell, stage)
+        fresh = run_trials(tuple(missing.values()), stage)
+        cold_ttft_s = _ttft_s(first or fresh[0])
+        engine = replace(backend.info(), load_s=engines.load_s, cold_ttft_s=cold_ttft_s)
     made = dict(zip(missing, fresh, strict=True))
     outcomes = tuple(made[key] if key in made else recorded[key] for key in planned)
     return CellResult(outcomes=outcomes, fresh=fresh, engine=engine)
+
+
+def _ttft_s(outcome: Outcome) -> float | None:
+    """Return the time to first token of an outcome: that of a cold engine, where it is the first of all."""
+    return None if outcome.measurement is None else outcome.measurement.ttft_s
 
 
 def _not_loaded(missing: Iterable[Trial], error: GemmaEvalError) -> tuple[Outcome, ...]:

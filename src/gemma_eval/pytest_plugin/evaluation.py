@@ -75,7 +75,7 @@ class Evaluation:
     def suite(self, path: Path) -> LoadedSuite:
         """Return a suite, read once. Raises UsageError, PluginError."""
         if path not in self.suites:
-            suite, cells = load_suite(path, self.registry)
+            suite, cells = load_suite(path, self.registry, models=self.settings.models)
             refuse_unknown_backends(cells, self.registry)
             kept = narrow(cells, self.settings)
             reasons = refused(kept, self.registry)
