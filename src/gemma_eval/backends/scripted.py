@@ -7,14 +7,17 @@
 
 `reply` is the one answer, `replies` are several, of which trial seed modulo their number chooses one, so
 that a trial always gets the same. A token is a word with the space before it. Deltas are stamped `ttft_ms`
-after the request and `tpot_ms` apart *on paper*: nothing waits, the clock is read once. `stream` gives the one
-answer piece by piece instead, each as `"milliseconds tokens text"`:
+after the request and `tpot_ms` apart *on paper*: nothing waits, the clock is read once.
+
+`stream` gives the one answer piece by piece instead, each as `"milliseconds tokens text"`:
 
     options = { stream = ["5 0", "245 1 It", "285 2  is Oslo"] }
 
-It is replayed as it stands, whatever `max_tokens` and `stop` say; `0` tokens and no text are a piece that bears
-none, and `?` tokens are tokens that nobody counted. `pause_ms` really waits before the answer, for tests that interrupt a run. `fail` makes every generation raise BackendError
-with that message.
+It is replayed as it stands, whatever `max_tokens` and `stop` say; `0` tokens and no text are a piece that
+bears none, and `?` tokens are tokens that nobody counted.
+
+`pause_ms` really waits before the answer, for tests that interrupt a run. `fail` makes every generation
+raise BackendError with that message.
 `context_tokens` of the model is respected. Sampling parameters but `max_tokens` and `stop` mean nothing here:
 a profile may have them, so that suites of any profile can be tried out. Rope scaling is refused, and so is
 reading a continuation, which has no probability here.
@@ -75,7 +78,7 @@ load = Load()
 
 @dataclass(frozen=True, kw_only=True)
 class Scripted:
-    """The replies and how long they pretend to take, in nanoseconds; or a `stream`, stamped from the request."""
+    """The replies and how long they pretend to take in nanoseconds, or a `stream` stamped from the request."""
 
     replies: tuple[str, ...]
     stream: tuple[Delta, ...]
