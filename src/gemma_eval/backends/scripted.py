@@ -78,7 +78,7 @@ load = Load()
 
 @dataclass(frozen=True, kw_only=True)
 class Scripted:
-    """The replies and how long they pretend to take in nanoseconds, or a `stream` stamped from the request."""
+    """The replies and how long they pretend to take in nanoseconds; or a `stream`, from the request on."""
 
     replies: tuple[str, ...]
     stream: tuple[Delta, ...]
