@@ -105,7 +105,7 @@ def test_a_server_sees_exactly_as_many_in_flight_as_a_closed_loop_promises(concu
 
 def test_a_gate_catches_one_thread_more_or_less() -> None:
     """The planted errors: five threads where four were promised, and three."""
-    gate = Gate(4)
+    gate = Gate(5)
     drive(Load(concurrency=5), n=20, seed=1, send=gate.serve)
     assert gate.most == 5
     with pytest.raises(BrokenBarrierError):

@@ -1,4 +1,4 @@
-"""The search finds the highest rate that passes, says what it tried, and one bad measurement misleads it not."""
+"""The search finds the highest rate that passes, says what it tried, and outlives one bad measurement."""
 
 from __future__ import annotations
 
