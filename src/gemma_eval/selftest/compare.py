@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -78,10 +78,10 @@ def stream_error(generation: Generation, served: Served) -> StreamError | None:
     )
 
 
-def errors(measured: Mapping[str, Generation], served: Sequence[Served]) -> Errors:
-    """Compare streams, each known by the text of its request; a stream that only one side knows is lost."""
+def errors(asked: Collection[str], *, measured: Mapping[str, Generation], served: Sequence[Served]) -> Errors:
+    """Compare streams, each known by the text that was asked; what only one side knows is lost."""
     truth = {reply.request: reply for reply in served}
-    both = measured.keys() & truth.keys()
-    compared = [stream_error(measured[request], truth[request]) for request in sorted(both)]
+    both = [text for text in asked if text in measured and text in truth]
+    compared = [stream_error(measured[text], truth[text]) for text in both]
     found = tuple(error for error in compared if error is not None)
-    return Errors(streams=found, lost=len(measured.keys() | truth.keys()) - len(found))
+    return Errors(streams=found, lost=len(truth.keys() | set(asked)) - len(found))

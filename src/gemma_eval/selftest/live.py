@@ -63,7 +63,7 @@ def run(plan: Plan, *, client: Client, server: RunningServer) -> Streams:
     }
     failures = [str(answer) for answer in answers if isinstance(answer, BackendError)]
     return Streams(
-        errors=errors(made, truth.served),
+        errors=errors(asked, measured=made, served=truth.served),
         most_in_flight=truth.most_in_flight,
         cpu_us_per_token=spent_ns / 1e3 / (plan.script.output_tokens * plan.requests),
         failure=failures[0] if failures else None,

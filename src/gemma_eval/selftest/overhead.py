@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import Clock
+from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import (
     Case,
     Cell,
@@ -37,12 +37,14 @@ class Overhead:
     ms_per_request: float
 
 
-def overhead(registry: Registry, *, clock: Clock, rounds: int = 31) -> Overhead:
+def overhead(
+    registry: Registry, *, clock: Clock, rounds: int = 31, engine: Backend | None = None
+) -> Overhead:
     """Measure trials of two lengths in turns; each figure is made of the medians of `rounds` of them.
 
     The first round is left out: it imports, compiles templates and fills caches.
     """
-    stage = stages(registry, NullEngine(clock=clock))
+    stage = stages(registry, engine or NullEngine(clock=clock))
     short, long = trial(SHORT), trial(LONG)
     pairs = [(_spent_ns(short, stage, clock), _spent_ns(long, stage, clock)) for _ in range(rounds + 1)]
     return of_medians(

@@ -1,0 +1,76 @@
+"""What measuring costs is measured, and a stage that got dearer is found."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from gemma_eval import plugins
+from gemma_eval.records import Generation, Prompt, SamplingProfile
+from gemma_eval.run import run_trial, stages
+from gemma_eval.selftest import bars, null_engine
+from gemma_eval.selftest.null_engine import NullEngine
+from gemma_eval.selftest.overhead import LONG, SHORT, of_medians, overhead, trial
+
+GENEROUS = 10
+"""How far beyond its bar a figure may be on a machine of which nothing is known."""
+
+
+def test_two_lengths_give_the_cost_of_a_token_and_of_a_request() -> None:
+    """The oracle: times made of 2 µs for each token and 0.3 ms for each request."""
+
+    def spent_ns(tokens: int) -> float:
+        return 300_000 + 2_000 * tokens
+
+    found = of_medians(short_ns=spent_ns(SHORT), long_ns=spent_ns(LONG))
+    assert found.us_per_token == pytest.approx(2)
+    assert found.ms_per_request == pytest.approx(0.3)
+
+
+def test_the_null_engine_is_measured_like_any_other() -> None:
+    """A trial of it has a prompt, times, a score and as many tokens as were asked for."""
+    ticks = iter(range(0, 10**9, 1000))
+    outcome = run_trial(trial(8), stages(plugins.load(), NullEngine(clock=lambda: next(ticks))))
+    assert outcome.failure is None
+    assert outcome.prompt is not None
+    assert outcome.prompt.text is not None
+    assert outcome.measurement is not None
+    assert outcome.measurement.output_tokens == 8
+    assert outcome.measurement.tpot_s == pytest.approx(1e-6)
+    assert outcome.score == 1.0
+
+
+def test_the_null_engine_loads_as_backends_do() -> None:
+    """By the factory's protocol; it can be closed and says what it is."""
+    backend = null_engine.load(trial(1).cell.model, clock=time.perf_counter_ns, transforms={})
+    assert backend.info().engine == "null"
+    assert backend.count_tokens("any text") == 1
+    backend.close()
+
+
+def test_the_overhead_is_within_a_generous_multiple_of_its_bars() -> None:
+    """The bars themselves are asserted by tests/benchmarks/test_harness_overhead.py."""
+    found = overhead(plugins.load(), clock=time.perf_counter_ns, rounds=9)
+    assert 0 < found.us_per_token < GENEROUS * bars.US_PER_TOKEN
+    assert 0 < found.ms_per_request < GENEROUS * bars.MS_PER_REQUEST
+
+
+class Sluggish(NullEngine):
+    """An engine that thinks for 10 ms, and 0.1 ms about each token."""
+
+    def generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
+        """Answer late."""
+        until = self.clock() + 10_000_000 + 100_000 * profile.max_tokens
+        while self.clock() < until:
+            pass
+        return super().generate(prompt, profile=profile, seed=seed)
+
+
+def test_a_cost_that_was_put_in_is_found() -> None:
+    """The check above can fail: 100 µs for each token and 10 ms for each request are seen as such."""
+    clock = time.perf_counter_ns
+    found = overhead(plugins.load(), clock=clock, rounds=3, engine=Sluggish(clock=clock))
+    assert found.us_per_token > 90
+    assert found.ms_per_request > 9
+    assert not any(bar.kept for bar in bars.of_overhead(found))
