@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -10,12 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gemma_eval.plugins import Registry
+from gemma_eval.report.numbers import number
 
 if TYPE_CHECKING:
     from gemma_eval.selftest.bars import Bar
     from gemma_eval.selftest.check import Section, Selftest
-
-_WIDTH = 48
 
 
 @click.command(short_help="Measure the cost and the error of measuring.")
@@ -25,9 +25,9 @@ _WIDTH = 48
 def selftest(ctx: click.Context, *, as_json: bool, http: bool) -> None:
     """Measure what measuring costs here, and how far its times are off.
 
-    An engine that takes no time shows the cost; a server that stamps what it sends, on a port of this
-    machine, shows the error. It takes some ten seconds. The exit code is 1 if a figure misses its bar. Bars
-    are wider on a machine that is busy with other things.
+    An engine that takes no time shows the cost. A server that stamps what it sends, on a port of this
+    machine, shows the error: the client's time minus the server's. It takes some ten seconds. A figure that
+    misses its bar makes the exit code 1. The bars are wider on a machine that is busy with other things.
     """
     from gemma_eval.measure.clock import clock  # here, so that --help loads no NumPy
     from gemma_eval.selftest.arm import machine
@@ -36,51 +36,60 @@ def selftest(ctx: click.Context, *, as_json: bool, http: bool) -> None:
     registry: Registry = ctx.obj
     client = http_client(registry, clock=clock) if http else None
     result = check(registry, machine=machine(clock), client=client, say=_say)
-    click.echo(_json(result) if as_json else "\n".join(_screen(result)))
+    _say("")
+    click.echo(_json(result) if as_json else "\n".join(screen(result)))
     ctx.exit(1 if result.missed else 0)
 
 
-def _say(what: str) -> None:
-    click.echo(f"measuring {what} ...", err=True)
-
-
-def _screen(result: Selftest) -> Iterator[str]:
+def screen(result: Selftest) -> Iterator[str]:
     """Yield the lines of the screen, in 80 columns."""
     for section in result.sections:
-        yield ""
         yield click.style(section.title, bold=True)
         yield f"  {_arm(section)}"
         yield from map(_line, section.bars)
         if section.failure:
-            yield f"  the first stream that failed: {section.failure}"
-    yield ""
+            yield f"  a stream failed: {section.failure}"
+        yield ""
     yield _ending(result)
+
+
+def _say(what: str) -> None:
+    """Show what is measured now: in one line that the next overwrites, or in lines that stay in a log."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{what}", err=True, nl=False)
+    elif what:
+        click.echo(f"measuring: {what}", err=True)
 
 
 def _arm(section: Section) -> str:
     busyness = section.busyness
-    pressure = "unknown" if busyness.pressure is None else f"{busyness.pressure:.1%}"
-    arm = f"{busyness.arm} machine"
-    return f"{arm}: CPU pressure before {pressure}, others' share of processors {busyness.others:.1%}"
+    pressure = "" if busyness.pressure is None else f"CPU pressure {busyness.pressure:.1%} before, "
+    return f"{busyness.arm} machine: {pressure}{busyness.others:.1%} of its processors with others"
 
 
 def _line(bar: Bar) -> str:
-    words = {True: click.style("pass", fg="green"), False: click.style("FAIL", fg="red"), None: "not asked"}
-    asked = (
-        "" if bar.most is None else f"{'=' if bar.most == bar.least else '<='} {_figure(bar.most, bar.unit)}"
-    )
-    return f"  {bar.what:<{_WIDTH - 12}}{_figure(bar.measured, bar.unit):>12}  {asked:<14}{words[bar.kept]}"
+    asked = ""
+    if bar.most is not None:
+        asked = f"{'=' if bar.most == bar.least else '<='} {_figure(bar.most, bar.unit)}"
+    return f"  {bar.what:<36}{_figure(bar.measured, bar.unit):>13}  {asked:<14}{_verdict(bar)}"
+
+
+def _verdict(bar: Bar) -> str:
+    if bar.kept is None:
+        return "not asked"
+    return click.style("pass", fg="green") if bar.kept else click.style("FAIL", fg="red")
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:.3g} {unit}".strip()
+    return f"{number(value)} {unit}" if unit else str(round(value))
 
 
 def _ending(result: Selftest) -> str:
     asked = sum(bar.kept is not None for section in result.sections for bar in section.bars)
-    if not result.missed:
+    missed = len(result.missed)
+    if not missed:
         return click.style(f"all {asked} bars are kept", fg="green")
-    return click.style(f"{len(result.missed)} of {asked} bars are missed", fg="red")
+    return click.style(f"{missed} of {asked} bars {'is' if missed == 1 else 'are'} missed", fg="red")
 
 
 def _json(result: Selftest) -> str:

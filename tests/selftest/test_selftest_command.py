@@ -1,0 +1,102 @@
+"""`gemma-eval selftest`, as a person would use it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import click
+from click.testing import CliRunner
+
+from gemma_eval import plugins
+from gemma_eval.cli.selftest import screen, selftest
+from gemma_eval.records import Harness
+from gemma_eval.selftest.arm import Busyness
+from gemma_eval.selftest.bars import Bar, exactly
+from gemma_eval.selftest.check import Section, Selftest
+
+QUIET = Busyness(pressure=0.012, others=0.0)
+
+
+def a_result(*bars: Bar, busyness: Busyness = QUIET, failure: str | None = None) -> Selftest:
+    """Return a result of one section."""
+    section = Section(title="one stream over HTTP", busyness=busyness, bars=bars, failure=failure)
+    return Selftest(sections=(section,), harness=Harness(us_per_token=2.0, ms_per_request=0.3))
+
+
+KEPT = Bar(what="TTFT: median error", measured=0.0642, most=1, unit="ms")
+MISSED = Bar(what="TPOT: largest error of a stream", measured=0.0789, most=0.05, unit="ms")
+UNASKED = Bar(what="TTFT: p99 error", measured=12.5, most=None, unit="ms")
+
+
+def shown(result: Selftest) -> list[str]:
+    """Return the screen without its colours."""
+    return [click.unstyle(line) for line in screen(result)]
+
+
+def test_the_screen_says_what_was_measured_the_bar_and_how_it_went() -> None:
+    """In words, so that it can be read without colours."""
+    assert shown(a_result(KEPT, exactly("requests in flight at once", 16, 16), UNASKED)) == [
+        "one stream over HTTP",
+        "  quiet machine: CPU pressure 1.2% before, 0.0% of its processors with others",
+        "  TTFT: median error                      0.0642 ms  <= 1.00 ms    pass",
+        "  requests in flight at once                     16  = 16          pass",
+        "  TTFT: p99 error                           12.5 ms                not asked",
+        "",
+        "all 2 bars are kept",
+    ]
+
+
+def test_a_missed_bar_is_said_in_its_line_and_at_the_end() -> None:
+    """One bar is, two bars are."""
+    lines = shown(a_result(KEPT, MISSED))
+    assert lines[3].endswith("<= 0.0500 ms  FAIL")
+    assert lines[-1] == "1 of 2 bars is missed"
+    assert shown(a_result(MISSED, MISSED))[-1] == "2 of 2 bars are missed"
+
+
+def test_a_busy_machine_and_a_failure_are_named() -> None:
+    """With what is known of them: not every system tells its pressure."""
+    lines = shown(a_result(KEPT, busyness=Busyness(pressure=None, others=0.5), failure="no answer"))
+    assert lines[1] == "  busy machine: 50.0% of its processors with others"
+    assert lines[3] == "  a stream failed: no answer"
+
+
+def test_the_screen_fits_eighty_columns() -> None:
+    """Whatever the figures."""
+    result = a_result(replace(MISSED, measured=1234567.0, what="processor time for each token of a stream"))
+    assert max(map(len, shown(result))) <= 80
+
+
+def invoke(*arguments: str) -> tuple[int, str, str]:
+    """Run the command and return its exit code, what it printed and what it said meanwhile."""
+    done = CliRunner().invoke(selftest, arguments, obj=plugins.load(), catch_exceptions=False)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_the_command_prints_figures_and_says_what_it_does() -> None:
+    """Colours are for terminals; the exit code is 1 exactly if a bar is missed."""
+    code, printed, said = invoke("--no-http")
+    assert re.search(r"for each token +\d[\d.]* µs  <= 5.00 µs", printed)
+    assert re.search(r"for each request +\d[\d.]* ms  <= 0.500 ms", printed)
+    assert "\x1b" not in printed
+    assert said == "measuring: an engine in this process\n"
+    assert code == ("missed" in printed)
+
+
+def test_the_figures_can_be_had_as_json() -> None:
+    """With nothing else on standard output, and each bar with whether it is kept."""
+    code, printed, _ = invoke("--no-http", "--json")
+    found = json.loads(printed)
+    [section] = found["sections"]
+    assert section["arm"] in ("quiet", "busy")
+    assert found["harness"]["us_per_token"] == section["bars"][0]["measured"]
+    assert code == (not all(bar["kept"] for bar in section["bars"]))
+
+
+def test_the_help_says_what_the_exit_code_means() -> None:
+    """And what is measured."""
+    code, printed, _ = invoke("--help")
+    assert code == 0
+    assert "makes the exit code 1" in " ".join(printed.split())
