@@ -36,8 +36,10 @@ class Events:
     @property
     def gap(self) -> str:
         """The reason why there is no token-bearing delta."""
-        answered = self.generation.output_tokens or self.generation.text
-        return "not_streamed" if answered else "no_tokens"
+        g = self.generation
+        came_whole = not g.streamed or (bool(g.text) and not g.deltas)
+        answered = g.output_tokens or g.text or g.reasoning or g.tool_calls
+        return "not_streamed" if came_whole and answered else "no_tokens"
 
     @property
     def t_first_chunk(self) -> int | str:
@@ -65,37 +67,41 @@ class Events:
 
     @cached_property
     def n_seen(self) -> int | str:
-        """The engine's count of output tokens, but for one that ended the turn and has no delta."""
+        """The tokens that had come by `t_last_token`: what the deltas tell, or else the engine's count.
+
+        An engine may count tokens that have no delta: the one that ends a turn, those of a stop text. Where
+        some deltas do not tell their counts, one token more than there can be deltas for ended the turn.
+        """
         n_out = self.generation.output_tokens
         if n_out is None:
             return "no_usage"
-        given = [delta.n_tokens for delta in self.bearing]
-        known = [count for count in given if count is not None]
-        whole = len(known) == len(given)
-        unseen = n_out - (sum(known) if whole else len(given))
-        if whole and unseen < 0 and self.bearing:
+        if not self.bearing:
+            return n_out
+        told = [delta.n_tokens for delta in self.bearing]
+        if n_out < max(1, sum(count or 0 for count in told)):
             return "count_mismatch"
-        return n_out - 1 if unseen == 1 and self.generation.finish_reason == "stop" else n_out
+        least = sum(1 if count is None else count for count in told)
+        ended_the_turn = n_out == least + 1 and self.generation.finish_reason in _BY_THE_MODEL
+        return least if None not in told or ended_the_turn else n_out
 
     @cached_property
     def counts(self) -> tuple[int, ...] | str:
-        """The tokens of each token-bearing delta: as many deltas as tokens are one token each."""
+        """The tokens of each token-bearing delta; those that do not tell have one each, if that adds up."""
         if isinstance(self.n_seen, str):
             return self.n_seen
-        given = [delta.n_tokens for delta in self.bearing]
-        known = tuple(count for count in given if count is not None)
-        if len(known) == len(given):
-            return known
-        return (1,) * len(given) if not known and self.n_seen == len(given) else "no_delta_tokens"
+        counts = tuple(1 if delta.n_tokens is None else delta.n_tokens for delta in self.bearing)
+        return counts if sum(counts) == self.n_seen else "no_delta_tokens"
 
     @property
     def n_after_first(self) -> int | str:
         """The tokens that came after the first token-bearing delta."""
         if len(self.bearing) < 2:
             return "single_delta" if self.bearing else self.gap
+        if isinstance(self.n_seen, str):
+            return self.n_seen
         first = self.bearing[0].n_tokens if isinstance(self.counts, str) else self.counts[0]
-        if isinstance(self.n_seen, str) or first is None:
-            return str(self.counts)
+        if first is None:
+            return "no_delta_tokens"
         return self.n_seen - first if self.n_seen > first else "count_mismatch"
 
     @property
@@ -105,18 +111,20 @@ class Events:
 
 
 def fault(generation: Generation, *, made: Making, phase: Phase) -> str | None:
-    """Return the reason why no time of this generation counts, `None` when times count."""
-    if generation.finish_reason in ("error", "timeout"):
-        return "failed" if generation.finish_reason == "error" else "timeout"
-    if generation.attempts:
-        return "retried"
-    if phase != "measured":
-        return phase
-    if made == "read":
-        return "not_generated"
-    if generation.batch_size > 1:
-        return "batched"
-    return None if _in_order(generation) else "clock_went_back"
+    """Return the first reason why times of this generation do not count, `None` when all do.
+
+    After *timeout*, the last of them, what had come before the limit counts all the same.
+    """
+    reasons = {
+        "failed": generation.finish_reason == "error",
+        "retried": bool(generation.attempts),
+        phase: phase != "measured",
+        "not_generated": made == "read",
+        "batched": generation.batch_size > 1,
+        "clock_went_back": not _in_order(generation),
+        "timeout": generation.finish_reason == "timeout",
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def icl_s(generation: Generation) -> tuple[float, ...]:
@@ -132,12 +140,15 @@ def itl_s(generation: Generation) -> tuple[float, ...] | None:
     events = Events(generation)
     if isinstance(events.counts, str):
         return None
-    after = zip(events.gaps_ns, events.counts[1:], strict=True)
+    after = zip(events.gaps_ns, events.counts[1:], strict=True) if events.gaps_ns else ()
     return tuple(gap / (count * NS) for gap, count in after for _ in range(count))
 
 
 NS = 1_000_000_000
 """Nanoseconds of a second."""
+
+_BY_THE_MODEL = ("stop", "tool_calls")
+"""How an answer ends that ends with a token of its own, which is no text."""
 
 
 def _bears_tokens(delta: Delta) -> bool:

@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gemma_eval.records import Generation, Group, Outcome, Summary
 from gemma_eval.stats.intervals import NONE, Interval, of_median, of_scores
-from gemma_eval.stats.percentiles import mean, median_absolute_deviation, percentile, standard_deviation
+from gemma_eval.stats.percentiles import (
+    Percent,
+    mean,
+    median_absolute_deviation,
+    percentile,
+    standard_deviation,
+)
 
 COSTS = (
     *("ttft_s", "ttft_sched_s", "ttfo_s", "tpot_s", "ntpot_s", "output_tokens_per_s", "prompt_tokens_per_s"),
@@ -21,8 +27,8 @@ METRICS = ("score", *COSTS)
 Gaps = Callable[[Generation], Sequence[float] | None]
 """The times between the pieces of one answer in seconds, `None` where they cannot be told."""
 
-_LONGER = ("ttft_s", "ttft_sched_s", "e2e_s", "e2e_sched_s")
-"""What a generation that was ended at a time limit would have more of."""
+_LONGER = ("ttft_s", "ttft_sched_s", "ttfo_s", "e2e_s", "e2e_sched_s")
+"""What a generation that was ended at a time limit before it had got so far would have more of."""
 
 
 def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = None) -> tuple[Summary, ...]:
@@ -31,8 +37,10 @@ def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = 
     The datum of `score` is the case: the mean over its trials. A case with a check and a trial that failed
     or could not be judged is *missing*, not 0 and not the mean of what is left; a case without checks is
     neither. The datum of a cost is the generation; when a group has benchmark trials only those count, and
-    those under a load only when there are no others. `gaps` are further metrics, of which every gap of every
-    timed answer is a datum. A group without any datum of a metric has a summary with `n` 0.
+    those under a load only when there are no others; requests that a load begins or ends with never do.
+    `gaps` are further metrics, of which every gap of every timed answer is a datum; a second summary of each
+    (`icl_p99_s` of `icl_s`) has the 99th percentile within each answer as its data. A group without any datum
+    of a metric has a summary with `n` 0.
     """
     groups: dict[Group, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
@@ -48,9 +56,10 @@ def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = 
 
 def timed(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     """Return those of one group whose times count: benchmarks before others, one by one before loads."""
-    benchmarks = [outcome for outcome in outcomes if outcome.trial.cell.case.kind == "benchmark"]
+    measured = [outcome for outcome in outcomes if outcome.phase == "measured"]
+    benchmarks = [outcome for outcome in measured if outcome.trial.cell.case.kind == "benchmark"]
     alone = [outcome for outcome in benchmarks if outcome.trial.cell.case.load is None]
-    return tuple(alone or benchmarks or outcomes)
+    return tuple(alone or benchmarks or measured)
 
 
 def _of_group(group: Group, outcomes: Sequence[Outcome]) -> Iterator[Summary]:
@@ -68,9 +77,11 @@ def _of_gaps(group: Group, outcomes: Sequence[Outcome], gaps: Mapping[str, Gaps]
         if outcome.generation is not None and _cost(outcome, "e2e_s") is not None
     ]
     for metric, gaps_of in gaps.items():
-        found = [gaps_of(generation) for generation in whole]
-        pooled = [gap for each in found if each is not None for gap in each]
-        yield summary_of(group, metric, [*pooled, *(None for each in found if each is None)])
+        found = [gaps_of(generation) or () for generation in whole]
+        pooled = [gap for each in found for gap in each]
+        yield summary_of(group, metric, [*pooled, *(None for each in found if not each)])
+        within = [percentile(each, 99) for each in found]
+        yield summary_of(group, f"{metric.removesuffix('_s')}_p99_s", within)
 
 
 def case_scores(outcomes: Sequence[Outcome]) -> tuple[float | None, ...]:
@@ -89,7 +100,7 @@ def _mean_of_all(scores: Sequence[float | None]) -> float | None:
 
 
 def _cost(outcome: Outcome, metric: str) -> float | None:
-    if outcome.measurement is None or outcome.failure is not None:
+    if outcome.measurement is None or (outcome.failure is not None and metric not in _LONGER):
         return None
     value: float | None = getattr(outcome.measurement, metric)
     return value
@@ -97,15 +108,16 @@ def _cost(outcome: Outcome, metric: str) -> float | None:
 
 def _censored(outcomes: Sequence[Outcome], metric: str) -> tuple[float, ...]:
     """Return the limits in seconds at which generations were ended that had not got as far as `metric`."""
-    if metric not in _LONGER:
-        return ()
-    ended = [
-        outcome.generation
-        for outcome in outcomes
-        if outcome.generation is not None and outcome.generation.finish_reason == "timeout"
-    ]
-    waiting = [each for each in ended if metric.startswith("e2e") or not any(d.text for d in each.deltas)]
-    return tuple((each.ended_ns - each.requested_ns) / 1e9 for each in waiting)
+    limits = (_limit(outcome, metric) for outcome in outcomes if metric in _LONGER)
+    return tuple(limit for limit in limits if limit is not None)
+
+
+def _limit(outcome: Outcome, metric: str) -> float | None:
+    made, measured = outcome.generation, outcome.measurement
+    if made is None or measured is None or measured.missing.get(metric) != "timeout":
+        return None
+    since_ns = made.scheduled_ns if metric.endswith("_sched_s") else made.requested_ns
+    return None if since_ns is None else (made.ended_ns - since_ns) / 1e9
 
 
 def summary_of(
@@ -114,11 +126,12 @@ def summary_of(
     """Summarise the data of one metric, `None` for those that are missing.
 
     `censored` are the limits of further data that are larger than theirs; these are counted among `data` as
-    missing, and a mean that they are part of is not known.
+    missing. What they would be part of is not known: the mean, and percentiles beyond the lowest limit.
     """
     values = [float(value) for value in data if value is not None]
     interval = NONE if censored else _INTERVALS.get(metric, of_median)(values)
-    p50, p90, p95, p99 = (percentile(values, at, censored=len(censored)) for at in (50, 90, 95, 99))
+    limit = min(censored, default=None)
+    p50, p90, p95, p99 = (_within(limit, values, at, len(censored)) for at in (50, 90, 95, 99))
     return Summary(
         group=group,
         metric=metric,
@@ -135,10 +148,16 @@ def summary_of(
         interval=interval.method,
         minimum=min(values, default=None),
         maximum=None if censored else max(values, default=None),
-        mad=median_absolute_deviation(values),
+        mad=None if censored else median_absolute_deviation(values),
         censored=len(censored),
-        limit=min(censored, default=None),
+        limit=limit,
     )
+
+
+def _within(limit: float | None, values: Sequence[float], percent: Percent, n_censored: int) -> float | None:
+    """Return a percentile, `None` beyond the limit: what was ended there may lie below it."""
+    value = percentile(values, percent, censored=n_censored)
+    return None if value is None or (limit is not None and value > limit) else value
 
 
 _INTERVALS: Mapping[str, Callable[[Sequence[float]], Interval]] = {"score": of_scores}

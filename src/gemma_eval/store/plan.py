@@ -51,10 +51,15 @@ def refuse_changed_plan(connection: sqlite3.Connection, run_id: str, trials: Seq
 
 def planned_columns(connection: sqlite3.Connection, run_id: str, trial: Trial) -> tuple[Column, ...]:
     """Return the columns that a planned trial is rebuilt from. Raises StoreError when it is not planned."""
-    row = connection.execute(_SELECT, (run_id, trial.key)).fetchone()
+    row = columns_of(connection, run_id, trial.key)
     if row is None:
         raise StoreError(f"{_label_of(trial)} is not in the plan of run {run_id}")
-    return cast(tuple[Column, ...], row)
+    return row
+
+
+def columns_of(connection: sqlite3.Connection, run_id: str, key: str) -> tuple[Column, ...] | None:
+    """Return the columns that the trial of that key is rebuilt from, `None` when there is none."""
+    return cast(tuple[Column, ...] | None, connection.execute(_SELECT, (run_id, key)).fetchone())
 
 
 def rebuild(case: Column, chosen: Column, numbers: str) -> dict[str, Plain]:

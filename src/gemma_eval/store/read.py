@@ -66,10 +66,18 @@ class Reader:
 
         SQLite's own check finds damage to the structure, the hash of each outcome damage to a value.
         """
+        return tuple(self.outcomes_by_key(run_id).values())
+
+    def outcomes_by_key(self, run_id: str) -> dict[str, Outcome]:
+        """Return the same by the keys of their trials as they were planned.
+
+        A trial that an earlier version has planned may have another key today, since a key is made of all
+        that can be chosen.
+        """
         with store_errors(self._path):
             check(self._connection, "integrity_check")
             rows = self._connection.execute(_OUTCOMES, (run_id,)).fetchall()
-        return tuple(self._outcome(row) for row in rows)
+        return {row[0]: self._outcome(row) for row in rows}
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

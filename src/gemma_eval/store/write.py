@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast
@@ -13,7 +13,7 @@ from gemma_eval.records import EngineInfo, Noise, Outcome, Run, Trial
 from gemma_eval.store import runs
 from gemma_eval.store.connection import leave_one_file, open_to_write, store_errors
 from gemma_eval.store.lease import Lease, acquire
-from gemma_eval.store.plan import planned_columns, refuse_changed_plan, write_plan
+from gemma_eval.store.plan import columns_of, planned_columns, refuse_changed_plan, write_plan
 from gemma_eval.store.rows import Row, Rows, take_apart
 
 
@@ -88,13 +88,16 @@ class Store:
             runs.note_noise(self._connection, run_id, noise)
 
     def replace_measurements(
-        self, run_id: str, outcomes: Sequence[Outcome], *, definitions_version: int
+        self, run_id: str, outcomes: Mapping[str, Outcome], *, definitions_version: int
     ) -> None:
-        """Write the measurements of recorded outcomes, computed anew by formulas of another version."""
+        """Write the measurements of recorded outcomes, computed anew by formulas of that version.
+
+        The outcomes are given by the keys of their trials as `Reader.outcomes_by_key` has them.
+        """
         with self._transaction():
             runs.refuse_unknown(self._connection, run_id)
-            for outcome in outcomes:
-                self._replace_measurement(run_id, outcome)
+            for key, outcome in outcomes.items():
+                self._replace_measurement(run_id, key, outcome)
             runs.set_definitions(self._connection, run_id, definitions_version)
 
     def close(self) -> None:
@@ -137,19 +140,18 @@ class Store:
             self._insert("attempt", {"outcome_id": outcome_id, "number": number, **attempt})
         return True
 
-    def _replace_measurement(self, run_id: str, outcome: Outcome) -> None:
+    def _replace_measurement(self, run_id: str, key: str, outcome: Outcome) -> None:
         rows = take_apart(outcome)
-        planned = planned_columns(self._connection, run_id, outcome.trial)
-        row = {**rows.measured, "record": rows.exact.record, "sha256": rows.exact.sha256(*planned)}
+        exact, planned = rows.exact, columns_of(self._connection, run_id, key) or ()
+        row = {**rows.measured, "record": exact.record, "sha256": exact.sha256(*planned)}
         places = ", ".join(f"{name} = ?" for name in row)
-        statement = f"UPDATE outcome SET {places} WHERE run_id = ? AND trial_key = ?"  # noqa: S608 - column names
-        self._connection.execute(statement, (*row.values(), run_id, outcome.trial.key))
-        if rows.exact.stamps is not None:
-            self._connection.execute(
-                "UPDATE transcript SET stamps = ? WHERE outcome_id = "
-                "(SELECT id FROM outcome WHERE run_id = ? AND trial_key = ?)",
-                (rows.exact.stamps, run_id, outcome.trial.key),
-            )
+        statement = f"UPDATE outcome SET {places} WHERE run_id = ? AND trial_key = ? RETURNING id"  # noqa: S608 - column names
+        found = self._connection.execute(statement, (*row.values(), run_id, key)).fetchone()
+        if found is None:
+            raise StoreError(f"trial {key} of run {run_id} is not recorded")
+        self._connection.execute(
+            "UPDATE transcript SET stamps = ? WHERE outcome_id = ?", (exact.stamps, *found)
+        )
 
     def _insert(self, table: str, row: Row, otherwise: str = "") -> sqlite3.Cursor:
         places = ", ".join("?" * len(row))
