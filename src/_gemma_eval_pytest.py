@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gemma_eval", "measure local language models (gemma_eval)")
     for name, metavar, what in (
         ("suite", "NAME|PATH", "run this suite and nothing else; may be given again"),
-        ("model", "GLOB", "only these models; may be given again"),
+        ("model", "GLOB", "only these models, also one the suite does not name; may be given again"),
         ("profile", "GLOB", "only these sampling profiles; may be given again"),
         ("template", "GLOB", "only these prompt templates; may be given again"),
     ):

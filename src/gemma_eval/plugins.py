@@ -150,6 +150,10 @@ class _BuiltIns:
     @hookimpl
     def register_backends(self, register: RegisterBackend) -> None:
         register("numpy_gemma", "gemma_eval.backends.numpy_gemma:load")
+        register("llama_cpp", "gemma_eval.backends.llama_cpp:load")
+        register("openai_http", "gemma_eval.backends.openai_http:load")
+        register("gemma_cpp", "gemma_eval.backends.gemma_cpp:load")
+        register("hf_transformers", "gemma_eval.backends.hf_transformers:load")
         register("scripted", "gemma_eval.backends.scripted:load")
 
     @hookimpl
@@ -189,5 +193,8 @@ class _BuiltIns:
     @hookimpl
     def register_commands(self, register: RegisterCommand) -> None:
         register("model", "gemma_eval.cli.model:model")
+        register("recompute", "gemma_eval.cli.recompute:recompute")
         register("report", "gemma_eval.cli.report:report")
         register("runs", "gemma_eval.cli.runs:runs")
+        register("selftest", "gemma_eval.cli.selftest:selftest")
+        register("sweep", "gemma_eval.cli.sweep:sweep")

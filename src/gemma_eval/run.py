@@ -148,9 +148,9 @@ def run_trial(trial: Trial, stage: Stages) -> Outcome:
     prompt = prepare(trial, stage)
     if isinstance(prompt, Broken):
         return outcome_of(trial, None, prompt, stage=stage)
-    with watch() as watched:
+    with watch(pids=stage.process_ids) as watched:
         made = attempt(lambda: stage.generate(prompt, trial))
-    return outcome_of(trial, prompt, made, stage=stage, resources=_shim(watched.reading()))
+    return outcome_of(trial, prompt, made, stage=stage, resources=watched.reading())
 
 
 def prepare(trial: Trial, stage: Stages) -> Prompt | Broken:
@@ -307,8 +307,3 @@ def _checked(score: Score) -> Score:
         raise PluginError(f"the scorer returned the value {score.value!r}; it should lie in 0..1")
     return replace(score, value=value)
 
-
-def _shim(reading: object) -> Resources | None:  # SHIM
-    if reading is None or isinstance(reading, Resources):
-        return reading
-    return Resources(peak_memory_bytes=reading.peak_bytes, mean_memory_bytes=reading.mean_bytes)  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.project import CITIES, NEVER, head, write_project
+from tests.plugin.project import CITIES, NEVER, head, latest, write_project
 
 ALL = [
     "cities.gemma.toml::home[echo/greedy/plain]",
@@ -196,3 +196,11 @@ def test_a_misspelt_suite_of_the_project_is_suggested(pytester: pytest.Pytester)
     result = pytester.runpytest_inprocess("--gemma-suite", "xyz")
     result.stderr.fnmatch_lines(["*; known: *, citations, cities, *, smoke, standard"])
     assert "models" not in str(result.stderr)
+
+
+def test_a_model_that_the_suite_does_not_name_runs_every_case_of_it(pytester: pytest.Pytester) -> None:
+    """Any suite measures any model that a file of models knows, without an edit."""
+    write_project(pytester.path, head(models=("echo",)) + CITIES)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "--gemma-model", "other")
+    result.assert_outcomes(passed=3)
+    assert {outcome.trial.cell.model.name for outcome in latest(pytester.path)} == {"other"}

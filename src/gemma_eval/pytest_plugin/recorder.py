@@ -8,11 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.pytest_plugin.payload import Payload
-from gemma_eval.records import Report, Run, Trial
+from gemma_eval.records import Noise, Report, Run, Trial
 from gemma_eval.report.render import write
 from gemma_eval.run import make_report
 from gemma_eval.store.read import open_reader
@@ -61,15 +62,18 @@ class Recorder:
             problems += _observed(partial(registry.hook.outcome_recorded, outcome=outcome))
         return tuple(problems)
 
-    def close(self, registry: Registry) -> Closed:
+    def close(self, registry: Registry, *, noise: Noise | None) -> Closed:
         """End the run, summarise it and write its reports. Raises StoreError.
+
+        `noise` says how busy the machine was meanwhile.
 
         A report that could not be written is named among the problems, and costs no other; what was measured
         is in the database.
         """
         recorded = len(self._store.recorded(self.run.id))
         try:
-            self._store.finish(self.run.id, "done" if recorded >= self.run.planned else "interrupted")
+            state: Literal["done", "interrupted"] = "done" if recorded >= self.run.planned else "interrupted"
+            self._store.finish(self.run.id, state, noise=noise)
         finally:
             self._store.close()
         with closing(open_reader(self.database)) as reader:

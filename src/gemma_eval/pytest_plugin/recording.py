@@ -12,6 +12,9 @@ import pytest
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.measure.clock import clock
+from gemma_eval.measure.noise import NoiseWatch
+from gemma_eval.measure.noise import begin as begin_noise
 from gemma_eval.pytest_plugin import matrix, payload, terminal
 from gemma_eval.pytest_plugin.begin import describe_run, run_id
 from gemma_eval.pytest_plugin.evaluation import Evaluation
@@ -19,6 +22,7 @@ from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
 from gemma_eval.pytest_plugin.recorder import Closed, Recorder
 from gemma_eval.pytest_plugin.suite_file import CaseItem
 from gemma_eval.records import Cell, Run, Trial
+from gemma_eval.selftest.check import calibrate
 
 
 class Recording:
@@ -31,6 +35,7 @@ class Recording:
         self._started = datetime.now(UTC)
         self._run_id = evaluation.resumed or run_id(self._started, secrets.token_hex(2))
         self._recorder: Recorder | None = None
+        self._noise: NoiseWatch | None = None
         self._closed: Closed | None = None
         self._problems: list[str] = []
 
@@ -45,8 +50,17 @@ class Recording:
             return
         planned = tuple(trial for cell in cells for trial in trials(cell))
         try:
-            run = replace(self._describe(planned), skipped=matrix.left_out(evaluation.suites.values()))
+            run = replace(
+                self._describe(planned),
+                skipped=matrix.left_out(evaluation.suites.values()),
+                harness=calibrate(
+                    evaluation.registry,
+                    clock=clock,
+                    with_http=any(cell.model.backend == "openai_http" for cell in cells),
+                ),
+            )
             self._recorder = Recorder(run, planned, database=settings.database, reports=settings.reports)
+            self._noise = begin_noise()
         except GemmaEvalError as error:
             raise usage_error(error, here=evaluation.here) from error
 
@@ -92,7 +106,8 @@ class Recording:
         if self._recorder is None:
             return
         try:
-            self._closed = self._recorder.close(self._evaluation.registry)
+            noise = None if self._noise is None else self._noise.end()
+            self._closed = self._recorder.close(self._evaluation.registry, noise=noise)
             self._problems.extend(self._closed.problems)
         except GemmaEvalError as error:
             self._problems.extend(lines_of(error, here=self._evaluation.here))

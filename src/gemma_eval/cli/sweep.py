@@ -1,0 +1,141 @@
+"""`gemma-eval sweep`: find the highest rate of requests at which a case still keeps its SLO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gemma_eval.errors import UnknownName, UsageError
+from gemma_eval.plugins import Registry
+from gemma_eval.records import Cell, Load
+
+if TYPE_CHECKING:
+    from gemma_eval.measure.sweep import Sweep
+    from gemma_eval.run import Stages
+    from gemma_eval.stats.serving import Serving
+
+
+@click.command(short_help="Find the highest rate of requests that keeps an SLO.")
+@click.argument("suite")
+@click.option("--case", "case_id", required=True, help="The case that is asked; it has an slo.")
+@click.option("--model", required=True, help="The model that answers.")
+@click.option("--low", type=float, default=0.5, show_default=True, help="The first rate, in requests per s.")
+@click.option("--high", type=float, default=256.0, show_default=True, help="The highest rate to be tried.")
+@click.option("--tolerance", type=float, default=0.1, show_default=True, help="How exact, as a share.")
+@click.option(
+    "--good", type=float, default=0.95, show_default=True, help="The share of good requests wanted."
+)
+@click.option("--requests", type=int, help="Requests per rate; by default the repeats of the case.")
+@click.pass_obj
+def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **search: float) -> None:
+    """Find the highest rate of requests at which a case of SUITE (a name or a file) keeps its SLO.
+
+    Rates are doubled until one fails, then the gap is halved. Each is an open loop: requests come when they
+    are due, whatever has ended, and their times count from then on. Nothing is recorded.
+    """
+    from gemma_eval.executors.trials import warm_up
+    from gemma_eval.measure.clock import clock
+    from gemma_eval.measure.sweep import highest_rate
+    from gemma_eval.run import load_backend, stages
+
+    cell = _cell(suite, case_id, model, registry)
+    if search["requests"] is not None:
+        cell = replace(cell, case=replace(cell.case, repeats=int(search["requests"])))
+    with closing(load_backend(cell.model, registry, clock=clock)) as backend:
+        stage = stages(registry, backend)
+        warm_up(cell, stage)
+        found = highest_rate(
+            lambda rate: _meets(at_rate(cell, rate), stage, good=search["good"]),
+            low=search["low"],
+            high=search["high"],
+            tolerance=search["tolerance"],
+        )
+    click.echo(in_words(found))
+
+
+def at_rate(cell: Cell, rate_per_s: float) -> Cell:
+    """Return the cell with its requests arriving at a rate."""
+    load = replace(cell.case.load or Load(), concurrency=None, rate_per_s=rate_per_s)
+    return replace(cell, case=replace(cell.case, load=load))
+
+
+def in_words(found: Sweep) -> str:
+    """Return what was found."""
+    if found.rate_per_s is None:
+        return f"no rate keeps the SLO: {found.failed_per_s:.3g} per s, the lowest, does not"
+    above = "the highest that was tried"
+    if found.failed_per_s is not None:
+        above = f"{found.failed_per_s:.3g} per s does not"
+    return f"highest rate that keeps the SLO: {found.rate_per_s:.3g} requests per s ({above})"
+
+
+def _meets(cell: Cell, stage: Stages, *, good: float) -> bool:
+    from gemma_eval.cases.expand import trials
+    from gemma_eval.executors.trials import run_trials
+    from gemma_eval.stats.serving import serving
+
+    served = serving(run_trials(trials(cell), stage))
+    met = served.goodput is not None and served.goodput.ratio >= good
+    click.echo(_line(served, met="keeps it" if met else "does not"))
+    return met
+
+
+def _line(served: Serving, *, met: str) -> str:
+    from gemma_eval.report import numbers
+
+    load, goodput = served.load, served.goodput
+    rate = load.rate_per_s if load is not None else None
+    parts = [
+        f"{rate or 0:7.3g} per s",
+        f"{goodput.ratio:4.0%} good" if goodput is not None else "none good",
+        f"TTFT p50 {numbers.seconds(served.ttft.p50_s)}",
+        f"{served.answered} of {served.scheduled} answered",
+    ]
+    parts += [f"{count} {kind}" for kind, count in served.errors.items()]
+    return f"{', '.join(parts)}: {met}"
+
+
+def _cell(suite: str, case_id: str, model: str, registry: Registry) -> Cell:
+    """Return the one cell of a case and a model. Raises UsageError."""
+    from gemma_eval.run import load_suite
+
+    _, cells = load_suite(_path(suite), registry, models=[model])
+    of_case = [cell for cell in cells if cell.case.id == case_id]
+    if not of_case:
+        raise UnknownName("case", case_id, {cell.case.id for cell in cells})
+    found = [cell for cell in of_case if cell.model.name == model]
+    if not found:
+        raise UnknownName("model", model, {cell.model.name for cell in of_case})
+    _refuse(found[0], found, registry)
+    return found[0]
+
+
+def _refuse(cell: Cell, found: Sequence[Cell], registry: Registry) -> None:
+    if len(found) > 1:
+        names = ", ".join(f"{each.profile.name}/{each.template.name}" for each in found)
+        raise UsageError(f'the case "{cell.case.id}" has several profiles or templates ({names}); sweep one')
+    if cell.case.slo is None:
+        raise UsageError(
+            f'the case "{cell.case.id}" has no slo, as slo = {{ ttft_s = 0.5 }}; nothing is promised'
+        )
+    factory = registry.backends.find(cell.model.backend)
+    if "concurrent" not in getattr(factory, "capabilities", ("concurrent",)):
+        raise UsageError(f'the backend "{cell.model.backend}" answers one request at a time, and has no load')
+
+
+def _path(suite: str) -> Path:
+    """Return the file of a suite: one that is there, or one that ships."""
+    from gemma_eval.config.shipped import suites_directory
+
+    given = Path(suite)
+    if given.suffix == ".toml" or given.exists():
+        return given
+    shipped = {path.stem: path for path in sorted(suites_directory().glob("*.toml")) if path.stem != "models"}
+    if suite not in shipped:
+        raise UnknownName("suite", suite, shipped)
+    return shipped[suite]
