@@ -2,78 +2,76 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
 
 import pytest
 
-from gemma_eval.selftest.arm import Arm, Busyness, Machine, Usage, cpu_pressure, cpu_usage, machine
+from gemma_eval.records import Noise
+from gemma_eval.selftest.arm import Arm, Busyness, Machine, machine
 
-PSI = """\
-some avg10={avg10} avg60=0.90 avg300=0.31 total=3531432
-full avg10=0.00 avg60=0.00 avg300=0.00 total=0
-"""
-
-
-def a_machine(*usages: Usage, seconds: float = 1.0, pressure: float | None = 0.0) -> Machine:
-    """Return a machine of two processors that used these, with a clock that goes on by `seconds`."""
-    readings, times = iter(usages), iter((0, round(seconds * 1e9)))
-    return Machine(
-        pressure=lambda: pressure, usage=lambda _: next(readings), processors=2, clock=lambda: next(times)
-    )
-
-
-def test_work_of_others_is_a_share_of_the_machine() -> None:
-    """All that was used but for what is ours: 0.9 s - 0.5 s, of two processors for two seconds."""
-    usages = Usage(machine_s=10.0, ours_s=3.0), Usage(machine_s=10.9, ours_s=3.5)
-    result, busyness = a_machine(*usages, seconds=2).watched(lambda: "done")
-    assert result == "done"
-    assert busyness.others == pytest.approx(0.1)
-
-
-def test_clocks_that_do_not_agree_make_no_negative_work() -> None:
-    """The system counts in steps of 10 ms, and ours more finely."""
-    usages = Usage(machine_s=1.0, ours_s=0.0), Usage(machine_s=1.0, ours_s=0.004)
-    assert a_machine(*usages).watched(lambda: None)[1].others == 0
+QUIET = Noise(others_cpu=0.01)
+NOISY = Noise(others_cpu=0.4, reasons=("other processes took 40 % of the processors' time",))
 
 
 @pytest.mark.parametrize(
-    ("pressure", "others", "arm"),
+    ("pressure", "noise", "arm"),
     [
-        (0.0, 0.0, "quiet"),
-        (0.049, 0.049, "quiet"),
-        (0.05, 0.0, "busy"),
-        (0.0, 0.05, "busy"),
-        (None, 0.0, "quiet"),
+        (0.0, QUIET, "quiet"),
+        (0.049, QUIET, "quiet"),
+        (0.05, QUIET, "busy"),
+        (0.0, NOISY, "busy"),
+        (None, QUIET, "quiet"),
+        (None, Noise(), "busy"),
     ],
 )
-def test_a_machine_is_busy_from_five_per_cent(pressure: float | None, others: float, arm: Arm) -> None:
-    """Of waiting before, or of others' work meanwhile; where waiting is not told, others' work decides."""
-    assert Busyness(pressure=pressure, others=others).arm == arm
+def test_a_machine_is_busy_by_pressure_before_or_by_others_meanwhile(
+    pressure: float | None, noise: Noise, arm: Arm
+) -> None:
+    """From five per cent of waiting; a system that says nothing may be busy."""
+    assert Busyness(pressure=pressure, noise=noise).arm == arm
 
 
-def test_pressure_is_the_share_of_the_last_ten_seconds(tmp_path: Path) -> None:
-    """Of those in which some task waited."""
-    file = tmp_path / "cpu"
-    file.write_text(PSI.format(avg10="12.50"))
-    assert cpu_pressure(file) == pytest.approx(0.125)
+def test_a_busy_machine_says_why() -> None:
+    """What is known of both moments."""
+    reasons = Busyness(pressure=0.12, noise=NOISY).reasons
+    assert reasons == (
+        "the machine waited for the CPU 12% of the ten seconds before (PSI); below 5% is quiet",
+        *NOISY.reasons,
+    )
+    assert Busyness(pressure=None, noise=Noise()).reasons == ("this system does not say how busy it is",)
 
 
-@pytest.mark.parametrize("text", ["", "full avg10=0.00\n", "some avg60=0.1\n", "some avg10=x\n", None])
-def test_pressure_that_is_not_told_is_none(tmp_path: Path, text: str | None) -> None:
-    """Another system, an old kernel, a file of another form."""
-    file = tmp_path / "cpu"
-    if text is not None:
-        file.write_text(text)
-    assert cpu_pressure(file) is None
+class Watching:
+    """A watch that writes down when it was ended."""
+
+    def __init__(self, order: list[str]) -> None:
+        self.order = order
+        order.append("begun")
+
+    def end(self) -> Noise:
+        """Return a machine that had something else to do."""
+        self.order.append("ended")
+        return NOISY
 
 
-def test_this_process_is_not_another() -> None:
-    """What it burns is ours: the machine used it, and so did we."""
-    here = machine(lambda: 0)
-    before = cpu_usage(())
-    total = sum(range(4_000_000))
-    after = cpu_usage(())
-    assert total
-    assert here.processors >= 1
-    assert after.ours_s > before.ours_s
-    assert after.machine_s >= before.machine_s
+def test_a_machine_is_watched_exactly_while_something_is_measured() -> None:
+    """Its pressure is read before anything is done."""
+    order: list[str] = []
+
+    def pressure() -> float:
+        order.append("asked")
+        return 0.01
+
+    watched = Machine(pressure=pressure, watch=lambda: Watching(order), clock=lambda: 0)
+    result, busyness = watched.watched(lambda: order.append("measured"))
+    assert result is None
+    assert order == ["asked", "begun", "measured", "ended"]
+    assert busyness == Busyness(pressure=0.01, noise=NOISY)
+
+
+def test_this_machine_can_be_watched() -> None:
+    """What this process does itself makes nobody else busy."""
+    here = machine(time.perf_counter_ns)
+    total, busyness = here.watched(lambda: sum(range(100_000)))
+    assert total == 4_999_950_000
+    assert busyness.arm in ("quiet", "busy")

@@ -8,8 +8,8 @@ import pytest
 
 from gemma_eval import plugins
 from gemma_eval.errors import BackendError
-from gemma_eval.records import Generation, Prompt, SamplingProfile
-from gemma_eval.selftest.arm import Machine, Usage
+from gemma_eval.records import Generation, Noise, Prompt, SamplingProfile
+from gemma_eval.selftest.arm import Machine
 from gemma_eval.selftest.check import Selftest, calibrate, check
 from gemma_eval.selftest.groups import FULL, QUICK, Group
 from gemma_eval.selftest.live import Client, Plan
@@ -23,12 +23,16 @@ TINY = (
 )
 """Groups as those of the self-test, but short."""
 
-QUIET = Machine(
-    pressure=lambda: 0.0,
-    usage=lambda _: Usage(machine_s=0, ours_s=0),
-    processors=2,
-    clock=time.perf_counter_ns,
-)
+
+class Silent:
+    """A watch of a machine that has nothing else to do."""
+
+    def end(self) -> Noise:
+        """Say so."""
+        return Noise(others_cpu=0.0)
+
+
+QUIET = Machine(pressure=lambda: 0.0, watch=Silent, clock=time.perf_counter_ns)
 PLAIN = Client(load=plain_client.load, clock=time.perf_counter_ns, cpu_clock=time.process_time_ns)
 
 
@@ -80,7 +84,7 @@ def test_without_a_client_only_this_process_is_measured() -> None:
 def test_one_busy_section_makes_the_figures_those_of_a_busy_machine() -> None:
     """A reader must not take them for better than they are."""
     pressure = iter((0.0, 0.0, 0.3))
-    machine = Machine(pressure=lambda: next(pressure), usage=QUIET.usage, processors=2, clock=QUIET.clock)
+    machine = Machine(pressure=lambda: next(pressure), watch=Silent, clock=QUIET.clock)
     result = check(plugins.load(), machine=machine, client=PLAIN, streams=TINY)
     assert [section.busyness.arm for section in result.sections] == ["quiet", "quiet", "busy"]
     assert result.harness.arm == "busy"

@@ -11,12 +11,12 @@ from click.testing import CliRunner
 
 from gemma_eval import plugins
 from gemma_eval.cli.selftest import screen, selftest
-from gemma_eval.records import Harness
+from gemma_eval.records import Harness, Noise
 from gemma_eval.selftest.arm import Busyness
 from gemma_eval.selftest.bars import Bar, exactly
 from gemma_eval.selftest.check import Section, Selftest
 
-QUIET = Busyness(pressure=0.012, others=0.0)
+QUIET = Busyness(pressure=0.012, noise=Noise(others_cpu=0.0))
 
 
 def a_result(*bars: Bar, busyness: Busyness = QUIET, failure: str | None = None) -> Selftest:
@@ -39,7 +39,7 @@ def test_the_screen_says_what_was_measured_the_bar_and_how_it_went() -> None:
     """In words, so that it can be read without colours."""
     assert shown(a_result(KEPT, exactly("requests in flight at once", 16, 16), UNASKED)) == [
         "one stream over HTTP",
-        "  quiet machine: CPU pressure 1.2% before, 0.0% of its processors with others",
+        "  quiet machine",
         "  TTFT: median error                      0.0642 ms  <= 1.00 ms    pass",
         "  requests in flight at once                     16  = 16          pass",
         "  TTFT: p99 error                           12.5 ms                not asked",
@@ -57,10 +57,11 @@ def test_a_missed_bar_is_said_in_its_line_and_at_the_end() -> None:
 
 
 def test_a_busy_machine_and_a_failure_are_named() -> None:
-    """With what is known of them: not every system tells its pressure."""
-    lines = shown(a_result(KEPT, busyness=Busyness(pressure=None, others=0.5), failure="no answer"))
-    assert lines[1] == "  busy machine: 50.0% of its processors with others"
-    assert lines[3] == "  a stream failed: no answer"
+    """With what is known of them."""
+    noise = Noise(others_cpu=0.5, reasons=("other processes took half of it",))
+    lines = shown(a_result(KEPT, busyness=Busyness(pressure=0.01, noise=noise), failure="no answer"))
+    assert lines[1:3] == ["  busy machine", "    other processes took half of it"]
+    assert lines[4] == "  a stream failed: no answer"
 
 
 def test_the_screen_fits_eighty_columns() -> None:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -45,7 +46,7 @@ def screen(result: Selftest) -> Iterator[str]:
     """Yield the lines of the screen, in 80 columns."""
     for section in result.sections:
         yield click.style(section.title, bold=True)
-        yield f"  {_arm(section)}"
+        yield from _arm(section)
         yield from map(_line, section.bars)
         if section.failure:
             yield f"  a stream failed: {section.failure}"
@@ -61,10 +62,11 @@ def _say(what: str) -> None:
         click.echo(f"measuring: {what}", err=True)
 
 
-def _arm(section: Section) -> str:
-    busyness = section.busyness
-    pressure = "" if busyness.pressure is None else f"CPU pressure {busyness.pressure:.1%} before, "
-    return f"{busyness.arm} machine: {pressure}{busyness.others:.1%} of its processors with others"
+def _arm(section: Section) -> Iterator[str]:
+    """Yield how busy the machine was, and why it counts as busy."""
+    yield f"  {section.busyness.arm} machine"
+    for reason in section.busyness.reasons:
+        yield from wrap(reason, 78, initial_indent="    ", subsequent_indent="    ")
 
 
 def _line(bar: Bar) -> str:
@@ -98,7 +100,8 @@ def _json(result: Selftest) -> str:
             "title": section.title,
             "arm": section.busyness.arm,
             "pressure": section.busyness.pressure,
-            "others": section.busyness.others,
+            "noise": asdict(section.busyness.noise),
+            "reasons": section.busyness.reasons,
             "failure": section.failure,
             "bars": [{**asdict(bar), "kept": bar.kept} for bar in section.bars],
         }

@@ -2,92 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-import psutil
-
+from gemma_eval.measure import noise
 from gemma_eval.protocols import Clock
+from gemma_eval.records import Noise
 
 T = TypeVar("T")
 
 Arm = Literal["quiet", "busy"]
-QUIET_BELOW = 0.05
-"""The share of waiting, or of processor time that went to others, below which a machine is quiet."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
-    """Processor seconds since some time: of the whole machine while it worked, and of our own processes."""
+class NoiseWatch(Protocol):
+    """The machine from one moment to another."""
 
-    machine_s: float
-    ours_s: float
-
-
-ReadPressure = Callable[[], float | None]
-"""Returns the share of the last seconds in which some task waited for a processor; `None` if unknown."""
-ReadUsage = Callable[[Sequence[int]], Usage]
-"""Returns what was used so far, given the processes that are ours beside this one."""
+    def end(self) -> Noise:
+        """Return what it did in between."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Busyness:
-    """How busy a machine was with other things: `pressure` right before, and the share of `others` meanwhile.
+    """How busy a machine was with other things: the pressure right before, and what it did meanwhile.
 
-    The pressure meanwhile would count what is measured itself, which on few processors waits for itself.
+    The pressure meanwhile counts only as far as others can have caused it: on few processors, what is
+    measured waits for itself.
     """
 
     pressure: float | None
-    others: float
+    noise: Noise
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the machine was not quiet; what cannot be known to be quiet is not."""
+        if self.pressure is None and self.noise.others_cpu is None:
+            return ("this system does not say how busy it is", *self.noise.reasons)
+        if self.pressure is not None and self.pressure >= noise.CPU_PRESSURE:
+            waited = f"the machine waited for the CPU {self.pressure:.0%} of the ten seconds before (PSI)"
+            return (f"{waited}; below {noise.CPU_PRESSURE:.0%} is quiet", *self.noise.reasons)
+        return self.noise.reasons
 
     @property
     def arm(self) -> Arm:
         """Which limits hold."""
-        quiet = (self.pressure or 0.0) < QUIET_BELOW and self.others < QUIET_BELOW
-        return "quiet" if quiet else "busy"
+        return "busy" if self.reasons else "quiet"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """What is asked about the machine: its pressure, its use, and how many processors it has."""
+    """How a machine is asked: for its pressure now, and for what others than this process do meanwhile."""
 
-    pressure: ReadPressure
-    usage: ReadUsage
-    processors: int
+    pressure: Callable[[], float | None]
+    watch: Callable[[], NoiseWatch]
     clock: Clock
 
-    def watched(self, action: Callable[[], T], *, ours: Sequence[int] = ()) -> tuple[T, Busyness]:
-        """Return what `action` returns, and how busy the machine was; `ours` are processes beside this."""
-        pressure, before, began_ns = self.pressure(), self.usage(ours), self.clock()
+    def watched(self, action: Callable[[], T]) -> tuple[T, Busyness]:
+        """Return what `action` returns, and how busy the machine was meanwhile."""
+        pressure = self.pressure()
+        watch = self.watch()
         result = action()
-        after, elapsed_s = self.usage(ours), (self.clock() - began_ns) / 1e9
-        others_s = (after.machine_s - before.machine_s) - (after.ours_s - before.ours_s)
-        share = max(0.0, others_s / (elapsed_s * self.processors)) if elapsed_s else 0.0
-        return result, Busyness(pressure=pressure, others=share)
+        return result, Busyness(pressure=pressure, noise=watch.end())
 
 
 def machine(clock: Clock) -> Machine:
     """Return the machine that this process runs on."""
-    return Machine(
-        pressure=cpu_pressure, usage=cpu_usage, processors=psutil.cpu_count(logical=True) or 1, clock=clock
-    )
-
-
-def cpu_pressure(path: Path = Path("/proc/pressure/cpu")) -> float | None:
-    """Read the pressure of the last ten seconds. Source: the kernel's Documentation/accounting/psi.rst."""
-    try:
-        [line] = [line for line in path.read_text(encoding="ascii").splitlines() if line.startswith("some ")]
-        return float(dict(word.split("=") for word in line.split()[1:])["avg10"]) / 100
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def cpu_usage(ours: Sequence[int]) -> Usage:
-    """Read what the machine used, what a hypervisor took included, and what this process and `ours` did."""
-    whole = psutil.cpu_times()
-    idle = whole.idle + getattr(whole, "iowait", 0.0)
-    machine_s = sum(whole) - idle - getattr(whole, "guest", 0.0) - getattr(whole, "guest_nice", 0.0)
-    used = (psutil.Process(pid).cpu_times() for pid in (None, *ours))
-    return Usage(machine_s=machine_s, ours_s=sum(times.user + times.system for times in used))
+    return Machine(pressure=noise.pressure_now, watch=lambda: noise.begin(clock=clock), clock=clock)

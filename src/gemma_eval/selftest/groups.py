@@ -103,8 +103,7 @@ class Measured:
 def measured(group: Group, *, client: Client, machine: Machine, server: RunningServer) -> Measured:
     """Have the streams of a group sent, and compare."""
     parts, busyness = machine.watched(
-        lambda: [live.run(plan, client=client, server=server) for plan in group.plans],
-        ours=(server.process_id,),
+        lambda: [live.run(plan, client=client, server=server) for plan in group.plans]
     )
     return Measured(
         group=group,
