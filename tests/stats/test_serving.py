@@ -1,0 +1,108 @@
+"""The requests of a cell become one account of how they were served."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gemma_eval.records import Group, Load, Outcome, Slo
+from gemma_eval.stats.serving import serving, servings
+from tests.examples import an_outcome
+from tests.stats.requests_of_a_load import made, request
+
+CLOSED = Load(concurrency=2, warmup=1, cooldown=1)
+OPEN = Load(rate_per_s=10.0, max_in_flight=2)
+SLO = Slo(limits={"ttft_s": 0.5})
+
+
+def some(load: Load | None = CLOSED, slo: Slo | None = SLO) -> tuple[Outcome, ...]:
+    """Return a warm-up, two answers, an error, a time-out and a cool-down."""
+    cached = replace(made(100, 200, deltas=[(150, 4)]), prompt_tokens=100, cached_tokens=90)
+    fresh = replace(made(100, 300, deltas=[(150, 1), (300, 5)]), prompt_tokens=100, cached_tokens=4)
+    return (
+        request(made(0, 100, deltas=[(50, 4)]), phase="warmup", load=load, slo=slo),
+        request(cached, load=load, slo=slo, ttft_s=0.05, e2e_s=0.05),
+        request(fresh, load=load, slo=slo, ttft_s=0.6, e2e_s=0.2),
+        request(None, error="server_error", load=load, slo=slo),
+        request(made(200, 400), error="timeout", load=load, slo=slo),
+        request(made(300, 400, deltas=[(350, 4)]), phase="cooldown", load=load, slo=slo),
+    )
+
+
+def test_the_requests_of_a_cell_are_accounted_for() -> None:
+    """Each is in one count, and warm-up and cool-down in no statistic."""
+    found = serving(some())
+    assert (found.suite, found.case) == ("example", "home")
+    assert found.group == Group(model="scripted", profile="greedy", template="rag")
+    assert (found.load, found.slo) == (CLOSED, SLO)
+    assert (found.scheduled, found.answered, found.warmup, found.cooldown) == (4, 2, 1, 1)
+    assert (found.errors, found.timeouts, found.error_rate) == ({"server_error": 1, "timeout": 1}, 1, 0.5)
+    assert found.traffic is not None
+    assert found.traffic.whole.duration_s == pytest.approx(0.3)
+    assert found.traffic.whole.output_tokens_per_s == pytest.approx(10 / 0.3)
+    assert found.goodput is not None
+    assert (found.goodput.good, found.goodput.scheduled, found.goodput.ratio) == (1, 4, 0.25)
+    assert found.goodput.per_s == pytest.approx(1 / 0.3)
+    assert (found.cached_tokens, found.contaminated) == (94, 1)
+    assert dict(found.missing) == {"queueing": "not_scheduled"}
+
+
+def test_counting_warm_up_is_caught() -> None:
+    """The planted error: every request is taken for a measured one."""
+    wrong = serving([replace(outcome, phase="measured") for outcome in some()])
+    assert wrong.scheduled != serving(some()).scheduled
+    assert wrong.error_rate != serving(some()).error_rate
+
+
+def test_latencies_begin_with_the_schedule_in_an_open_loop() -> None:
+    """And with the sending in a closed one; the other view is not shown in its place."""
+    generation = made(800, 1000, deltas=[(900, 1)], due=0)
+    in_the_open, closed = (
+        serving([request(generation, load=load, ttft_s=0.1, ttft_sched_s=0.9, e2e_s=0.2, e2e_sched_s=1.0)])
+        for load in (OPEN, CLOSED)
+    )
+    assert in_the_open.from_schedule
+    assert (in_the_open.ttft.p50_s, in_the_open.e2e.p50_s) == (0.9, 1.0)
+    assert in_the_open.queueing is not None
+    assert in_the_open.queueing.latencies_differ
+    assert not closed.from_schedule
+    assert (closed.ttft.p50_s, closed.e2e.p50_s) == (0.1, 0.2)
+
+
+def test_each_cell_with_a_load_or_an_slo_is_accounted_for_by_itself() -> None:
+    """In the order in which they occur, whatever lies between; other cells have no such account."""
+    first = some()
+    trial = first[0].trial
+    other = [
+        replace(
+            one, trial=replace(trial, cell=replace(one.trial.cell, model=replace(trial.cell.model, name="b")))
+        )
+        for one in first
+    ]
+    promised = request(made(0, 100), slo=SLO, ttft_s=0.1)
+    named = replace(promised.trial.cell, suite="another")
+    mixed = [first[0], other[0], an_outcome(), *first[1:], *other[1:]]
+    found = servings([*mixed, replace(promised, trial=replace(promised.trial, cell=named))])
+    assert [(one.suite, one.group.model, one.scheduled) for one in found] == [
+        ("example", "scripted", 4),
+        ("example", "b", 4),
+        ("another", "scripted", 1),
+    ]
+    assert found[0] == serving(first)
+
+
+def test_what_cannot_be_had_has_a_reason() -> None:
+    """Nothing promised, nothing sent, nothing said of a cache, nothing to be measured."""
+    unsent = serving([request(None, error="context_overflow", load=CLOSED)])
+    assert dict(unsent.missing) == {
+        "traffic": "no_stamps",
+        "queueing": "not_scheduled",
+        "goodput": "no_slo",
+        "cached_tokens": "cache_unknown",
+        "contaminated": "cache_unknown",
+    }
+    unmeasured = serving(some()[:1])
+    assert unmeasured.error_rate is None
+    assert set(unmeasured.missing.values()) == {"no_requests"}
+    assert serving(some(slo=None)[:1]).missing["goodput"] == "no_slo"
