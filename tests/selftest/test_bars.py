@@ -109,7 +109,8 @@ def test_a_count_is_exact(measured: int, kept: bool) -> None:
 
 def test_overhead_and_work_have_bars() -> None:
     """5 µs for each token, 0.5 ms for each request, 100 µs of processor time over HTTP."""
-    kept = bars.of_overhead(Overhead(us_per_token=5, ms_per_request=0.5))
-    assert missed(*kept, bars.of_work(100)) == []
-    over = bars.of_overhead(Overhead(us_per_token=5.1, ms_per_request=0.51))
-    assert len(missed(*over, bars.of_work(101))) == 3
+    kept = bars.of_overhead(Overhead(us_per_token=5, ms_per_request=0.5), "quiet")
+    assert missed(*kept, bars.of_work(100, "quiet")) == []
+    over = Overhead(us_per_token=5.1, ms_per_request=0.51)
+    assert len(missed(*bars.of_overhead(over, "quiet"), bars.of_work(101, "quiet"))) == 3
+    assert missed(*bars.of_overhead(over, "busy"), bars.of_work(101, "busy")) == []

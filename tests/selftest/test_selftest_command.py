@@ -60,8 +60,8 @@ def test_a_busy_machine_and_a_failure_are_named() -> None:
     """With what is known of them."""
     noise = Noise(others_cpu=0.5, reasons=("other processes took half of it",))
     lines = shown(a_result(KEPT, busyness=Busyness(pressure=0.01, noise=noise), failure="no answer"))
-    assert lines[1:3] == ["  busy machine", "    other processes took half of it"]
-    assert lines[4] == "  a stream failed: no answer"
+    assert lines[1] == "  busy machine: other processes took half of it"
+    assert lines[3] == "  a stream failed: no answer"
 
 
 def test_the_screen_fits_eighty_columns() -> None:
@@ -79,8 +79,8 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 def test_the_command_prints_figures_and_says_what_it_does() -> None:
     """Colours are for terminals; the exit code is 1 exactly if a bar is missed."""
     code, printed, said = invoke("--no-http")
-    assert re.search(r"for each token +\d[\d.]* µs  <= 5.00 µs", printed)
-    assert re.search(r"for each request +\d[\d.]* ms  <= 0.500 ms", printed)
+    assert re.search(r"for each token +\d[\d.]* µs  <= (5.00|20.0) µs", printed)
+    assert re.search(r"for each request +\d[\d.]* ms  <= (0.500|2.00) ms", printed)
     assert "\x1b" not in printed
     assert said == "measuring: an engine in this process\n"
     assert code == ("missed" in printed)

@@ -63,10 +63,11 @@ def _say(what: str) -> None:
 
 
 def _arm(section: Section) -> Iterator[str]:
-    """Yield how busy the machine was, and why it counts as busy."""
-    yield f"  {section.busyness.arm} machine"
-    for reason in section.busyness.reasons:
-        yield from wrap(reason, 78, initial_indent="    ", subsequent_indent="    ")
+    """Yield how busy the machine was, with the first reason why it counts as busy."""
+    reasons = "".join(f": {reason}" for reason in section.busyness.reasons[:1])
+    yield from wrap(
+        f"{section.busyness.arm} machine{reasons}", 78, initial_indent="  ", subsequent_indent="    "
+    )
 
 
 def _line(bar: Bar) -> str:

@@ -59,7 +59,9 @@ def check(
     """Measure everything; without a `client` only what this process costs. Raises BackendError."""
     say("an engine in this process")
     cost, busyness = machine.watched(lambda: overhead(registry, clock=machine.clock))
-    inside = Section(title="an engine in this process", busyness=busyness, bars=bars.of_overhead(cost))
+    inside = Section(
+        title="an engine in this process", busyness=busyness, bars=bars.of_overhead(cost, busyness.arm)
+    )
     found = () if client is None else tuple(_over_http(streams, client=client, machine=machine, say=say))
     return Selftest(sections=(inside, *map(_section, found)), harness=_harness(cost, busyness, found))
 

@@ -92,7 +92,7 @@ class Measured:
         asked: dict[Asked, Callable[[], tuple[Bar, ...]]] = {
             "gaps": lambda: bars.of_gaps(self.errors, limits),
             "ttft": lambda: bars.of_ttft(self.errors, limits),
-            "work": lambda: (bars.of_work(self.cpu_us_per_token),),
+            "work": lambda: (bars.of_work(self.cpu_us_per_token, self.busyness.arm),),
         }
         found = [bar for name in self.group.asked for bar in asked[name]()]
         found.append(bars.exactly("requests in flight at once", self.most_in_flight, self.group.in_flight))
