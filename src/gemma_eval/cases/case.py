@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from gemma_eval.cases import load_tables
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
 from gemma_eval.cases.schema import CaseRow, CheckRow, DefaultsRow, InlineDocument, MessageRow
@@ -42,15 +43,18 @@ class Reading:
     folder: Folder
 
     def check_defaults(self) -> None:
-        """Note what `[defaults]` names and nobody knows, once and not for every case."""
+        """Note what is wrong with `[defaults]`, once and not for every case."""
         self._check_names(("defaults",), self.defaults)
+        load_tables.check_tables(("defaults",), self.defaults, self.problems)
 
     def case(self, at: locate.Path, row: CaseRow) -> Case:
         """Return the case; after a problem, it is one that nobody may use."""
         defaults = self.defaults
         kind = row.kind or defaults.kind or "quality"
+        timed = kind == "benchmark"
         self._check_names(at, row)
-        return Case(
+        load_tables.check_tables(at, row, self.problems)
+        case = Case(
             id=row.id or "",
             kind=kind,
             messages=self._messages(at, row),
@@ -64,11 +68,15 @@ class Reading:
             continuation=row.continuation,
             series=row.series,
             variables={name: float(value) for name, value in (row.variables or {}).items()},
+            load=load_tables.load(row.load or defaults.load) if timed else None,
+            slo=load_tables.slo(row.slo or defaults.slo) if timed else None,
             models=self._chosen(at, "models", row.models or defaults.models),
             profiles=self._chosen(at, "profiles", row.profiles or defaults.profiles),
             templates=self._chosen(at, "templates", row.templates or defaults.templates),
             source=Source(path=self.problems.path.name, line=self.problems.lines.at(at)),
         )
+        load_tables.check_case(at, row, case, self.problems)
+        return case
 
     def _check_names(self, at: locate.Path, row: CaseRow | DefaultsRow) -> None:
         for key, noun, given, known in (

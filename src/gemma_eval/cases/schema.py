@@ -18,7 +18,7 @@ from gemma_eval.files.rows import (
     name_flaw,
     show,
 )
-from gemma_eval.records import CaseKind, Options, Overflow, Role
+from gemma_eval.records import Arrival, CaseKind, Options, Overflow, Role
 
 _PATH, _INLINE = f"{ALTERNATIVE}a path in quotes", f'{ALTERNATIVE}a path in quotes, or {{text = "…"}}'
 
@@ -27,6 +27,11 @@ T = TypeVar("T")
 Repeats = Annotated[int, Field(ge=1, le=10_000)]
 Warmup = Annotated[int, Field(ge=0, le=1000)]
 Tokens = Annotated[int, Field(ge=1, le=1_000_000)]
+InFlight = Annotated[int, Field(ge=1, le=1024)]
+"""How many requests there may be at once, each of which takes a thread."""
+Rate = Annotated[FiniteFloat, Field(gt=0, le=100_000)]
+Edge = Annotated[int, Field(ge=0, le=10_000)]
+Limit = Annotated[FiniteFloat, Field(gt=0)]
 
 
 NeedleValue = str | int
@@ -113,6 +118,34 @@ DocumentRow = Annotated[
 ]
 
 
+class LoadRow(Row):
+    """`load = {concurrency = 4}`, a closed loop, or `load = {rate_per_s = 5.0}`, an open one."""
+
+    concurrency: InFlight | None = None
+    rate_per_s: Rate | None = None
+    arrival: Arrival | None = None
+    max_in_flight: InFlight | None = None
+    warmup: Edge | None = None
+    cooldown: Edge | None = None
+
+
+class SloRow(Row):
+    """`slo = {ttft_s = 0.5, tpot_s = 0.05}`: the most that a latency may be, by its name in `Measurement`."""
+
+    ttft_s: Limit | None = None
+    ttft_sched_s: Limit | None = None
+    ttfo_s: Limit | None = None
+    time_to_first_chunk_s: Limit | None = None
+    queue_delay_s: Limit | None = None
+    tpot_s: Limit | None = None
+    ntpot_s: Limit | None = None
+    e2e_s: Limit | None = None
+    e2e_sched_s: Limit | None = None
+    operation_duration_s: Limit | None = None
+    max_stall_s: Limit | None = None
+    may_miss: Names | None = None
+
+
 class Choices(Row):
     """What `[defaults]` gives to every case and a `[[case]]` may give for itself."""
 
@@ -124,6 +157,8 @@ class Choices(Row):
     models: Names | None = None
     profiles: Names | None = None
     templates: Names | None = None
+    load: LoadRow | None = None
+    slo: SloRow | None = None
 
 
 class DefaultsRow(Choices):
