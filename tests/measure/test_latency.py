@@ -1,8 +1,8 @@
-"""Latencies are exact: a known stream, an oracle of fractions over any stream, and a reason for every gap."""
+"""Every time and rate is exact: a known stream, an oracle of fractions over any, and planted errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -11,311 +11,374 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_eval.measure.latency import measure
-from gemma_eval.records import Resources
-from gemma_eval.records import Delta, FinishReason, Generation, Measurement
+from gemma_eval.measure.events import Making, icl_s, itl_s
+from gemma_eval.measure.latency import Unwatched, measure
+from gemma_eval.records import Generation, Measurement, Phase, Resources
+from tests.measure.event_rows import MS, SENT, STREAM, WATCHED, generation, generations
 
-MS = 1_000_000
-SENT = 7_000 * MS
-Measure = Callable[[Generation], Measurement]
+Number = float | Fraction | None
+Watched = Resources | Unwatched | None
 
+# --- the known stream --------------------------------------------------------------------------------
 
-def generation(
-    deltas: Sequence[tuple[int, int | None, str]],
-    *,
-    output_tokens: int | None,
-    ended_ns: int,
-    prompt_tokens: int | None = 100,
-    cached_tokens: int | None = 0,
-    finish_reason: FinishReason = "stop",
-    text: str | None = None,
-) -> Generation:
-    """Return a generation from (nanoseconds after it was asked for, tokens, text) per delta."""
-    made = tuple(Delta(text=words, n_tokens=count, at_ns=SENT + at) for at, count, words in deltas)
-    return Generation(
-        text="".join(delta.text for delta in made) if text is None else text,
-        deltas=made,
-        prompt_tokens=prompt_tokens,
-        cached_tokens=cached_tokens,
-        output_tokens=output_tokens,
-        count_source="engine",
-        finish_reason=finish_reason,
-        requested_ns=SENT,
-        ended_ns=SENT + ended_ns,
-    )
-
-
-def cost(made: Generation) -> Measurement:
-    """Return the cost without memory."""
-    return measure(made, resources=None)
-
-
-# A role delta, five deltas with 8 tokens, the usage, the end: one stream, nine answers in nine tools.
-STREAM = generation(
-    [
-        (5 * MS, 0, ""),
-        (245 * MS, 1, "a"),
-        (285 * MS, 1, "b"),
-        (325 * MS, 3, "c"),
-        (445 * MS, 1, "d"),
-        (465 * MS, 2, "e"),
-    ],
-    output_tokens=8,
-    ended_ns=476 * MS,
+RESOURCES = Resources(
+    peak_memory_bytes=2000,
+    mean_memory_bytes=1500,
+    peak_pss_bytes=1800,
+    peak_anonymous_bytes=1200,
+    peak_file_bytes=800,
+    cpu_s=0.8,
+    involuntary_switches=3,
+    gpu_peak_memory_bytes=4000,
+    energy_j=12.5,
+    energy_source="nvml",
 )
+WHOLE_ROW = replace(
+    STREAM,
+    cached_tokens=20,
+    client_tokens=9,
+    scheduled_ns=SENT - 30 * MS,
+    dequeued_ns=SENT - 20 * MS,
+    connected_ns=SENT - 2 * MS,
+    headers_ns=SENT + 4 * MS,
+    usage_ns=SENT + 466 * MS,
+    engine_timings={"prompt_ms": 200.0, "output_tokens_per_s": 31.8, "accept_length": 1.6},
+)
+"""The stream with every stamp and count that an event row can have."""
 
 
-def known_answers(measured: Callable[[Generation], Measurement]) -> bool:
-    """Say whether the stream has its true values: TTFT 245 ms, TPOT 220/7 ms, a stall of 120 ms."""
-    found = measured(STREAM)
-    times = (found.ttft_s, found.tpot_s, found.e2e_s, found.max_stall_s)
-    return times == (0.245, 0.220 / 7, 0.465, 0.120)
+def ms(numerator: int, denominator: int = 1) -> float:
+    """Return milliseconds as seconds, rounded once."""
+    return float(Fraction(numerator, 1000 * denominator))
+
+
+ANSWERS: Mapping[str, float | str] = {
+    "ttft_s": ms(245),
+    "ttft_sched_s": ms(275),
+    "ttfo_s": ms(245),
+    "time_to_first_chunk_s": ms(5),
+    "queue_delay_s": ms(30),
+    "tpot_s": ms(220, 7),
+    "ntpot_s": ms(465, 8),
+    "e2e_s": ms(465),
+    "e2e_sched_s": ms(495),
+    "operation_duration_s": ms(476),
+    "output_tokens_per_s": float(Fraction(7000, 220)),
+    "prompt_tokens_per_s": 400.0,
+    "prompt_basis": "engine",
+    "engine_output_tokens_per_s": 31.8,
+    "tokens_per_chunk": 1.6,
+    "accept_length": 1.6,
+    "itl_basis": "token",
+    "max_stall_s": ms(120),
+    "output_tokens": 8,
+    "token_count_mismatch": 1,
+    "peak_memory_bytes": 2000,
+    "mean_memory_bytes": 1500,
+    "peak_pss_bytes": 1800,
+    "peak_anonymous_bytes": 1200,
+    "peak_file_bytes": 800,
+    "cpu_s": 0.8,
+    "cpu_s_per_output_token": 0.1,
+    "involuntary_switches": 3,
+    "gpu_peak_memory_bytes": 4000,
+    "energy_j": 12.5,
+    "energy_source": "nvml",
+}
 
 
 def test_the_known_stream_has_its_known_answers() -> None:
-    """To the last bit; 31.43 ms per token, 8 tokens, 100 prompt tokens in 245 ms."""
-    found = cost(STREAM)
-    assert known_answers(cost)
-    assert found.tpot_s == pytest.approx(0.03143, abs=5e-6)
-    assert found.output_tokens_per_s == pytest.approx(7 / 0.220, rel=1e-15)
-    assert found.prompt_tokens_per_s == pytest.approx(100 / 0.245)
-    assert found.output_tokens == 8
-    assert set(found.missing) == {"peak_memory_bytes", "mean_memory_bytes"}
+    """All that a measurement holds, to the last bit; nothing is missing."""
+    found = measure(WHOLE_ROW, resources=RESOURCES)
+    told = {field.name: getattr(found, field.name) for field in fields(Measurement)}
+    assert told == {**ANSWERS, "missing": {}}
 
 
-@pytest.mark.parametrize(
-    ("tool", "wrong"),
-    [
-        ("latches the role delta", lambda found: replace(found, ttft_s=0.005)),
-        ("divides by all tokens", lambda found: replace(found, tpot_s=0.220 / 8)),
-        ("ends with the stream", lambda found: replace(found, tpot_s=0.231 / 7, e2e_s=0.476)),
-        ("includes the first token", lambda found: replace(found, tpot_s=0.465 / 8)),
-        ("averages the gaps", lambda found: replace(found, tpot_s=0.055)),
-        ("misses the stall", lambda found: replace(found, max_stall_s=0.040)),
-    ],
-)
-def test_the_known_stream_catches_the_errors_of_other_tools(
-    tool: str, wrong: Callable[[Measurement], Measurement]
-) -> None:
-    """Each planted error is a rule that some tool uses."""
-    assert not known_answers(lambda made: wrong(cost(made))), tool
+def test_the_gaps_of_the_known_stream_are_known() -> None:
+    """40, 40, 120 and 20 ms between deltas; each token of a delta has its share."""
+    assert icl_s(STREAM) == (ms(40), ms(40), ms(120), ms(20))
+    assert itl_s(STREAM) == (ms(40), ms(40, 3), ms(40, 3), ms(40, 3), ms(120), ms(10), ms(10))
+
+
+class VirtualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ns = SENT
+
+    def __call__(self) -> int:
+        """Return the nanoseconds."""
+        return self.now_ns
+
+
+def streamed_on(clock: VirtualClock) -> Generation:
+    """Stamp the known stream as a backend does: each piece with what the clock says when it comes."""
+    sent, deltas = clock(), []
+    for delta in STREAM.deltas:
+        clock.now_ns = delta.at_ns
+        deltas.append(replace(delta, at_ns=clock()))
+    clock.now_ns = STREAM.ended_ns
+    return replace(STREAM, requested_ns=sent, deltas=tuple(deltas), ended_ns=clock())
+
+
+def test_a_virtual_clock_gives_the_known_stream_its_answers_to_the_nanosecond() -> None:
+    """And a clock that is read a nanosecond late gives others."""
+    assert measure(streamed_on(VirtualClock())) == measure(STREAM)
+    late = VirtualClock()
+    late.now_ns += 1
+    assert measure(streamed_on(late)).ttft_s != measure(STREAM).ttft_s
 
 
 # --- any stream --------------------------------------------------------------------------------------
 
-_EVENT = st.tuples(st.integers(0, 10**10), st.sampled_from((0, 1, 1, 1, 2, 5)))
+TIMES = (
+    *("ttft_s", "ttft_sched_s", "ttfo_s", "time_to_first_chunk_s", "queue_delay_s", "tpot_s", "ntpot_s"),
+    *("e2e_s", "e2e_sched_s", "operation_duration_s", "output_tokens_per_s", "prompt_tokens_per_s"),
+    *("engine_output_tokens_per_s", "tokens_per_chunk", "accept_length", "max_stall_s"),
+)
+BEFORE_A_LIMIT = ("queue_delay_s", "time_to_first_chunk_s", "ttft_s", "ttft_sched_s", "ttfo_s")
 
 
-@st.composite
-def streams(draw: st.DrawFn) -> Generation:
-    """Return a generation with deltas of known token counts, its own count being their sum."""
-    events = draw(st.lists(_EVENT, max_size=12))
-    at, deltas = 0, []
-    for gap, tokens in events:
-        at += gap
-        deltas.append((at, tokens, "x" * tokens))
-    total = sum(tokens for _, tokens in events)
-    ended = at + draw(st.integers(0, 10**9))
-    return generation(deltas, output_tokens=total, ended_ns=ended, prompt_tokens=draw(st.integers(1, 9000)))
+def exact(g: Generation, watched: Watched, phase: Phase) -> dict[str, Number]:
+    """Return all times, rates and counts as fractions: the definitions of docs/metrics.md, once more."""
+    bearing = [d for d in g.deltas if g.streamed and (d.text if d.n_tokens is None else d.n_tokens)]
+    at, told, n = [d.at_ns for d in bearing], [d.n_tokens for d in bearing], g.output_tokens
+    output = [d.at_ns for d in bearing if d.channel == "output"]
+    least = sum(1 if count is None else count for count in told)
+    if n is not None and told:
+        if n < max(1, sum(count or 0 for count in told)):
+            n = None
+        elif None not in told or (n == least + 1 and g.finish_reason in ("stop", "tool_calls")):
+            n = least
+    first = (1 if told[0] is None and n == least else told[0]) if told else None
+    after = n - first if n and first and len(at) > 1 and n > first else None
+    whole = not g.streamed and bool(g.output_tokens or g.text or g.reasoning or g.tool_calls)
+    last = at[-1] if at else g.ended_ns if whole else None
+    said = {name: Fraction(value) for name, value in g.engine_timings.items()}
+    reading = said["prompt_ms"] / 1000 if "prompt_ms" in said else seconds(at[:1], g.requested_ns)
+    read = None if g.prompt_tokens is None or g.cached_tokens is None else g.prompt_tokens - g.cached_tokens
+    tpot = None if after is None else Fraction(at[-1] - at[0], after * 10**9)
+    found: dict[str, Number] = {
+        "ttft_s": seconds(at[:1], g.requested_ns),
+        "ttft_sched_s": seconds(at[:1], g.scheduled_ns),
+        "ttfo_s": seconds(output[:1], g.requested_ns),
+        "time_to_first_chunk_s": seconds([d.at_ns for d in g.deltas[:1] if g.streamed], g.requested_ns),
+        "queue_delay_s": seconds([g.requested_ns], g.scheduled_ns),
+        "tpot_s": tpot,
+        "ntpot_s": None if last is None or not n else Fraction(last - g.requested_ns, n * 10**9),
+        "e2e_s": seconds([last], g.requested_ns),
+        "e2e_sched_s": seconds([last], g.scheduled_ns),
+        "operation_duration_s": seconds([g.ended_ns], g.requested_ns),
+        "output_tokens_per_s": 1 / tpot if tpot else None,
+        "prompt_tokens_per_s": read / reading if read and read > 0 and reading else None,
+        "engine_output_tokens_per_s": said.get("output_tokens_per_s"),
+        "tokens_per_chunk": Fraction(n, len(at)) if n and at else None,
+        "accept_length": said.get("accept_length"),
+        "max_stall_s": Fraction(max(b - a for a, b in pairwise(at)), 10**9) if len(at) > 1 else None,
+    }
+    if g.finish_reason == "error" or g.attempts or phase != "measured" or g.batch_size > 1:
+        found = dict.fromkeys(found)
+    elif g.finish_reason == "timeout":
+        found = {name: value if name in BEFORE_A_LIMIT else None for name, value in found.items()}
+    return found | costs(g, watched)
 
 
-def exact(made: Generation) -> dict[str, Fraction | None]:
-    """Return every time and rate as a fraction, straight from the definitions."""
-    events = [(delta.at_ns, delta.n_tokens or 0) for delta in made.deltas if delta.n_tokens]
-    seconds = Fraction(1, 10**9)
-    names = ("ttft_s", "tpot_s", "e2e_s", "max_stall_s", "output_tokens_per_s", "prompt_tokens_per_s")
-    found: dict[str, Fraction | None] = dict.fromkeys(names)
-    if not events:
-        return found
-    ttft = (events[0][0] - made.requested_ns) * seconds
-    found["ttft_s"] = ttft
-    found["e2e_s"] = (events[-1][0] - made.requested_ns) * seconds
-    if ttft:
-        found["prompt_tokens_per_s"] = (made.prompt_tokens or 0) / ttft
-    if len(events) > 1:
-        later = sum(tokens for _, tokens in events[1:])
-        tpot = (events[-1][0] - events[0][0]) * seconds / later
-        found["tpot_s"] = tpot
-        found["max_stall_s"] = max(b - a for (a, _), (b, _) in pairwise(events)) * seconds
-        if tpot:
-            found["output_tokens_per_s"] = 1 / tpot
-    return found
+def costs(g: Generation, watched: Watched) -> dict[str, Number]:
+    """Return the counts, and what was watched, with the share of a token."""
+    own, counted = g.client_tokens, g.output_tokens
+    alone = watched if isinstance(watched, Resources) and g.batch_size == 1 else Resources()
+    return {
+        "output_tokens": counted,
+        "token_count_mismatch": None if own is None or counted is None else own - counted,
+        "cpu_s": alone.cpu_s,
+        "cpu_s_per_output_token": Fraction(alone.cpu_s) / counted
+        if alone.cpu_s is not None and counted
+        else None,
+        "energy_j": alone.energy_j,
+        "peak_memory_bytes": watched.peak_memory_bytes if isinstance(watched, Resources) else None,
+    }
 
 
-def agrees(measured: Measure, made: Generation) -> bool:
-    """Say whether every value is the nearest double of its fraction, or two roundings from it for a rate."""
-    found = measured(made)
-    for name, expected in exact(made).items():
-        value: float | None = getattr(found, name)
-        if (value is None) != (expected is None) or (value is None) != (name in found.missing):
-            return False
-        if value is None or expected is None:
-            continue
-        allowed = abs(expected) * Fraction(2, 2**52) if name.endswith("per_s") else 0
-        if abs(Fraction(value) - Fraction(float(expected))) > allowed:
-            return False
-    return True
+def seconds(until: list[int] | list[int | None], since: int | None) -> Fraction | None:
+    """Return the time between two stamps, `None` where one is not known."""
+    known = [stamp for stamp in until if stamp is not None]
+    return Fraction(known[0] - since, 10**9) if known and since is not None else None
 
 
-@given(streams())
-def test_every_value_is_that_of_exact_arithmetic(made: Generation) -> None:
-    """And what has no value has a reason."""
-    assert agrees(cost, made)
+Measure = Callable[[Generation, Watched, Phase], Measurement]
 
 
-@given(streams(), st.integers(-(10**12), 10**15))
-def test_only_differences_of_stamps_count(made: Generation, shift: int) -> None:
-    """The zero of the clock is arbitrary."""
-    moved = replace(
-        made,
-        requested_ns=made.requested_ns + shift,
-        ended_ns=made.ended_ns + shift,
-        deltas=tuple(replace(delta, at_ns=delta.at_ns + shift) for delta in made.deltas),
+def ours(made: Generation, watched: Watched = None, phase: Phase = "measured") -> Measurement:
+    """Return the measurement."""
+    return measure(made, resources=watched, phase=phase)
+
+
+def agrees(measured: Measure, made: Generation, watched: Watched = None, phase: Phase = "measured") -> bool:
+    """Say whether every value is the double that is nearest to its fraction, or is missing with a reason."""
+    found = measured(made, watched, phase)
+    return all(
+        getattr(found, name) == (None if expected is None else float(expected))
+        and (expected is None) == (name in found.missing)
+        for name, expected in exact(made, watched, phase).items()
     )
-    assert cost(moved) == cost(made)
 
 
-def test_the_exact_arithmetic_catches_a_planted_error() -> None:
-    """One nanosecond, and one token."""
-
-    def late(made: Generation) -> Measurement:
-        return cost(replace(made, requested_ns=made.requested_ns - 1))
-
-    def uncounted(made: Generation) -> Measurement:
-        return cost(replace(made, output_tokens=(made.output_tokens or 0) - 1))
-
-    assert agrees(cost, STREAM)
-    assert not agrees(late, STREAM)
-    assert not agrees(uncounted, STREAM)
+PHASES = st.sampled_from(("measured", "measured", "measured", "warmup", "cooldown"))
 
 
-# --- what cannot be had ------------------------------------------------------------------------------
-
-TIMES = ("ttft_s", "tpot_s", "e2e_s", "max_stall_s", "output_tokens_per_s", "prompt_tokens_per_s")
-
-
-def test_an_answer_without_tokens_has_no_times() -> None:
-    """The end of the stream is no token."""
-    made = generation([(5 * MS, 0, "")], output_tokens=0, ended_ns=9 * MS)
-    assert {cost(made).missing[name] for name in TIMES} == {"no_tokens"}
+@given(generations(), WATCHED, PHASES)
+def test_every_value_is_that_of_exact_arithmetic(made: Generation, watched: Watched, phase: Phase) -> None:
+    """Rounded once; and what has no value has a reason."""
+    assert agrees(ours, made, watched, phase)
 
 
-def test_an_answer_that_was_not_streamed_has_an_end_and_no_first_token() -> None:
-    """Its end is never booked as the time to the first token."""
-    made = generation([], output_tokens=8, ended_ns=500 * MS, text="all at once")
-    found = cost(made)
-    assert found.e2e_s == 0.5
-    assert {found.missing[name] for name in TIMES if name != "e2e_s"} == {"not_streamed"}
+@given(generations())
+def test_the_gaps_are_those_of_exact_arithmetic(made: Generation) -> None:
+    """The times of tokens share the gaps between deltas, so that their mean is the time per token."""
+    fair = replace(made, attempts=(), batch_size=1, finish_reason="length")
+    at = [d.at_ns for d in fair.deltas if fair.streamed and (d.text if d.n_tokens is None else d.n_tokens)]
+    assert icl_s(fair) == tuple(float(Fraction(b - a, 10**9)) for a, b in pairwise(at))
+    tokens, found = itl_s(fair) or (), ours(fair)
+    assert (found.itl_basis == "token") == bool(tokens)
+    if tokens:
+        assert sum(tokens) / len(tokens) == pytest.approx(found.tpot_s, rel=1e-12)
 
 
-@pytest.mark.parametrize("tokens", [1, 4])
-def test_an_answer_in_one_delta_has_a_first_token_and_no_time_per_token(tokens: int) -> None:
-    """Whether it holds one token or several."""
-    found = cost(generation([(30 * MS, tokens, "x")], output_tokens=tokens, ended_ns=40 * MS))
-    assert (found.ttft_s, found.e2e_s) == (0.03, 0.03)
-    for name in ("tpot_s", "max_stall_s", "output_tokens_per_s"):
-        assert found.missing[name] == "single_delta"
-
-
-def test_without_the_engines_count_there_is_no_time_per_token() -> None:
-    """Deltas are not tokens."""
-    made = generation([(10 * MS, 1, "a"), (20 * MS, 1, "b")], output_tokens=None, ended_ns=30 * MS)
-    found = cost(made)
-    assert found.missing["tpot_s"] == found.missing["output_tokens_per_s"] == "no_usage"
-    assert found.missing["output_tokens"] == "no_usage"
-    assert (found.ttft_s, found.max_stall_s) == (0.01, 0.01)
-
-
-def test_a_first_delta_of_unknown_size_counts_as_one_token_only_when_all_do() -> None:
-    """As many deltas as tokens leave no other possibility; otherwise it cannot be known."""
-    deltas = [(10 * MS, None, "a"), (20 * MS, None, ""), (40 * MS, None, "b"), (70 * MS, None, "c")]
-    assert cost(generation(deltas, output_tokens=3, ended_ns=80 * MS)).tpot_s == 0.03
-    found = cost(generation(deltas, output_tokens=5, ended_ns=80 * MS))
-    assert found.missing["tpot_s"] == "no_delta_tokens"
-    assert found.ttft_s == 0.01
-
-
-def test_a_count_that_contradicts_the_deltas_gives_no_time_per_token() -> None:
-    """The engine counts two tokens where the first delta alone had two."""
-    made = generation([(10 * MS, 2, "a"), (20 * MS, 1, "b")], output_tokens=2, ended_ns=30 * MS)
-    assert cost(made).missing["tpot_s"] == "count_mismatch"
-
-
-def test_equal_stamps_give_a_time_and_no_rate() -> None:
-    """Two deltas in one read: 0 s per token is measured, infinitely many per second is not."""
-    found = cost(generation([(0, 1, "a"), (0, 1, "b")], output_tokens=2, ended_ns=0))
-    assert (found.ttft_s, found.tpot_s, found.max_stall_s) == (0.0, 0.0, 0.0)
-    assert found.missing["output_tokens_per_s"] == found.missing["prompt_tokens_per_s"] == "zero_duration"
-
-
-@pytest.mark.parametrize(
-    ("prompt_tokens", "cached_tokens", "reason"),
-    [(None, 0, "no_usage"), (100, None, "cache_unknown"), (100, 100, "all_cached")],
-)
-def test_the_prompt_rate_needs_to_know_what_was_read(
-    prompt_tokens: int | None, cached_tokens: int | None, reason: str
+@given(generations(), WATCHED, PHASES, st.sampled_from(("written", "read")))
+def test_every_field_is_a_value_or_has_a_reason(
+    made: Generation, watched: Watched, phase: Phase, how: Making
 ) -> None:
-    """A cached prefix would make any rate look fast."""
-    made = replace(STREAM, prompt_tokens=prompt_tokens, cached_tokens=cached_tokens)
-    assert cost(made).missing["prompt_tokens_per_s"] == reason
-    half = replace(STREAM, prompt_tokens=100, cached_tokens=51)
-    assert cost(half).prompt_tokens_per_s == pytest.approx(49 / 0.245)
-
-
-def test_a_generation_that_failed_has_no_times() -> None:
-    """Its stamps stay in the record, its latencies are not those of an answer."""
-    found = cost(replace(STREAM, finish_reason="error"))
-    assert {found.missing[name] for name in TIMES} == {"failed"}
-
-
-def test_answers_of_a_batch_have_no_times_of_their_own() -> None:
-    """Not even where the stamps look like those of one answer; their tokens were counted all the same."""
-    found = cost(replace(STREAM, batch_size=8))
-    assert {found.missing[name] for name in TIMES} == {"batched"}
-    assert [getattr(found, name) for name in TIMES] == [None] * len(TIMES)
-    assert found.output_tokens == 8
-    assert cost(replace(STREAM, batch_size=1)) == cost(STREAM)
-
-
-def test_a_text_that_was_read_has_no_times() -> None:
-    """However many deltas the engine makes of it."""
-    found = measure(STREAM, resources=None, made="read")
-    assert {found.missing[name] for name in TIMES} == {"not_generated"}
-    assert [getattr(found, name) for name in TIMES] == [None] * len(TIMES)
-
-
-def test_a_batch_or_a_reading_that_failed_says_so() -> None:
-    """The fault goes before the way it was made."""
-    made = replace(STREAM, finish_reason="error", batch_size=2)
-    assert {measure(made, resources=None, made="read").missing[name] for name in TIMES} == {"failed"}
-
-
-@pytest.mark.parametrize(
-    "made",
-    [
-        generation([(20 * MS, 1, "a"), (10 * MS, 1, "b")], output_tokens=2, ended_ns=30 * MS),
-        generation([(-1, 1, "a")], output_tokens=1, ended_ns=30 * MS),
-        generation([(20 * MS, 1, "a")], output_tokens=1, ended_ns=19 * MS),
-    ],
-)
-def test_a_clock_that_went_back_gives_no_times(made: Generation) -> None:
-    """A negative time is never reported, and the answer is not lost for it."""
-    found = cost(made)
-    assert {found.missing[name] for name in TIMES} == {"clock_went_back"}
-    assert [getattr(found, name) for name in TIMES] == [None] * len(TIMES)
-
-
-def test_memory_is_taken_over_as_it_was_read() -> None:
-    """Without a reading it is missing, not 0."""
-    found = measure(STREAM, resources=Resources(peak_memory_bytes=2000, mean_memory_bytes=1500))
-    assert (found.peak_memory_bytes, found.mean_memory_bytes, dict(found.missing)) == (2000, 1500, {})
-    assert cost(STREAM).missing["peak_memory_bytes"] == "not_watched"
-
-
-@given(streams())
-def test_every_field_is_a_value_or_has_a_reason(made: Generation) -> None:
     """Never both, never neither."""
-    found = cost(made)
+    found = measure(made, resources=watched, made=how, phase=phase)
     for field in fields(Measurement):
         if field.name != "missing":
             assert (getattr(found, field.name) is None) == (field.name in found.missing)
+
+
+@given(generations(), st.integers(-(10**12), 10**15))
+def test_only_differences_of_stamps_count(made: Generation, shift: int) -> None:
+    """The zero of the clock is arbitrary."""
+    stamps = (
+        "scheduled_ns",
+        "dequeued_ns",
+        "connected_ns",
+        "requested_ns",
+        "headers_ns",
+        "usage_ns",
+        "ended_ns",
+    )
+    moved = {name: stamp + shift for name in stamps if (stamp := getattr(made, name)) is not None}
+    deltas = tuple(replace(delta, at_ns=delta.at_ns + shift) for delta in made.deltas)
+    assert ours(replace(made, deltas=deltas, **moved)) == ours(made)
+
+
+# --- planted errors ----------------------------------------------------------------------------------
+
+S = 10**9
+WRONG: Mapping[str, Callable[[Generation], float]] = {
+    "ttft_s": lambda g: (g.deltas[0].at_ns - g.requested_ns) / S,  # latches the role
+    "ttft_sched_s": lambda g: (g.deltas[1].at_ns - g.requested_ns) / S,  # forgets the time in the line
+    "ttfo_s": lambda g: (g.ended_ns - g.requested_ns) / S,
+    "time_to_first_chunk_s": lambda g: (g.deltas[1].at_ns - g.requested_ns) / S,  # skips the role
+    "queue_delay_s": lambda g: (g.dequeued_ns - g.scheduled_ns) / S,  # type: ignore[operator]
+    "tpot_s": lambda g: (g.deltas[-1].at_ns - g.requested_ns) / (S * 8),  # includes the first token
+    "ntpot_s": lambda g: (g.ended_ns - g.requested_ns) / (S * 8),  # ends with the stream
+    "e2e_s": lambda g: (g.ended_ns - g.requested_ns) / S,
+    "e2e_sched_s": lambda g: (g.deltas[-1].at_ns - g.dequeued_ns) / S,  # type: ignore[operator]
+    "operation_duration_s": lambda g: (g.deltas[-1].at_ns - g.requested_ns) / S,
+    "output_tokens_per_s": lambda g: S * 8 / (g.deltas[-1].at_ns - g.deltas[1].at_ns),  # counts the first
+    "prompt_tokens_per_s": lambda g: 1000 * 100 / g.engine_timings["prompt_ms"],  # counts cached ones
+    "engine_output_tokens_per_s": lambda g: S * 7 / (g.deltas[-1].at_ns - g.deltas[1].at_ns),
+    "tokens_per_chunk": lambda g: 8 / len(g.deltas),  # counts the role
+    "accept_length": lambda g: 1.0,
+    "max_stall_s": lambda g: (g.deltas[1].at_ns - g.requested_ns) / S,  # takes waiting for a stall
+    "output_tokens": lambda g: len(g.deltas),
+    "token_count_mismatch": lambda g: -1,
+    "cpu_s": lambda g: 0.8 / 8,
+    "cpu_s_per_output_token": lambda g: 0.8 / 7,
+    "energy_j": lambda g: 12.5 / 8,
+    "peak_memory_bytes": lambda g: 1500,
+}
+"""For each formula another one, most of them that of some tool."""
+
+
+def test_an_error_is_planted_in_every_formula() -> None:
+    """And in no other place."""
+    assert WRONG.keys() == exact(WHOLE_ROW, RESOURCES, "measured").keys() >= set(TIMES)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_exact_arithmetic_catches_a_wrong_formula(name: str) -> None:
+    """On one row that has every stamp."""
+
+    def planted(made: Generation, watched: Watched, phase: Phase) -> Measurement:
+        return replace(ours(made, watched, phase), **{name: WRONG[name](made)})  # type: ignore[arg-type]
+
+    assert agrees(ours, WHOLE_ROW, RESOURCES)
+    assert not agrees(planted, WHOLE_ROW, RESOURCES)
+
+
+@pytest.mark.parametrize(
+    ("claim", "seen", "planted"),
+    [
+        ("a nanosecond", STREAM, lambda g: replace(g, requested_ns=g.requested_ns - 1)),
+        ("a token", STREAM, lambda g: replace(g, deltas=(*g.deltas[:-1], replace(g.deltas[-1], n_tokens=1)))),
+        ("the end of a turn", replace(STREAM, output_tokens=9), lambda g: replace(g, deltas=g.deltas[:-1])),
+        (
+            "a delta without tokens",
+            STREAM,
+            lambda g: replace(g, deltas=(replace(g.deltas[0], n_tokens=1), *g.deltas[1:])),
+        ),
+        (
+            "a channel",
+            STREAM,
+            lambda g: replace(g, deltas=tuple(replace(d, channel="reasoning") for d in g.deltas)),
+        ),
+        ("a cached prompt", STREAM, lambda g: replace(g, cached_tokens=1)),
+        ("a time limit", STREAM, lambda g: replace(g, finish_reason="timeout")),
+        ("a batch", STREAM, lambda g: replace(g, batch_size=2)),
+        ("an answer that came whole", STREAM, lambda g: replace(g, streamed=False)),
+    ],
+)
+def test_exact_arithmetic_catches_a_row_that_is_read_wrongly(
+    claim: str, seen: Generation, planted: Callable[[Generation], Generation]
+) -> None:
+    """What is measured is another row than the one that was recorded."""
+    assert agrees(ours, seen)
+    assert not agrees(lambda made, watched, phase: ours(planted(made), watched, phase), seen), claim
+
+
+def test_the_known_answers_catch_each_planted_formula() -> None:
+    """A wrong value of any field is seen in the table, too."""
+    for name, wrong in WRONG.items():
+        assert wrong(WHOLE_ROW) != ANSWERS[name], name
+
+
+# --- resources ---------------------------------------------------------------------------------------
+
+
+def test_what_was_watched_is_taken_over_and_what_was_not_has_the_reason() -> None:
+    """Not 0; and what this machine does not tell is told from what nobody asked for."""
+    found = ours(STREAM, Resources(peak_memory_bytes=2000, mean_memory_bytes=1500))
+    assert (found.peak_memory_bytes, found.mean_memory_bytes) == (2000, 1500)
+    assert found.missing["cpu_s"] == found.missing["energy_source"] == "unavailable"
+    for reason in ("not_watched", "shared"):
+        missing = ours(STREAM, reason).missing
+        assert {missing[field.name] for field in fields(Resources) if field.name in missing} == {reason}
+    assert ours(STREAM).missing["peak_memory_bytes"] == "not_watched"
+
+
+def test_a_batch_has_one_peak_and_no_share_of_what_it_took() -> None:
+    """Processor time of eight answers is not that of each of them."""
+    found = ours(replace(STREAM, batch_size=8), RESOURCES)
+    assert (found.peak_memory_bytes, found.gpu_peak_memory_bytes) == (2000, 4000)
+    shares = ("cpu_s", "cpu_s_per_output_token", "involuntary_switches", "energy_j", "energy_source")
+    assert {found.missing[name] for name in shares} == {"batched"}
+
+
+def test_processor_time_per_token_needs_tokens() -> None:
+    """Without a count, or without a token, there is none."""
+    name = "cpu_s_per_output_token"
+    empty = generation([], output_tokens=0, ended_ns=MS)
+    assert ours(empty, RESOURCES).missing[name] == "no_tokens"
+    assert ours(replace(STREAM, output_tokens=None), RESOURCES).missing[name] == "no_usage"
