@@ -1,8 +1,10 @@
-"""The memory that this process and its children take while something runs.
+"""What a generation takes: memory, processor time, GPU memory and energy, watched while it is made.
 
-The figure is the resident set size summed over the process tree: interpreter, libraries, weights and cache;
-pages that two processes share count in both. Children are looked up once, on entry, because a walk over all
-processes would disturb what is measured: a child that starts later is not seen.
+Watched are this process, its descendants and given processes with theirs. A thread reads memory at an
+interval, and the kernel's own marks tell of peaks between two readings. So a peak of this process is exact,
+and one of another is seen unless that process once held more, or came and went between two readings. Kinds
+of pages have no marks: their peaks are of readings alone. Processor time is the difference of two sums, and
+exact. Watches may overlap; each then sees what all of them watch.
 """
 
 from __future__ import annotations
@@ -10,114 +12,134 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import psutil
+from gemma_eval.measure.clock import clock as monotonic
+from gemma_eval.measure.energy import EnergyWatch, Zone, zones
+from gemma_eval.measure.gpu import Gpus, installed
+from gemma_eval.measure.process import Pids
+from gemma_eval.measure.process_tree import Tree, tree
+from gemma_eval.protocols import Clock
+from gemma_eval.records import Resources
 
-INTERVAL_S = 0.02
+INTERVAL_S = 0.05
 """Time between two readings.
 
-Waking the thread and reading one process costs about 0.1 ms of a core, so this interval costs 0.5 % of
-one: what a watch may add to the time per token of an engine that runs in this process. A shorter one would
-find no higher peak of this process, because the kernel's mark sees that between two readings.
+Waking the thread and reading a tree of three processes costs less than 0.1 ms of a core, so this interval
+costs at most 0.5 % of one: what a watch may add to the time per token of an engine in this process.
 """
-
-ReadBytes = Callable[[], int]
-"""Returns a number of bytes now."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MemoryReading:
-    """The highest and the mean resident memory during a watch, in bytes."""
-
-    peak_bytes: int
-    mean_bytes: int
+READINGS_PER_GPU_READING = 10
+"""GPUs are asked this much seldomer, because the driver takes its time to answer."""
+PSS_SHARE = 0.05
+"""The part of the watched time that dividing shared pages may take when it is over; where it would take
+more, as after a very short generation, there is no PSS."""
+PSS_S_PER_BYTE = 12e-6 / 2**20
+"""What it takes: the kernel walks over all pages of a process."""
 
 
-@dataclass(slots=True)
 class Watch:
-    """The readings of one watch, as a running sum: a long watch needs no more memory than a short one."""
+    """The readings of one watch, as running sums: a long watch needs no more memory than a short one."""
 
-    _peak: int = 0
-    _sum: int = 0
-    _count: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, watched: Tree, *, energy: EnergyWatch, gpus: Gpus | None, clock: Clock) -> None:
+        self._tree = watched
+        self._energy = energy
+        self._gpus = gpus
+        self._clock = clock
+        self._begun_ns = clock()
+        self._count = 0
+        self._sum = 0
+        self._peak = 0
+        self._peak_anonymous = 0
+        self._peak_file = 0
+        self._has_kinds = True
+        self._gpu_peak = 0
+        self._on_gpus: set[int] = set()
+        self._resources: Resources | None = None
+        self.read()
 
-    def add(self, reading: int) -> None:
-        """Take one reading in bytes."""
-        with self._lock:
-            self._peak = max(self._peak, reading)
-            self._sum += reading
-            self._count += 1
+    def reading(self) -> Resources | None:
+        """Return what was taken, `None` before the watch has ended."""
+        return self._resources
 
-    def raise_peak(self, peak: int) -> None:
-        """Take a peak that is known otherwise; the mean does not change."""
-        with self._lock:
-            self._peak = max(self._peak, peak)
+    def read(self) -> None:
+        """Read the memory of the tree, and now and then that of the GPUs."""
+        memory = self._tree.memory()
+        self._peak = max(self._peak, memory.highest)
+        self._sum += memory.resident
+        if memory.anonymous is None or memory.file is None:
+            self._has_kinds = False
+        else:
+            self._peak_anonymous = max(self._peak_anonymous, memory.anonymous)
+            self._peak_file = max(self._peak_file, memory.file)
+        if self._count % READINGS_PER_GPU_READING == 0:
+            self._read_gpus()
+        self._count += 1
 
-    def reading(self) -> MemoryReading | None:
-        """Return peak and mean of the readings so far, `None` before the first."""
-        with self._lock:
-            if not self._count:
-                return None
-            return MemoryReading(peak_bytes=self._peak, mean_bytes=round(self._sum / self._count))
+    def end(self) -> None:
+        """Read a last time, what was spent first so that the reading itself is not in it."""
+        self._tree.find()
+        spent = self._tree.spent()
+        ended_ns = self._clock()
+        self.read()
+        self._read_gpus()
+        taken = self._energy.end(on_gpus=self._on_gpus)
+        elapsed_s = (ended_ns - self._begun_ns) / 1e9
+        may_divide = self._peak * PSS_S_PER_BYTE <= elapsed_s * PSS_SHARE
+        self._resources = Resources(
+            peak_memory_bytes=self._peak or None,
+            mean_memory_bytes=round(self._sum / self._count) or None,
+            peak_pss_bytes=self._tree.pss_bytes() if may_divide else None,
+            peak_anonymous_bytes=self._peak_anonymous if self._has_kinds else None,
+            peak_file_bytes=self._peak_file if self._has_kinds else None,
+            cpu_s=spent.cpu_ns / 1e9 if spent else None,
+            involuntary_switches=spent.involuntary_switches if spent else None,
+            gpu_peak_memory_bytes=self._gpu_peak or None,
+            energy_j=taken.joules,
+            energy_source=taken.source,
+            interval_s=elapsed_s / (self._count - 1),
+        )
+
+    def _read_gpus(self) -> None:
+        if self._gpus is None:
+            return
+        used = self._gpus.used(self._tree.pids)
+        self._on_gpus |= used.keys()
+        self._gpu_peak = max(self._gpu_peak, sum(used.values()))
 
 
 @contextmanager
 def watch(
-    *, interval_s: float = INTERVAL_S, resident: ReadBytes | None = None, high_water: ReadBytes | None = None
+    *,
+    pids: Pids = (),
+    interval_s: float = INTERVAL_S,
+    watched: Callable[[Pids], Tree] = tree,
+    gpus: Callable[[], Gpus | None] = installed,
+    domains: Callable[[], tuple[Zone, ...]] = zones,
+    clock: Clock = monotonic,
 ) -> Iterator[Watch]:
-    """Read memory on entry, every `interval_s` from a thread, and on exit; the result has a `reading()`.
+    """Watch this process, its descendants and `pids` with theirs; the result has a `reading()` afterwards.
 
-    `resident` returns the bytes to watch (default: this process and its children), `high_water` the highest
-    resident size that this process ever had (default: the kernel's mark, 0 where it keeps none). A mark that
-    rose is a peak inside the watch, even one between two readings.
+    Memory is read on entry, every `interval_s` from a thread, and on exit; the `interval_s` of the reading is
+    the mean of what it came to be. `pids`, as of a server that runs the engine, are asked for on entry and on
+    exit when they are a function. The other parameters are what is read.
     """
-    resident = resident or resident_reader()
-    high_water = high_water or high_water_bytes
-    memory = Watch()
-    mark = high_water()
-    memory.add(resident())
-    done = threading.Event()
-    sampler = threading.Thread(target=_sample, args=(memory, resident, done, interval_s), daemon=True)
+    found = gpus()
+    energy = EnergyWatch(zones=domains(), gpus=found)
+    members = watched(pids)
+    memory = Watch(members, energy=energy, gpus=found, clock=clock)
+    # A lock is waited for in one call, where an event would run some lines of Python at each reading.
+    done = threading.Lock()
+    done.acquire()
+    sampler = threading.Thread(target=_sample, args=(memory, done, interval_s), daemon=True)
     sampler.start()
     try:
         yield memory
     finally:
-        done.set()
+        done.release()
         sampler.join()
-        memory.add(resident())
-        risen = high_water()
-        if risen > mark:
-            memory.raise_peak(risen)
+        memory.end()
+        members.close()
 
 
-def resident_reader() -> ReadBytes:
-    """Return a function that sums the resident memory of this process and of the children it has now."""
-    this = psutil.Process()
-    processes = [this, *this.children(recursive=True)]
-    return lambda: sum(_resident(process) for process in processes)
-
-
-def high_water_bytes(status: Path = Path("/proc/self/status")) -> int:
-    """Return the highest resident size of this process so far; 0 where the system does not say."""
-    try:
-        lines = status.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    kibibytes = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(kibibytes[0]) * 1024 if kibibytes else 0
-
-
-def _sample(memory: Watch, resident: ReadBytes, done: threading.Event, interval_s: float) -> None:
-    while not done.wait(interval_s):
-        memory.add(resident())
-
-
-def _resident(process: psutil.Process) -> int:
-    """Return the resident bytes of a process, 0 for one that has ended or may not be read."""
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+def _sample(memory: Watch, done: threading.Lock, interval_s: float) -> None:
+    while not done.acquire(timeout=interval_s):
+        memory.read()
