@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.measure.clock import Calibration, calibrate, clock
-from gemma_eval.measure.host import commit, describe
+from gemma_eval.measure.host import commit, describe, details
+from tests.measure.made_up import write
+from tests.measure.test_gpu import FakeNvml, gpus_of
 
 
 def test_a_clock_that_advances_evenly_costs_its_step() -> None:
@@ -45,25 +47,97 @@ def test_the_clock_in_use_never_goes_back() -> None:
     assert calibrate(clock).ns_per_reading > 0
 
 
+X86 = """\
+processor\t: 0
+model name\t: Example 3000 @ 2 GHz
+microcode\t: 0x42
+flags\t\t: fpu sse2 avx avx2 fma hypervisor avx512f amx_int8 avx20
+
+processor\t: 1
+model name\t: other
+microcode\t: 0x43
+flags\t\t: none
+"""
+ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp sve i8mm\nCPU implementer\t: 0x41\n"
+CPU = "sys/devices/system/cpu"
+
+
+def nothing() -> None:
+    """There is no GPU."""
+
+
 def test_the_host_is_described_by_what_decides_speed(tmp_path: Path) -> None:
     """Processor, cores, memory, system, Python and the versions of what computes."""
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(
-        "processor\t: 0\nmodel name\t: Example 3000 @ 2 GHz\nmodel name\t: other\n", encoding="utf-8"
-    )
-    host = describe(cpuinfo=cpuinfo, packages=("numpy", "pytest", "no-such-package"))
+    write(tmp_path, {"proc/cpuinfo": X86})
+    host = describe(root=tmp_path, packages=("numpy", "pytest", "no-such-package"), gpus=nothing)
     assert host.cpu == "Example 3000 @ 2 GHz"
     assert host.logical_cores >= 1
     assert host.memory_bytes > 2**20
     assert host.python.startswith("CPython 3.") or "Py" in host.python
     assert set(host.versions) == {"numpy", "pytest"}
+    assert host.details["microcode"] == "0x42"
 
 
 def test_a_processor_without_a_name_is_called_by_its_kind(tmp_path: Path) -> None:
     """Some systems keep no such file, some write no name into it."""
-    assert describe(cpuinfo=tmp_path / "absent").cpu
-    (tmp_path / "empty").write_text("", encoding="utf-8")
-    assert describe(cpuinfo=tmp_path / "empty").cpu
+    assert describe(root=tmp_path / "absent").cpu
+    write(tmp_path, {"proc/cpuinfo": ""})
+    assert describe(root=tmp_path).cpu
+
+
+def test_settings_of_the_machine_are_read_where_linux_keeps_them(tmp_path: Path) -> None:
+    """Each as text; processors that differ are all named."""
+    write(tmp_path, {"proc/cpuinfo": X86, "proc/self/cgroup": "0::/\n"})
+    write(tmp_path, {"proc/self/mountinfo": "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"})
+    write(tmp_path, {"sys/fs/cgroup/cpu.max": "150000 100000\n", "sys/fs/cgroup/memory.max": "4096\n"})
+    for index, siblings in enumerate(("0-1", "0-1", "2-3", "2-3")):
+        write(tmp_path, {f"{CPU}/cpu{index}/topology/thread_siblings_list": f"{siblings}\n"})
+    write(tmp_path, {f"{CPU}/cpu0/cpufreq/scaling_governor": "performance\n"})
+    write(tmp_path, {f"{CPU}/cpu1/cpufreq/scaling_governor": "powersave\n"})
+    write(tmp_path, {f"{CPU}/cpufreq/boost": "0\n", f"{CPU}/smt/active": "1\n"})
+    write(tmp_path, {"sys/devices/system/node/node0/x": "", "sys/devices/system/node/node1/x": ""})
+    write(tmp_path, {"sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never\n"})
+    write(tmp_path, {"sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc\n"})
+    write(tmp_path, {"sys/class/power_supply/BAT0/status": "Full\n"})
+    found = details(root=tmp_path, gpus=lambda: gpus_of(FakeNvml(used=[{}])))
+    assert found.pop("kernel")
+    for machine_dependent in ("libc", "affinity"):
+        found.pop(machine_dependent, None)
+    assert found == {
+        "physical_cores": "2",
+        "cpu_limit": "1.5",
+        "memory_limit_bytes": "4096",
+        "governor": "performance, powersave",
+        "turbo": "off",
+        "smt": "on",
+        "microcode": "0x42",
+        "instruction_sets": "avx avx2 fma avx512f amx_int8",
+        "virtual_machine": "yes",
+        "numa_nodes": "2",
+        "huge_pages": "madvise",
+        "clock_source": "tsc",
+        "battery": "Full",
+        "gpu": "Example 9000",
+        "gpu_driver": "555.42",
+    }
+
+
+def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    """No empty text, no guess."""
+    assert set(details(root=tmp_path, gpus=nothing)) <= {"kernel", "libc", "affinity"}
+
+
+def test_arm_names_its_instructions_otherwise(tmp_path: Path) -> None:
+    """Under Features, in an order of its own."""
+    write(tmp_path, {"proc/cpuinfo": ARM})
+    assert details(root=tmp_path, gpus=nothing)["instruction_sets"] == "asimd asimddp i8mm sve"
+
+
+@pytest.mark.parametrize(("no_turbo", "turbo"), [("0", "on"), ("1", "off")])
+def test_intels_driver_says_whether_there_is_no_turbo(tmp_path: Path, no_turbo: str, turbo: str) -> None:
+    """The other way round than the others."""
+    write(tmp_path, {f"{CPU}/intel_pstate/no_turbo": no_turbo})
+    assert details(root=tmp_path, gpus=nothing)["turbo"] == turbo
 
 
 def git(folder: Path, *words: str) -> str:
