@@ -47,7 +47,8 @@ def test_a_script_finds_what_it_looks_for() -> None:
     first = read(JsonFile().render(report_of([outcome])))[0]["outcomes"][0]
     assert (first["key"], first["score"], first["passed"]) == (outcome.trial.key, 0.5, True)
     assert first["trial"]["cell"]["profile"]["temperature"] == 0.0
-    assert first["generation"]["deltas"][1] == {"at_ns": 30_000_000, "n_tokens": 1, "text": "lo"}
+    delta = {"at_ns": 30_000_000, "channel": "output", "n_tokens": 1, "text": "lo"}
+    assert first["generation"]["deltas"][1] == delta
     assert first["measurement"]["ttft_s"] == 0.01
 
 

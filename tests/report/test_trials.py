@@ -123,7 +123,7 @@ def test_a_long_answer_is_cut_in_the_row_and_whole_in_the_detail() -> None:
     row = row_of(generation=replace(a_generation(), text=text))
     assert len(row.excerpt) == EXCERPT + 1
     assert "\n" not in row.excerpt
-    assert row.detail.answer == text
+    assert [each.text for each in row.detail.texts] == [text]
 
 
 def test_the_timeline_runs_from_request_to_end() -> None:

@@ -88,8 +88,9 @@ def test_failures_are_grouped_by_kind_the_most_common_first() -> None:
 
 def test_provenance_names_run_host_and_each_model() -> None:
     """What one needs to run it again."""
-    run, host, model = PAGE.provenance
-    assert [facts.title for facts in PAGE.provenance] == ["Run", "Host", "Model pocket"]
+    run, host, _, _, model = PAGE.provenance
+    titles = [facts.title for facts in PAGE.provenance]
+    assert titles == ["Run", "Host", "Noise", "Cost of measuring", "Model pocket"]
     assert "pytest --gemma-suite standard" in [fact.value for fact in run.facts]
     assert "numpy" in [fact.name for fact in host.facts]
     assert len({fact.name: fact.value for fact in model.facts}["weights sha256"]) == 64

@@ -1,4 +1,4 @@
-"""The closing lines of a run: a table per model, and what became of its trials; in 80 columns."""
+"""The closing lines of a run: tables of groups, benchmarks and loads, and what became of its trials."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from textwrap import wrap
 
 from gemma_eval.records import Group, Report, Summary
 from gemma_eval.report import numbers
-from gemma_eval.report.groups import groups_of
+from gemma_eval.report.benchmarks import alone, is_flagged, n_of
+from gemma_eval.report.cells import TimedCell, timed_cells
+from gemma_eval.report.conditions import harness_sentence, noisy
+from gemma_eval.report.groups import Groups, groups_of
+from gemma_eval.report.serving_rows import Served, served, warnings
 from gemma_eval.report.untimed import untimed
+from gemma_eval.report.visible import visible
 
 WIDTH = 80
+MOST_ROWS = 40
+"""A table of benchmarks or loads is cut here; the report has them all."""
+
 _HEADER = ("profile", "template", "score [95 %]", "TTFT p50/p95", "tokens/s", "memory", "n")
+_BENCHMARKS = ("benchmark", "group", "TTFT p50", "prompt tok/s", "output tok/s", "n")
+_LOADS = ("load", "group", "ok", "req/s", "output tok/s", "TTFT p50/p95", "good/s")
 _NAMES = 2
+_SHORTEST = len("template")
 _GAP = "  "
 
 
@@ -24,6 +35,11 @@ class Line:
 
     text: str
     markup: Mapping[str, bool] = field(default_factory=dict)
+
+
+def closing(report: Report) -> list[Line]:
+    """Return everything that is said of a run, in lines of 80 columns."""
+    return [*table(report.summaries), *timings(report), *ending(report)]
 
 
 def table(summaries: Sequence[Summary]) -> list[Line]:
@@ -45,9 +61,23 @@ def table(summaries: Sequence[Summary]) -> list[Line]:
     return shown
 
 
+def timings(report: Report) -> list[Line]:
+    """Return a table of the benchmarks, a row for each case and group, and one of the loads."""
+    groups = groups_of(report)
+    cells = timed_cells(report, groups)
+    one_by_one, under_load = alone(cells), served(cells)
+    shown = _cut_table(_BENCHMARKS, [_benchmark(cell, groups) for cell in one_by_one])
+    if any(is_flagged(cell) for cell in one_by_one[:MOST_ROWS]):
+        shown[-1:] = [*_wrapped("! prompts from a cache, or answers of different lengths"), Line("")]
+    shown += _cut_table(_LOADS, [_load(each, groups) for each in under_load])
+    said = [line for each in under_load for said in warnings(each, groups) for line in _wrapped(said)]
+    return [*shown, *said, *([Line("")] if said else [])]
+
+
 def ending(report: Report) -> list[Line]:
-    """Return what became of the planned trials: how many were recorded, failed, or are missing."""
-    planned, recorded = report.run.planned, len(report.outcomes)
+    """Return what became of the planned trials, what was skipped, and how far the times can be trusted."""
+    run = report.run
+    planned, recorded = run.planned, len(report.outcomes)
     failed = sum(outcome.failure is not None for outcome in report.outcomes)
     unscored = sum(any(score.value is None for score in outcome.scores) for outcome in report.outcomes)
     shown = [Line(f"{recorded} of {planned} trials recorded")]
@@ -56,7 +86,8 @@ def ending(report: Report) -> list[Line]:
     if unscored:
         shown.append(Line(f"{unscored} with a check that could not be scored", {"yellow": True}))
     for sentence in untimed(report, groups_of(report)):
-        shown += map(Line, wrap(sentence, WIDTH))
+        shown += _wrapped(sentence)
+    shown += _wrapped(noisy(run), {"yellow": True}) + _wrapped(harness_sentence(run))
     if recorded < planned:
         missing = "1 trial is" if planned - recorded == 1 else f"{planned - recorded} trials are"
         text = f"interrupted: {missing} missing, the report is partial and says so"
@@ -70,24 +101,68 @@ def _row(group: Group, metrics: Mapping[str, Summary]) -> tuple[str, ...]:
         group.profile,
         group.template,
         numbers.score_with_interval(score),
-        _pair(numbers.seconds(ttft.p50), numbers.seconds(ttft.p95)),
-        numbers.rate(metrics["output_tokens_per_s"].p50).removesuffix("/s"),
+        _p50_p95(ttft),
+        numbers.known(metrics["output_tokens_per_s"].p50),
         numbers.bytes_(metrics["peak_memory_bytes"].p50),
         numbers.count(score.n or ttft.n),
     )
 
 
-def _pair(first: str, second: str) -> str:
-    """Join two numbers, naming their unit once when it is the same: `12.3/15.1 ms`."""
+def _benchmark(cell: TimedCell, groups: Groups) -> tuple[str, ...]:
+    return (
+        visible(cell.name),
+        visible(groups.label(cell.group)),
+        numbers.percentile(cell.summary("ttft_s"), 50, numbers.seconds),
+        numbers.known(cell.summary("prompt_tokens_per_s").p50),
+        numbers.known(cell.summary("output_tokens_per_s").p50),
+        f"{n_of(cell)}{' !' if is_flagged(cell) else ''}",
+    )
+
+
+def _load(each: Served, groups: Groups) -> tuple[str, ...]:
+    found = each.serving
+    whole = None if found.traffic is None else found.traffic.whole
+    return (
+        visible(each.cell.name),
+        visible(groups.label(each.cell.group)),
+        f"{found.answered}/{found.scheduled}",
+        numbers.known(None if whole is None else whole.requests_per_s),
+        numbers.known(None if whole is None else whole.output_tokens_per_s),
+        _p50_p95(each.ttft),
+        numbers.known(None if found.goodput is None else found.goodput.per_s),
+    )
+
+
+def _p50_p95(summary: Summary) -> str:
+    """Join two percentiles, naming their unit once when it is the same: `12.3/15.1 ms`."""
+    first = numbers.percentile(summary, 50, numbers.seconds)
+    second = numbers.percentile(summary, 95, numbers.seconds)
     value, _, unit = first.rpartition(" ")
     return f"{value}/{second}" if value and second.endswith(f" {unit}") else f"{first}/{second}"
 
 
+def _cut_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[Line]:
+    """Return a table with its header in bold and an empty line below it; nothing without rows."""
+    if not rows:
+        return []
+    shown = rows[:MOST_ROWS]
+    widths = _widths([header, *shown])
+    lines = [Line(_formatted(header, widths), {"bold": True})]
+    lines += [Line(_formatted(row, widths)) for row in shown]
+    if len(rows) > MOST_ROWS:
+        lines.append(Line(f"{len(rows) - MOST_ROWS} more rows are in the report"))
+    return [*lines, Line("")]
+
+
+def _wrapped(sentence: str | None, markup: Mapping[str, bool] | None = None) -> list[Line]:
+    return [Line(line, markup or {}) for line in wrap(visible(sentence or ""), WIDTH)]
+
+
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     """Return column widths that fit 80 columns: only the two columns of names give way."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
-    while excess > 0 and max(widths[:_NAMES]) > len("template"):
+    while excess > 0 and max(widths[:_NAMES]) > _SHORTEST:
         widths[widths.index(max(widths[:_NAMES]))] -= 1
         excess -= 1
     return widths

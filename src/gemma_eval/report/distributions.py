@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from gemma_eval.records import Generation, Group, Outcome, Report
+from gemma_eval.records import Delta, Generation, Group, Outcome, Report
 from gemma_eval.report import charts, numbers
 from gemma_eval.report.axes import Tick, across, share_ticks, upwards
 from gemma_eval.report.groups import Groups, timed
@@ -50,34 +50,46 @@ class Distribution:
 def distributions(report: Report, groups: Groups) -> tuple[Distribution, ...]:
     """Return, for each model, the times to first token by template and the times per later token by profile.
 
-    The figures of one kind share their axis, so that models can be compared.
+    Where the tokens of a delta are not known, the times between deltas are drawn by themselves: they are
+    another quantity. The figures of one kind share their axis, so that models can be compared.
     """
     members = timed(report)
-    first = [_pooled(members, model, groups.templates, _template, _ttfts_s) for model in groups.models]
-    later = [_pooled(members, model, groups.profiles, _profile, _gaps_s) for model in groups.models]
-    first_axis, later_axis = _time_axis(first), _time_axis(later)
-    drawn: list[Distribution] = []
-    for index, model in enumerate(groups.models):
-        suffix = f", {model}" if len(groups.models) > 1 else ""
-        if first_axis and any(first[index].values()):
-            title = f"Time to first token by template{suffix}"
-            drawn.append(_distribution(f"ttft-{index}", title, first[index], first_axis))
-        if later_axis and any(later[index].values()):
-            title = f"Time per later token by profile{suffix}"
-            drawn.append(_distribution(f"gaps-{index}", title, later[index], later_axis))
-    return tuple(drawn)
+    kinds = (
+        ("ttft", "Time to first token by template", groups.templates, _template, _ttfts_s),
+        ("gaps", "Time per later token by profile", groups.profiles, _profile, _gaps_s),
+        ("pieces", "Time between pieces by profile", groups.profiles, _profile, _pieces_s),
+    )
+    drawn: dict[tuple[int, int], Distribution] = {}
+    for kind, (name, title, names, name_of, read) in enumerate(kinds):
+        pools = [_pooled(members, model, names, name_of, read) for model in groups.models]
+        axis = _time_axis(pools)
+        for index, (model, pool) in enumerate(zip(groups.models, pools, strict=True)):
+            if axis is not None and any(pool.values()):
+                suffix = f", {model}" if len(groups.models) > 1 else ""
+                figure = _distribution(f"{name}-{index}", f"{title}{suffix}", pool, axis)
+                drawn[index, kind] = figure
+    return tuple(drawn[place] for place in sorted(drawn))
 
 
 def token_gaps_s(generation: Generation) -> tuple[float, ...]:
-    """Return the time of each token after the first delta, in seconds.
+    """Return the time of each token after the first delta that carries any, in seconds.
 
     A delta of k tokens is k equal gaps; one that does not know its tokens counts as one.
     """
     gaps: list[float] = []
-    for before, after in pairwise(generation.deltas):
-        tokens = 1 if after.n_tokens is None else after.n_tokens
-        gaps += [(after.at_ns - before.at_ns) / 1e9 / tokens] * tokens if tokens else []
+    for before, after in pairwise(_bearing(generation)):
+        tokens = after.n_tokens or 1
+        gaps += [(after.at_ns - before.at_ns) / 1e9 / tokens] * tokens
     return tuple(gaps)
+
+
+def _bearing(generation: Generation) -> list[Delta]:
+    """Return the deltas that carry tokens: none that are a role or a sign of life."""
+    return [
+        delta
+        for delta in generation.deltas
+        if (delta.n_tokens or 0) > 0 or (delta.n_tokens is None and delta.text)
+    ]
 
 
 def _pooled(
@@ -109,11 +121,25 @@ def _ttfts_s(outcome: Outcome) -> tuple[float, ...]:
 
 
 def _gaps_s(outcome: Outcome) -> tuple[float, ...]:
-    """Return the gaps of an answer that has times of its own: none of a batch, and none of a text read."""
+    """Return the times per token of an answer whose tokens are known."""
     measurement = outcome.measurement
-    if outcome.generation is None or measurement is None or measurement.max_stall_s is None:
+    return () if measurement is None or measurement.itl_basis == "chunk" else _own_gaps_s(outcome)
+
+
+def _pieces_s(outcome: Outcome) -> tuple[float, ...]:
+    """Return the times between the deltas of an answer of which nobody knows what they carry."""
+    measurement = outcome.measurement
+    return () if measurement is None or measurement.itl_basis != "chunk" else _own_gaps_s(outcome)
+
+
+def _own_gaps_s(outcome: Outcome) -> tuple[float, ...]:
+    """Return the gaps of an answer that has times of its own: none of a batch, and none of a text read."""
+    measurement, generation = outcome.measurement, outcome.generation
+    if generation is None or measurement is None or measurement.max_stall_s is None:
         return ()
-    return token_gaps_s(outcome.generation)
+    if measurement.itl_basis != "chunk":
+        return token_gaps_s(generation)
+    return tuple((after.at_ns - before.at_ns) / 1e9 for before, after in pairwise(_bearing(generation)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

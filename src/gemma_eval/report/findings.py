@@ -36,10 +36,13 @@ def headline(report: Report, groups: Groups) -> str:
 
 
 def best(groups: Groups) -> str:
-    """Say in one sentence which group scores best, and whether it can be told from the others."""
+    """Say in one sentence which group scores best, and whether it can be told from the others.
+
+    Where nothing was scored it says which is fastest.
+    """
     scores = sorted(groups.measured("score"), key=lambda each: -each.value)
     if not scores:
-        return "No score was measured."
+        return _fastest(groups)
     first, *others = scores
     value = _value(first, numbers.score)
     if not others:
@@ -75,7 +78,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
         _trouble(report),
         _quality(groups),
         _mixture(report, groups),
-        _speed(groups),
+        _speed(groups) if any(groups.measured("score")) else None,
         _templates(groups),
         _profiles(groups),
         *_variables(report, groups),
@@ -141,6 +144,15 @@ def _speed(groups: Groups) -> Finding | None:
         text += "an answer of one token has none."
         return Finding(topic="Speed", text=text, tone="open")
     return _leader(groups, metric, topic="Speed", verb="is fastest", write=_tokens_per_s)
+
+
+def _fastest(groups: Groups) -> str:
+    rates = list(groups.measured("output_tokens_per_s"))
+    found = _speed(groups)
+    if not rates:
+        return "No score was measured."
+    text = f"the median speed is {_value(rates[0], _tokens_per_s)}." if found is None else found.text
+    return f"Nothing was scored: {text}"
 
 
 def _leader(

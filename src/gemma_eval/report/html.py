@@ -99,7 +99,8 @@ def _hashes(texts: Sequence[str]) -> str:
 def _characters(row: TrialRow) -> int:
     detail = row.detail
     strokes = 0 if detail.timeline is None else len(detail.timeline.ticks)
-    return len(detail.prompt) + len(detail.answer) + strokes + sum(len(each.text) for each in detail.passages)
+    texts = (*(each.text for each in detail.passages), *(each.text for each in detail.texts))
+    return len(detail.prompt) + sum(map(len, texts)) + strokes
 
 
 def _index(content: Page) -> Json:

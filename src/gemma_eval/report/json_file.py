@@ -7,11 +7,20 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gemma_eval.records import Outcome, Report
+from gemma_eval.report.cells import TimedCell, timed_cells
+from gemma_eval.report.groups import groups_of
 from gemma_eval.report.series import planes, variations
+from gemma_eval.report.serving_rows import served
+from gemma_eval.stats.serving import Serving
 from gemma_eval.wire import Plain, dump
 
-SCHEMA_VERSION = 1
-"""Raised when a field changes its meaning or goes; new fields alone do not raise it."""
+SCHEMA_VERSION = 2
+"""Raised when a field changes its meaning or goes; new fields alone do not raise it.
+
+2: an outcome with a `failure` may have a `generation`, what had come before it broke off, and a
+`measurement`; a generation's `text` is only what is for the user, beside `reasoning` and `tool_calls`; a
+percentile may be `null` because data of it were cut off at a `limit`.
+"""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -19,6 +28,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class JsonFile:
     """Writes `results.json`: `schema_version`, `run`, `summaries` and `outcomes`, as the records name them.
 
+    `cells` has the same summaries for each benchmark case by itself, and `servings` how each case with a load
+    or an SLO was served, with the reasons of what is `null` there in `missing`.
     `variations` has the scores over what a suite varied: what the figures of the page are drawn from.
     An outcome also has its `key`, `score` and `passed`. `gemma_eval.wire.load` rebuilds the records.
     Keys are sorted, so that equal reports give equal text. A lone surrogate is written as its escape.
@@ -35,9 +46,23 @@ def _file(report: Report) -> Iterator[str]:
     yield f'{{\n"schema_version": {SCHEMA_VERSION},\n'
     yield f'"run": {_line(dump(report.run))},\n'
     yield f'"summaries": {_lines(dump(summary) for summary in report.summaries)},\n'
+    groups = groups_of(report)
+    cells = timed_cells(report, groups)
+    yield f'"cells": {_lines(map(_cell, cells))},\n'
+    yield f'"servings": {_lines(_serving(each.serving) for each in served(cells))},\n'
     varied = (*variations(report), *planes(report))
     yield f'"variations": {_lines(dump(variation) for variation in varied)},\n'
     yield f'"outcomes": {_lines(_outcome(outcome) for outcome in report.outcomes)}\n}}\n'
+
+
+def _cell(cell: TimedCell) -> dict[str, Plain]:
+    summaries = [dump(summary) for summary in cell.summaries]
+    return {"suite": cell.suite, "case": cell.case.id, "group": dump(cell.group), "summaries": summaries}
+
+
+def _serving(serving: Serving) -> dict[str, Plain]:
+    computed: dict[str, Plain] = {"error_rate": serving.error_rate, "missing": dict(serving.missing)}
+    return dump(serving) | computed
 
 
 def _outcome(outcome: Outcome) -> dict[str, Plain]:

@@ -9,18 +9,23 @@ from typing import Generic, Literal, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gemma_eval.records import Group, Measurement, Outcome, Report, Run, Summary
+from gemma_eval.records import Generation, Group, Measurement, Outcome, Report, Summary
 from gemma_eval.report import numbers
+from gemma_eval.report.conditions import harness_sentence, noisy
 from gemma_eval.report.findings import findings, headline, status
 from gemma_eval.report.groups import Groups, centre, group_of, groups_of
+from gemma_eval.report.markdown_facts import facts_of
 from gemma_eval.report.markdown_text import fence, inline, sentence
+from gemma_eval.report.markdown_timing import timing_tables
 from gemma_eval.report.markdown_variables import tables
 from gemma_eval.report.untimed import untimed
 from gemma_eval.stats.percentiles import mean
 
 MOST_BYTES = 900 * 1024
 """The size that a report stays below: what code hosts still show."""
-_FACTS, _FAILURES, _GROUPS, _VARIED, _CASES, _ANSWERS = (kib * 1024 for kib in (30, 50, 60, 100, 250, 300))
+_FACTS, _FAILURES, _SKIPPED, _GROUPS, _TIMING, _VARIED, _CASES, _ANSWERS = (
+    kib * 1024 for kib in (30, 50, 20, 60, 80, 90, 220, 280)
+)
 
 Cells = tuple[str, ...]
 T = TypeVar("T")
@@ -55,17 +60,23 @@ class Markdown:
         cases = [_case_row(outcomes) for outcomes in _cells(report.outcomes)]
         varied = tables(report, groups)
         answers = [_answer(outcome) for outcome in report.outcomes if _lost_points(outcome)]
+        timings = timing_tables(report, groups)
+        skipped = [(each.model, each.profile, str(each.cells), each.reason) for each in report.run.skipped]
         return _environment().get_template("report.md.j2").render(
             run=report.run,
+            noisy=noisy(report.run),
             headline=headline(report, groups),
             findings=findings(report, groups),
             failures=_fitting(_failures(report.outcomes), _texts_size, _FAILURES),
+            skipped=_fitting(skipped, _row_size, _SKIPPED),
             summaries=_fitting(summaries, _row_size, _GROUPS),
+            harness=harness_sentence(report.run),
+            timings=[(each, _fitting(each.rows, _row_size, _TIMING // len(timings))) for each in timings],
             untimed=untimed(report, groups),
             varied=[(each, _fitting(each.rows, _row_size, _VARIED // len(varied))) for each in varied],
             cases=_fitting(cases, _row_size, _CASES),
             answers=_fitting(answers, _texts_size, _ANSWERS),
-            facts=_fitting(_facts(report.run), _row_size, _FACTS),
+            facts=_fitting(facts_of(report.run), _row_size, _FACTS),
         )  # fmt: skip
 
 
@@ -94,9 +105,9 @@ def _summary_row(groups: Groups, group: Group) -> Cells:
         group.profile,
         group.template,
         numbers.MISSING if score is None else numbers.score_with_interval(score),
-        numbers.seconds(None if ttft is None else ttft.p50),
-        numbers.seconds(None if ttft is None else ttft.p95),
-        numbers.MISSING if rate is None else numbers.number(rate),
+        numbers.percentile(ttft, 50, numbers.seconds),
+        numbers.percentile(ttft, 95, numbers.seconds),
+        numbers.known(rate),
         numbers.bytes_(centre(groups.summary(group, "peak_memory_bytes"))),
         _n(score),
         _n(ttft),
@@ -135,7 +146,7 @@ def _case_row(outcomes: tuple[Outcome, ...]) -> Cells:
         numbers.score(mean(known) if known and len(known) == len(outcomes) else None),
         _verdict(outcomes),
         numbers.seconds(_mean(measured, "ttft_s")),
-        numbers.MISSING if rate is None else numbers.number(rate),
+        numbers.known(rate),
         numbers.count(len(answered))
         if len(answered) == len(outcomes)
         else f"{len(answered)} of {len(outcomes)}",
@@ -154,40 +165,6 @@ def _mean(
 ) -> float | None:
     values = [value for measured in measurements if (value := getattr(measured, name)) is not None]
     return mean(values) if values else None
-
-
-def _facts(run: Run) -> list[Cells]:
-    host = run.host
-    return [
-        ("started", run.started_utc),
-        ("state", f"{run.state}, {numbers.count(run.planned)} trials planned"),
-        ("suites", ", ".join(run.suites)),
-        ("command", " ".join(run.arguments) or numbers.MISSING),
-        ("commit", run.commit or numbers.MISSING),
-        *((f"model {name}", _engine(run, name)) for name in sorted(run.engines)),
-        (
-            "host",
-            f"{host.cpu}, {numbers.count(host.logical_cores)} cores, {numbers.bytes_(host.memory_bytes)}",
-        ),
-        ("system", f"{host.os}, Python {host.python}"),
-        (
-            "versions",
-            ", ".join(f"{name} {host.versions[name]}" for name in sorted(host.versions)) or numbers.MISSING,
-        ),
-        ("definitions", f"version {run.definitions_version}"),
-    ]
-
-
-def _engine(run: Run, model: str) -> str:
-    info = run.engines[model]
-    facts = (
-        f"{info.engine} {info.version}",
-        f"weights sha256 {info.model_sha256[:16]}" if info.model_sha256 else "weights not hashed",
-        f"{numbers.count(info.parameters)} parameters" if info.parameters is not None else "",
-        f"context {numbers.count(info.context_tokens)} tokens" if info.context_tokens is not None else "",
-        f"threads {numbers.count(info.threads)}" if info.threads is not None else "",
-    )
-    return ", ".join(fact for fact in facts if fact)
 
 
 # --- texts -------------------------------------------------------------------------------------------
@@ -212,20 +189,33 @@ def _failure(kind: str, outcomes: Sequence[Outcome]) -> Texts:
 
 
 def _lost_points(outcome: Outcome) -> bool:
-    return outcome.generation is not None and (
-        not outcome.passed or (outcome.score is not None and outcome.score < 1)
-    )
+    """Tell whether an answer is worth reading: it lost points, or broke off after something had come."""
+    generation = outcome.generation
+    if generation is None:
+        return False
+    if outcome.failure is not None:
+        return bool(generation.text or generation.reasoning or generation.tool_calls)
+    return not outcome.passed or (outcome.score is not None and outcome.score < 1)
 
 
 def _answer(outcome: Outcome) -> Texts:
-    text = "" if outcome.generation is None else outcome.generation.text
+    texts = (
+        () if outcome.generation is None else _texts(outcome.generation, broken=outcome.failure is not None)
+    )
     reasons = tuple(
         (f"Check {score.scorer}, {numbers.score(score.value)}", score.explanation)
         for score in outcome.scores
         if score.explanation and (score.value is None or score.value < 1)
     )
     notes = (f"score {numbers.score(outcome.score)}", f"seed {outcome.trial.seed}", _finish(outcome))
-    return Texts(heading=_label(outcome), notes=notes, fenced=(("Answer", text), *reasons))
+    return Texts(heading=_label(outcome), notes=notes, fenced=(*texts, *reasons))
+
+
+def _texts(generation: Generation, *, broken: bool) -> tuple[tuple[str, str], ...]:
+    """Return what was written, channel by channel; the answer always, if empty."""
+    known = (("Reasoning", generation.reasoning), ("Tool calls", generation.tool_calls))
+    answer = "Answer, as far as it had come" if broken else "Answer"
+    return ((answer, generation.text), *((name, text) for name, text in known if text))
 
 
 def _finish(outcome: Outcome) -> str:

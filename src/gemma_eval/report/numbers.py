@@ -7,8 +7,11 @@ measured.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from gemma_eval.records import Summary
+from gemma_eval.stats.percentiles import Percent
+from gemma_eval.stats.percentiles import percentile as percentile_of
 
 MISSING = "–"  # noqa: RUF001 - the dash that tables of numbers use for "no value"
 
@@ -38,6 +41,35 @@ def seconds(value_s: float | None) -> str:
     return MISSING if value_s is None else _with_unit(value_s, _TIMES)
 
 
+def percentile(summary: Summary | None, percent: Percent, write: Callable[[float | None], str]) -> str:
+    """Write a percentile: `12.3 ms`, or `> 30.0 s` where it lies among data that were cut off at a limit."""
+    if summary is None:
+        return MISSING
+    value = {50: summary.p50, 90: summary.p90, 95: summary.p95, 99: summary.p99}[percent]
+    if value is not None or not summary.censored:
+        return write(value)
+    enough = percentile_of([0.0] * (summary.n + summary.censored), percent) is not None
+    return f"> {write(summary.limit)}" if enough else MISSING
+
+
+def seconds_interval(low_s: float | None, high_s: float | None) -> str:
+    """Write an interval of durations in the unit of its upper end: `[0.980, 1.02] s`; empty where none is."""
+    if low_s is None or high_s is None:
+        return ""
+    size, unit = _unit(high_s, _TIMES)
+    return f"[{_in_unit(low_s, size, unit)}, {_in_unit(high_s, size, unit)}] {unit}"
+
+
+def interval_of(low: float | None, high: float | None) -> str:
+    """Write an interval of plain numbers: `[118, 122]`; empty where there is none."""
+    return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+
+
+def share(value: float | None) -> str:
+    """Write a share of 0..1 in per cent: `95.0 %`, `100 %`."""
+    return MISSING if value is None else f"{number(100 * value)} %"
+
+
 def rate(per_s: float | None) -> str:
     """Write a rate per second: `1 234/s`."""
     return MISSING if per_s is None else f"{number(per_s)}/s"
@@ -53,6 +85,11 @@ def count(value: int | None) -> str:
     return MISSING if value is None else _grouped(value)
 
 
+def known(value: float | None) -> str:
+    """Write a number as `number` does, or a dash."""
+    return MISSING if value is None else number(value)
+
+
 def number(value: float) -> str:
     """Write a number with three significant digits, or all digits before the point: `0.0123`, `1 234`."""
     rounded = _three_digits(value)
@@ -66,9 +103,13 @@ def number(value: float) -> str:
 
 def _with_unit(value: float, units: tuple[tuple[float, str], ...]) -> str:
     """Choose the unit after rounding, so that 999.9 ms becomes `1.00 s` and not `1 000 ms`."""
-    rounded = abs(_three_digits(value))
-    size, unit = next((pair for pair in units if rounded >= pair[0]), units[-1])
+    size, unit = _unit(value, units)
     return f"{_in_unit(value, size, unit)} {unit}"
+
+
+def _unit(value: float, units: tuple[tuple[float, str], ...]) -> tuple[float, str]:
+    rounded = abs(_three_digits(value))
+    return next((pair for pair in units if rounded >= pair[0]), units[-1])
 
 
 def _in_unit(value: float, size: float, unit: str) -> str:

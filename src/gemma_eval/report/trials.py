@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from gemma_eval.records import Generation, Measurement, Option, Outcome, Passage, Prompt, Report, Score
+from gemma_eval.records import Generation, Outcome, Passage, Prompt, Report, Score
 from gemma_eval.report import charts, numbers
+from gemma_eval.report.facts import Fact
 from gemma_eval.report.findings import Status, status
+from gemma_eval.report.trial_facts import trial_facts
 from gemma_eval.report.visible import visible
 
 TIMELINE_WIDTH = 600
@@ -20,14 +23,6 @@ WORDS: Mapping[Status, str] = {
     "error": "error",
 }
 """What a status is called on the page."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    """A name and a value in words."""
-
-    name: str
-    value: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +48,15 @@ class ScoreRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """A text that a model wrote: its answer, its reasoning or its calls, under its heading."""
+
+    heading: str
+    text: str
+    kind: Literal["reasoning", "call", "answer"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Timeline:
     """When each delta arrived, on a line from the request to the end."""
 
@@ -70,7 +74,7 @@ class Detail:
     prompt: str
     prompt_note: str
     passages: tuple[ContextPassage, ...]
-    answer: str
+    texts: tuple[Written, ...]
     scores: tuple[ScoreRow, ...]
     facts: tuple[Fact, ...]
     timeline: Timeline | None
@@ -107,7 +111,7 @@ class TrialRow:
         return (
             numbers.score(self.score),
             numbers.seconds(self.ttft_s),
-            numbers.MISSING if rate is None else numbers.number(rate),
+            numbers.known(rate),
             numbers.seconds(self.e2e_s),
             numbers.count(self.output_tokens),
         )
@@ -158,11 +162,22 @@ def _detail(outcome: Outcome) -> Detail:
         prompt="" if prompt is None else visible(_prompt_text(prompt)),
         prompt_note="" if prompt is None else _prompt_note(prompt),
         passages=() if prompt is None else _passages(prompt),
-        answer="" if generation is None else visible(generation.text),
+        texts=() if generation is None else _written(generation, whole=failure is None),
         scores=tuple(_score(score) for score in outcome.scores),
-        facts=tuple(_facts(outcome)),
+        facts=trial_facts(outcome),
         timeline=None if generation is None else timeline(generation),
     )
+
+
+def _written(generation: Generation, *, whole: bool) -> tuple[Written, ...]:
+    """Return what was written, channel by channel; what had come of a broken answer is called so."""
+    broken = "" if whole else ", as far as it had come"
+    texts = (
+        Written(heading=f"Reasoning{broken}", text=visible(generation.reasoning), kind="reasoning"),
+        Written(heading=f"Answer{broken}", text=visible(generation.text), kind="answer"),
+        Written(heading=f"Tool calls{broken}", text=visible(generation.tool_calls), kind="call"),
+    )
+    return tuple(each for each in texts if each.text)
 
 
 def _prompt_text(prompt: Prompt) -> str:
@@ -207,55 +222,6 @@ def _score(score: Score) -> ScoreRow:
         answer=visible(score.answer),
         explanation=visible(score.explanation if score.unscored is None else score.unscored),
     )
-
-
-def _facts(outcome: Outcome) -> list[Fact]:
-    """List what was asked and what it cost, in words."""
-    trial = outcome.trial
-    case = trial.cell.case
-    facts = [("seed", str(trial.seed)), ("repeat", f"{trial.repeat + 1} of {case.repeats}, {case.kind}")]
-    if outcome.generation is not None:
-        facts += _generation_facts(outcome.generation)
-    if outcome.measurement is not None:
-        facts += _measurement_facts(outcome.measurement)
-    if outcome.generation is not None and outcome.generation.effective:
-        effective = sorted(outcome.generation.effective.items())
-        facts.append(("sampling", ", ".join(f"{name} = {option(value)}" for name, value in effective)))
-    if case.tags:
-        facts.append(("tags", ", ".join(case.tags)))
-    facts.append(("declared at", f"{case.source.path}:{case.source.line}"))
-    return [Fact(name=visible(name), value=visible(value)) for name, value in facts]
-
-
-def _generation_facts(generation: Generation) -> list[tuple[str, str]]:
-    cached = f" ({generation.cached_tokens} cached)" if generation.cached_tokens else ""
-    read, written = numbers.count(generation.prompt_tokens), numbers.count(generation.output_tokens)
-    return [
-        ("finish reason", generation.finish_reason),
-        ("tokens", f"{read} read{cached}, {written} written, counted by {generation.count_source}"),
-    ]
-
-
-def _measurement_facts(measured: Measurement) -> list[tuple[str, str]]:
-    rate = measured.output_tokens_per_s
-    facts = (
-        ("TTFT", "ttft_s", numbers.seconds(measured.ttft_s)),
-        ("TPOT", "tpot_s", numbers.seconds(measured.tpot_s)),
-        ("output tokens/s", "output_tokens_per_s", numbers.MISSING if rate is None else numbers.number(rate)),
-        ("end to end", "e2e_s", numbers.seconds(measured.e2e_s)),
-        ("longest stall", "max_stall_s", numbers.seconds(measured.max_stall_s)),
-        ("peak memory", "peak_memory_bytes", numbers.bytes_(measured.peak_memory_bytes)),
-    )
-    return [(label, _with_reason(value, measured.missing.get(name))) for label, name, value in facts]
-
-
-def _with_reason(value: str, reason: str | None) -> str:
-    return value if reason is None else f"{value} ({reason})"
-
-
-def option(value: Option) -> str:
-    """Write the value of an option; several are parted by spaces."""
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def timeline(generation: Generation) -> Timeline | None:

@@ -6,15 +6,7 @@ from collections import defaultdict
 
 from gemma_eval.records import Group, Report
 from gemma_eval.report.groups import Groups, timed
-
-_WORDS = {
-    "batched": 'the repeats of a case were decoded together; cases of kind "benchmark" are timed',
-    "not_generated": "a given text was read, and nothing was written",
-    "not_streamed": "the answers came whole",
-    "no_tokens": "the answers are empty",
-    "failed": "the answers ended in errors",
-    "clock_went_back": "the clock went back",
-}
+from gemma_eval.report.reasons import codes, in_words, listed
 
 
 def untimed(report: Report, groups: Groups) -> tuple[str, ...]:
@@ -25,11 +17,10 @@ def untimed(report: Report, groups: Groups) -> tuple[str, ...]:
         measured = [outcome.measurement for outcome in outcomes if outcome.measurement is not None]
         if not measured or summary is None or summary.n:
             continue
-        for reason in dict.fromkeys(each.missing.get("ttft_s", "unknown") for each in measured):
+        for reason in codes(measured, "ttft_s"):
             without[reason].append(group)
     return tuple(
-        f"{_who(found, groups)} no times ({reason}): {_WORDS.get(reason, 'not measured')}."
-        for reason, found in without.items()
+        f"{_who(found, groups)} no times ({reason}): {in_words(reason)}." for reason, found in without.items()
     )
 
 
@@ -38,5 +29,4 @@ def _who(found: list[Group], groups: Groups) -> str:
         return "There are"
     if len(found) > 3:
         return f"{len(found)} of the {len(groups.order)} groups have"
-    names = [groups.label(group) for group in found]
-    return f"{names[0]} has" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} have"
+    return f"{listed([groups.label(group) for group in found])} {'has' if len(found) == 1 else 'have'}"

@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
 
-from gemma_eval.records import EngineInfo, Failure, Group, Report, Run, Summary
+from gemma_eval.records import Failure, Group, Report, Run, Summary
 from gemma_eval.report import charts, numbers
+from gemma_eval.report.benchmarks import Benchmarks, alone, benchmarks
+from gemma_eval.report.cells import timed_cells
+from gemma_eval.report.conditions import harness_sentence, noisy
 from gemma_eval.report.distributions import Distribution, distributions
+from gemma_eval.report.dots import DotFigure, dot_figures
+from gemma_eval.report.facts import Facts
 from gemma_eval.report.findings import Finding, best, findings, wholeness
 from gemma_eval.report.groups import Groups, centre, groups_of, interval_of, overlap
 from gemma_eval.report.heat import HeatFigure, heat_figures
 from gemma_eval.report.lines import LineFigure, line_figures
+from gemma_eval.report.provenance import provenance
 from gemma_eval.report.scatter import Scatter, scatter
 from gemma_eval.report.series import planes, variations
-from gemma_eval.report.trials import Fact, TrialRow, option, trial_rows
+from gemma_eval.report.serving_rows import Loads, loads
+from gemma_eval.report.trials import TrialRow, trial_rows
 from gemma_eval.report.untimed import untimed
 from gemma_eval.report.visible import visible
 
@@ -96,27 +103,25 @@ class FailureRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """A titled list of facts."""
-
-    title: str
-    facts: tuple[Fact, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     """Everything that the page shows, in its order."""
 
     run: Run
+    noisy: str | None
     headline: str
     wholeness: str
     findings: tuple[Finding, ...]
     failures: tuple[FailureRow, ...]
+    scored: bool
     summaries: tuple[SummaryRow, ...]
     matrices: tuple[Matrix, ...]
     lines: tuple[LineFigure, ...]
     heats: tuple[HeatFigure, ...]
     untimed: tuple[str, ...]
+    harness: str | None
+    benchmarks: Benchmarks | None
+    dots: tuple[DotFigure, ...]
+    loads: Loads | None
     distributions: tuple[Distribution, ...]
     scatter: Scatter | None
     trials: tuple[TrialRow, ...]
@@ -129,24 +134,32 @@ class Page:
 def page(report: Report) -> Page:
     """Arrange a report for the page."""
     groups = groups_of(report)
+    scored = any(groups.measured("score"))
+    cells = timed_cells(report, groups)
     return Page(
         run=report.run,
+        noisy=noisy(report.run),
         headline=best(groups),
         wholeness=wholeness(report),
         findings=findings(report, groups),
         failures=_failures(report),
+        scored=scored,
         summaries=tuple(_summary_row(groups, group) for group in groups.order),
-        matrices=tuple(_matrix(groups, model) for model in groups.models),
+        matrices=tuple(_matrix(groups, model) for model in groups.models) if scored else (),
         lines=line_figures(variations(report), groups),
         heats=heat_figures(planes(report), groups),
         untimed=untimed(report, groups),
+        harness=harness_sentence(report.run),
+        benchmarks=benchmarks(alone(cells), groups),
+        dots=dot_figures(alone(cells), groups),
+        loads=loads(cells, groups),
         distributions=distributions(report, groups),
         scatter=scatter(groups),
         trials=trial_rows(report),
         models=groups.models,
         profiles=groups.profiles,
         templates=groups.templates,
-        provenance=_provenance(report.run),
+        provenance=provenance(report.run),
     )
 
 
@@ -161,9 +174,9 @@ def _summary_row(groups: Groups, group: Group) -> SummaryRow:
         score=numbers.score(centre(score)),
         interval="" if interval_of(score) is None else numbers.interval(*_ends(score)),
         bar=_bar(score),
-        ttft_p50=numbers.seconds(None if ttft is None else ttft.p50),
-        ttft_p95=numbers.seconds(None if ttft is None else ttft.p95),
-        tokens_per_s=numbers.MISSING if rate is None else numbers.number(rate),
+        ttft_p50=numbers.percentile(ttft, 50, numbers.seconds),
+        ttft_p95=numbers.percentile(ttft, 95, numbers.seconds),
+        tokens_per_s=numbers.known(rate),
         memory=numbers.bytes_(centre(groups.summary(group, "peak_memory_bytes"))),
         n=numbers.count(_n(score) or _n(ttft)),
         missing=_missing(score),
@@ -254,41 +267,3 @@ def _some(names: set[str], *, most: int = 5) -> str:
     shown = sorted(names)[:most]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
-
-
-def _provenance(run: Run) -> tuple[Facts, ...]:
-    host = run.host
-    what = [
-        ("run", run.id),
-        ("started", run.started_utc),
-        ("state", f"{run.state}, {numbers.count(run.planned)} trials planned"),
-        ("suites", ", ".join(run.suites)),
-        ("command", " ".join(run.arguments) or numbers.MISSING),
-        ("commit", run.commit or numbers.MISSING),
-        ("definitions", f"version {run.definitions_version}"),
-    ]
-    where = [
-        ("processor", host.cpu),
-        ("logical cores", numbers.count(host.logical_cores)),
-        ("memory", numbers.bytes_(host.memory_bytes)),
-        ("system", host.os),
-        ("Python", host.python),
-        *sorted(host.versions.items()),
-    ]
-    engines = [_facts(f"Model {name}", _engine(info)) for name, info in sorted(run.engines.items())]
-    return (_facts("Run", what), _facts("Host", where), *engines)
-
-
-def _engine(info: EngineInfo) -> list[tuple[str, str]]:
-    return [
-        ("engine", f"{info.engine} {info.version}"),
-        ("weights sha256", info.model_sha256 or numbers.MISSING),
-        ("parameters", numbers.count(info.parameters)),
-        ("context, tokens", numbers.count(info.context_tokens)),
-        ("threads", numbers.count(info.threads)),
-        *((name, option(value)) for name, value in sorted(info.details.items())),
-    ]
-
-
-def _facts(title: str, pairs: list[tuple[str, str]]) -> Facts:
-    return Facts(title=title, facts=tuple(Fact(name=name, value=value) for name, value in pairs))

@@ -49,11 +49,11 @@
         element("details", {}, element("summary", {}, "more"), detailOf(...detail)))));
   }
 
-  function detailOf(error, prompt, note, passages, answer, scores, facts, timeline) {
+  function detailOf(error, prompt, note, passages, texts, scores, facts, timeline) {
     return element("div", { class: "detail" },
       error ? element("p", { class: "error" }, error) : null,
       element("div", { class: "read" }, ...promptOf(prompt, note), ...contextOf(passages)),
-      element("div", { class: "wrote" }, ...answerOf(answer), ...timelineOf(timeline), ...scoresOf(scores),
+      element("div", { class: "wrote" }, ...writtenOf(texts), ...timelineOf(timeline), ...scoresOf(scores),
         element("dl", { class: "facts" },
           ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]))));
   }
@@ -74,9 +74,9 @@
     return [element("h3", {}, "Context"), element("ol", { class: "passages" }, ...items)];
   }
 
-  function answerOf(answer) {
-    if (!answer) return [];
-    return [element("h3", {}, "Answer"), element("pre", { class: "answer", dir: "auto", tabindex: 0 }, answer)];
+  function writtenOf(texts) {
+    return texts.flatMap(([heading, text, kind]) =>
+      [element("h3", {}, heading), element("pre", { class: kind, dir: "auto", tabindex: 0 }, text)]);
   }
 
   function timelineOf(timeline) {
@@ -92,10 +92,9 @@
 
   function scoresOf(scores) {
     if (!scores.length) return [];
-    const heads = ["scorer", "value", "result", "judged", "why"].map((name) =>
-      element("th", name === "value" ? { scope: "col", class: "num" } : { scope: "col" }, name));
+    const heads = ["scorer", "value", "result", "judged", "why"].map((name) => element("th", {}, name));
     const rows = scores.map(([scorer, value, result, judged, why]) => element("tr", {},
-      element("th", { scope: "row" }, scorer), element("td", { class: "num" }, value),
+      element("th", {}, scorer), element("td", {}, value),
       element("td", {}, result), element("td", { dir: "auto" }, judged), element("td", { dir: "auto" }, why)));
     return [element("h3", {}, "Scores"), element("table", { class: "scores" },
       element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows))];
