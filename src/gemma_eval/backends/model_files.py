@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +25,12 @@ POCKET_FILES: Mapping[str, gguf_write.Dtype] = {
     f"{POCKET}.{dtype}.gguf": dtype for dtype in gguf_write.DTYPES
 }
 """The same model as a GGUF file, written when it is first asked for."""
+
+
+REMEMBERED_BYTES = 16 << 20
+"""Smaller models are hashed anew: that takes about 10 ms, and leaves nothing behind in the user's cache."""
+_SETTLED_NS = 2_000_000_000
+"""The coarsest stamps that a common file system (FAT) gives."""
 
 
 def locate(location: str) -> Path:
@@ -53,14 +63,32 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     return base / "gemma_eval"
 
 
-def sha256(paths: Iterable[Path]) -> str:
-    """Return the hash of the files' bytes one after the other, as `cat … | sha256sum` prints it."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+def sha256(
+    paths: Iterable[Path], *, cache: Path | None = None, now_ns: Callable[[], int] = time.time_ns
+) -> str:
+    """Return the hash of the files' bytes one after the other, as `cat … | sha256sum` prints it.
+
+    From `REMEMBERED_BYTES` on it is kept in `cache`, by default the user's, and found there while device,
+    inode, size and times of the files are the same. A file that changed less than two seconds ago may change
+    again at the same stamp, and is hashed every time; so is all where the cache cannot be used. What cannot
+    be told is a file that was written past its file system.
+    """
+    files = tuple(paths)
+    begun_ns = now_ns()
+    stats = [path.stat() for path in files]
+    if sum(stat.st_size for stat in stats) < REMEMBERED_BYTES:
+        return _hash(files)
+    identity = _identity(stats)
+    folder = (cache or cache_folder(os.environ)) / "sha256"
+    entry = folder / hashlib.sha256(identity.encode()).hexdigest()
+    known = _remembered(entry, identity)
+    if known is not None:
+        return known
+    digest = _hash(files)
+    newest_ns = max(max(stat.st_mtime_ns, stat.st_ctime_ns) for stat in stats)
+    if newest_ns + _SETTLED_NS < begun_ns and identity == _identity([path.stat() for path in files]):
+        _remember(entry, f"{identity}\n{digest}\n")
+    return digest
 
 
 def exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
@@ -82,6 +110,45 @@ def exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
 
 def _pocket() -> Path:
     return Path(str(files("gemma_eval") / "pocket"))
+
+
+def _hash(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _identity(stats: Iterable[os.stat_result]) -> str:
+    """Return one line per file; it is another one after every change, also if the time of it is set back."""
+    return "\n".join(
+        f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}" for stat in stats
+    )
+
+
+def _remembered(entry: Path, identity: str) -> str | None:
+    """Return the hash that an entry holds, `None` for one that is not there, not whole or not of these."""
+    try:
+        found, _, digest = entry.read_text(encoding="ascii").strip().rpartition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return digest if found == identity and re.fullmatch("[0-9a-f]{64}", digest) else None
+
+
+def _remember(entry: Path, text: str) -> None:
+    """Write an entry whole or not at all; a cache that cannot be written costs time, not the run."""
+    with suppress(OSError):
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=entry.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(text)
+            Path(name).replace(entry)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
 
 
 def _is_whole(path: Path) -> bool:
