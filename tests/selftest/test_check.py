@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 import pytest
 
@@ -119,6 +120,12 @@ def test_a_run_gets_its_line_in_a_moment() -> None:
     harness = calibrate(plugins.load(), clock=time.perf_counter_ns)
     assert harness.us_per_token > 0
     assert harness.http_cpu_us_per_token is None
+
+
+def test_a_run_against_a_server_gets_the_figures_of_http_as_well() -> None:
+    """Measured with the client that the run uses; none is missing."""
+    harness = calibrate(plugins.load(), clock=time.perf_counter_ns, with_http=True)
+    assert None not in asdict(harness).values()
 
 
 @pytest.mark.parametrize("streams", [FULL, QUICK])

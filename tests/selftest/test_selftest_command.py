@@ -79,8 +79,8 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 def test_the_command_prints_figures_and_says_what_it_does() -> None:
     """Colours are for terminals; the exit code is 1 exactly if a bar is missed."""
     code, printed, said = invoke("--no-http")
-    assert re.search(r"for each token +\d[\d.]* µs  <= (5.00|20.0) µs", printed)
-    assert re.search(r"for each request +\d[\d.]* ms  <= (0.500|2.00) ms", printed)
+    assert re.search(r"for each token +\d[\d.]* µs  <= [\d.]+ µs", printed)
+    assert re.search(r"for each request +\d[\d.]* ms  <= [\d.]+ ms", printed)
     assert "\x1b" not in printed
     assert said == "measuring: an engine in this process\n"
     assert code == ("missed" in printed)

@@ -62,7 +62,7 @@ The tails of a busy machine are its scheduler's: nothing is asked of them.
 US_PER_TOKEN, MS_PER_REQUEST, HTTP_CPU_US_PER_TOKEN = 5.0, 0.5, 100.0
 """The most that measuring may cost: in this process, and in processor time of an HTTP client."""
 
-DEARER: Mapping[Arm, float] = MappingProxyType({"quiet": 1, "busy": 4})
+DEARER: Mapping[Arm, float] = MappingProxyType({"quiet": 1, "busy": 10})
 """How many times that it may cost where others take processors and caches away."""
 
 

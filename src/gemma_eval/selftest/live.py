@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
 from gemma_eval.errors import BackendError
+from gemma_eval.measure.load import drive
 from gemma_eval.protocols import Backend, BackendFactory, Clock
-from gemma_eval.records import Generation, Message, ModelSpec, Prompt, SamplingProfile
+from gemma_eval.records import Generation, Load, Message, ModelSpec, Prompt, SamplingProfile
 from gemma_eval.selftest.compare import Errors, errors
 from gemma_eval.selftest.process import RunningServer
 from gemma_eval.selftest.script import Script
@@ -78,13 +78,13 @@ def together(parts: Sequence[Streams]) -> Errors:
     )
 
 
-def _answers(backend: Backend, asked: Sequence[str], plan: Plan) -> list[Generation | BackendError]:
+def _answers(backend: Backend, asked: Sequence[str], plan: Plan) -> Sequence[Generation | BackendError]:
     profile = SamplingProfile(name="selftest", max_tokens=plan.script.output_tokens)
     ask = _asking(backend, profile)
     if plan.in_flight == 1:
         return [ask(text) for text in asked]
-    with ThreadPoolExecutor(plan.in_flight) as pool:
-        return list(pool.map(ask, asked))
+    load = Load(concurrency=plan.in_flight)
+    return drive(load, n=len(asked), seed=0, send=lambda slot: ask(asked[slot.index]))
 
 
 def _asking(backend: Backend, profile: SamplingProfile) -> Callable[[str], Generation | BackendError]:
