@@ -5,18 +5,23 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from gemma_eval.records import (
+    Attempt,
     Case,
     Cell,
+    Channel,
     Check,
     Delta,
     Document,
     EngineInfo,
     Failure,
     Generation,
+    Harness,
     Host,
+    Load,
     Measurement,
     Message,
     ModelSpec,
+    Noise,
     Outcome,
     Passage,
     Prompt,
@@ -25,6 +30,8 @@ from gemma_eval.records import (
     Run,
     SamplingProfile,
     Score,
+    Skipped,
+    Slo,
     Source,
     Template,
     Trial,
@@ -52,6 +59,15 @@ def few(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, 
 
 
 MESSAGE = st.builds(Message, role=st.sampled_from(("system", "user", "assistant")), content=TEXT)
+LOAD = st.builds(
+    Load,
+    concurrency=maybe(COUNT),
+    rate_per_s=maybe(FLOAT),
+    arrival=st.sampled_from(("constant", "poisson")),
+    max_in_flight=COUNT,
+    warmup=COUNT,
+    cooldown=COUNT,
+)
 CASE = st.builds(
     Case,
     id=NAME,
@@ -60,10 +76,15 @@ CASE = st.builds(
     checks=few(st.builds(Check, scorer=NAME, options=OPTIONS, pass_at=maybe(UNIT))),
     documents=few(st.builds(Document, name=TEXT, text=TEXT)),
     tags=few(TEXT),
+    repeats=COUNT,
+    warmup=COUNT,
+    max_tokens=maybe(COUNT),
     cluster=maybe(TEXT),
     continuation=maybe(TEXT),
     series=maybe(NAME),
     variables=st.dictionaries(NAME, FLOAT, max_size=2),
+    load=maybe(LOAD),
+    slo=maybe(st.builds(Slo, limits=st.dictionaries(NAME, FLOAT, max_size=2), may_miss=few(NAME))),
     models=few(NAME),
     profiles=few(NAME),
     templates=few(NAME),
@@ -128,26 +149,46 @@ PROMPT = st.builds(
     dropped=few(PASSAGE),
     dropped_turns=COUNT,
 )
-DELTAS = few(st.builds(Delta, text=TEXT, n_tokens=maybe(COUNT), at_ns=INT64))
+CHANNELS: tuple[Channel, ...] = ("output", "reasoning", "tool_call")
+DELTAS = st.lists(
+    st.builds(Delta, text=TEXT, n_tokens=maybe(COUNT), at_ns=INT64, channel=st.sampled_from(CHANNELS)),
+    max_size=4,
+).map(tuple)
+ATTEMPT = st.builds(Attempt, kind=NAME, message=TEXT, requested_ns=maybe(INT64), ended_ns=INT64)
+COUNT_SOURCES = ("engine", "server_usage", "server_per_chunk_usage", "client_tokenizer")
+FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter", "error", "timeout")
 
 
 @st.composite
 def generations(draw: st.DrawFn) -> Generation:
-    """Draw a generation whose text is that of its deltas."""
+    """Draw a generation of which the text of each channel is that of its deltas."""
     deltas = draw(DELTAS)
-    text = "".join(delta.text for delta in deltas if isinstance(delta, Delta))
+    texts = {
+        channel: "".join(delta.text for delta in deltas if delta.channel == channel) for channel in CHANNELS
+    }
     return draw(
         st.builds(
             Generation,
-            text=st.just(text),
+            text=st.just(texts["output"]),
+            reasoning=st.just(texts["reasoning"]),
+            tool_calls=st.just(texts["tool_call"]),
             deltas=st.just(deltas),
             prompt_tokens=maybe(COUNT),
             cached_tokens=maybe(COUNT),
             output_tokens=maybe(COUNT),
-            count_source=st.sampled_from(("engine", "server_usage", "client_tokenizer")),
-            finish_reason=st.sampled_from(("stop", "length", "error")),
+            reasoning_tokens=maybe(COUNT),
+            client_tokens=maybe(COUNT),
+            count_source=st.sampled_from(COUNT_SOURCES),
+            finish_reason=st.sampled_from(FINISH_REASONS),
+            scheduled_ns=maybe(INT64),
+            dequeued_ns=maybe(INT64),
+            connected_ns=maybe(INT64),
             requested_ns=INT64,
+            headers_ns=maybe(INT64),
+            usage_ns=maybe(INT64),
             ended_ns=INT64,
+            streamed=st.booleans(),
+            attempts=few(ATTEMPT),
             effective=OPTIONS,
             engine_timings=st.dictionaries(TEXT, FLOAT, max_size=2),
             batch_size=st.integers(1, 99),
@@ -156,17 +197,40 @@ def generations(draw: st.DrawFn) -> Generation:
     )
 
 
+PHASE = st.sampled_from(("warmup", "measured", "cooldown"))
 MEASUREMENT = st.builds(
     Measurement,
     ttft_s=maybe(FLOAT),
+    ttft_sched_s=maybe(FLOAT),
+    ttfo_s=maybe(FLOAT),
+    time_to_first_chunk_s=maybe(FLOAT),
+    queue_delay_s=maybe(FLOAT),
     tpot_s=maybe(FLOAT),
+    ntpot_s=maybe(FLOAT),
     e2e_s=maybe(FLOAT),
+    e2e_sched_s=maybe(FLOAT),
+    operation_duration_s=maybe(FLOAT),
     output_tokens_per_s=maybe(FLOAT),
     prompt_tokens_per_s=maybe(FLOAT),
+    prompt_basis=st.sampled_from((None, "engine", "ttft")),
+    engine_output_tokens_per_s=maybe(FLOAT),
+    tokens_per_chunk=maybe(FLOAT),
+    accept_length=maybe(FLOAT),
+    itl_basis=st.sampled_from((None, "token", "chunk")),
     max_stall_s=maybe(FLOAT),
     output_tokens=maybe(COUNT),
+    token_count_mismatch=maybe(INT64),
     peak_memory_bytes=maybe(COUNT),
     mean_memory_bytes=maybe(COUNT),
+    peak_pss_bytes=maybe(COUNT),
+    peak_anonymous_bytes=maybe(COUNT),
+    peak_file_bytes=maybe(COUNT),
+    cpu_s=maybe(FLOAT),
+    cpu_s_per_output_token=maybe(FLOAT),
+    involuntary_switches=maybe(COUNT),
+    gpu_peak_memory_bytes=maybe(COUNT),
+    energy_j=maybe(FLOAT),
+    energy_source=maybe(NAME),
     missing=st.dictionaries(NAME, TEXT, max_size=2),
 )
 SCORE = st.builds(
@@ -186,6 +250,7 @@ OUTCOME = st.builds(
     measurement=maybe(MEASUREMENT),
     scores=few(SCORE),
     failure=maybe(st.builds(Failure, kind=NAME, message=TEXT)),
+    phase=PHASE,
 )
 OUTCOMES = st.lists(OUTCOME, min_size=1, max_size=3, unique_by=lambda outcome: outcome.trial.key).map(tuple)
 
@@ -197,17 +262,47 @@ HOST = st.builds(
     os=TEXT,
     python=TEXT,
     versions=st.dictionaries(TEXT, TEXT, max_size=2),
+    details=st.dictionaries(TEXT, TEXT, max_size=2),
 )
 ENGINE = st.builds(
     EngineInfo,
     engine=TEXT,
     version=TEXT,
     model_sha256=maybe(st.just("ab" * 32)),
+    tokenizer_sha256=maybe(st.just("cd" * 32)),
+    chat_template_sha256=maybe(st.just("ef" * 32)),
+    quantisation=maybe(TEXT),
     parameters=maybe(COUNT),
     context_tokens=maybe(COUNT),
     threads=maybe(COUNT),
+    load_s=maybe(FLOAT),
+    cold_ttft_s=maybe(FLOAT),
     details=OPTIONS,
 )
+NOISE = st.builds(
+    Noise,
+    cpu_pressure=maybe(UNIT),
+    memory_pressure=maybe(UNIT),
+    io_pressure=maybe(UNIT),
+    steal=maybe(UNIT),
+    throttled=maybe(UNIT),
+    load_before=maybe(FLOAT),
+    others_cpu=maybe(UNIT),
+    involuntary_switches_per_s=maybe(FLOAT),
+    temperature_c=maybe(FLOAT),
+    reasons=few(TEXT),
+)
+HARNESS = st.builds(
+    Harness,
+    us_per_token=FLOAT,
+    ms_per_request=FLOAT,
+    http_cpu_us_per_token=maybe(FLOAT),
+    http_ttft_error_ms=maybe(FLOAT),
+    http_itl_error_ms=maybe(FLOAT),
+    http_tpot_error_ms=maybe(FLOAT),
+    arm=st.sampled_from(("quiet", "busy")),
+)
+SKIPPED = st.builds(Skipped, model=TEXT, profile=TEXT, reason=TEXT, cells=COUNT)
 RUN = st.builds(
     Run,
     id=st.just("a-run"),
@@ -220,4 +315,6 @@ RUN = st.builds(
     arguments=few(TEXT),
     commit=maybe(TEXT),
     definitions_version=st.integers(1, 9),
+    skipped=few(SKIPPED),
+    harness=maybe(HARNESS),
 )

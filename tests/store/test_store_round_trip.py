@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import Outcome, Run
+from gemma_eval.records import Noise, Outcome, Run
 from gemma_eval.store.columns import digest, from_plain, from_text, readable, to_text
 from gemma_eval.store.read import open_reader
 from gemma_eval.store.write import open_store
 from gemma_eval.wire import dump
 from tests.examples import a_generation, a_run, an_outcome
-from tests.store.strategies import OUTCOMES, RUN, TEXT
+from tests.store.strategies import NOISE, OUTCOMES, RUN, TEXT
 
 SOME = settings(max_examples=40, deadline=None)
 
@@ -68,6 +68,20 @@ def test_a_run_is_read_exactly_as_begun(run: Run) -> None:
         write(path, (), run)
         with closing(open_reader(path)) as reader:
             assert reader.run("latest") == run
+
+
+@SOME
+@given(NOISE)
+def test_how_busy_the_machine_was_is_read_exactly_as_noted(noise: Noise) -> None:
+    """And a run with a reason is noisy for SQL as well."""
+    with a_database() as path:
+        run = write(path, ())
+        with closing(open_store(path)) as store:
+            store.finish(run.id, "interrupted", noise=noise)
+        with closing(open_reader(path)) as reader:
+            assert reader.run(run.id).noise == replace(noise, reasons=tuple(dict.fromkeys(noise.reasons)))
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT noisy FROM v_run").fetchall() == [(bool(noise.reasons),)]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def _echo_table(found: Sequence[Change]) -> None:
             click.echo(f"{metric.ljust(widths[0])}  {changed.rjust(widths[1])}  {largest}")
     others = sum(not each.changed for each in found)
     if others:
-        click.echo(f"{others} metrics have no value as before, for another reason")
+        click.echo(f"metrics that have no value as before, for another reason: {others}")
 
 
 def _largest(change: Change) -> str:
