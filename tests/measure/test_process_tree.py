@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.measure.portable_tree import PortableTree
-from gemma_eval.measure.process import Held, Spent, TreeMemory, cpu_clock_ns, spent_here
+from gemma_eval.measure.process import Held, Spent, TreeMemory, cpu_clock_ns, read, spent_here
 from gemma_eval.measure.process_tree import ProcessTree, Tree, tree
 from tests.measure.made_up import FORKED_NOT_EXECUTED, MIB, Obedient, obeying, process, write
 
@@ -318,6 +318,15 @@ def test_a_grandchild_that_starts_during_the_watch_is_found() -> None:
         watched.memory()
         watched.memory()
         assert len(watched.pids) == 3
+
+
+@ON_LINUX
+def test_a_list_longer_than_a_page_is_read_whole() -> None:
+    """The kernel gives what it lists in pages, as the children of a server with hundreds of workers."""
+    whole = Path("/proc/self/maps").read_bytes()
+    assert len(read("/proc/self/maps")) > 3 * 4096
+    assert len(read("/proc/self/maps")) == pytest.approx(len(whole), rel=0.05)
+    assert read("/proc/self/absent") == b""
 
 
 @ON_LINUX

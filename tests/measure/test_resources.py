@@ -184,6 +184,21 @@ def test_an_error_inside_a_watch_passes_and_ends_the_thread() -> None:
     assert reading.peak_memory_bytes == 5
 
 
+def test_processes_that_cannot_be_named_in_the_end_leave_nothing_behind() -> None:
+    """A backend that broke down may raise; the error passes, the thread ends, and the tree is closed."""
+
+    class _Broken(_Readings):
+        def find(self) -> None:
+            raise ConnectionError
+
+    before = threading.active_count()
+    readings = _Broken(held(5))
+    with pytest.raises(ConnectionError), watch(watched=lambda pids: readings):
+        pass
+    assert threading.active_count() == before
+    assert readings.is_closed
+
+
 def test_given_processes_are_handed_to_the_tree() -> None:
     """Also as a function, which is asked when they are needed."""
     asked: list[Pids] = []

@@ -141,12 +141,15 @@ def read(path: str) -> bytes:
         file = os.open(path, os.O_RDONLY)
     except OSError:
         return b""
+    parts = []
     try:
-        return os.read(file, 1 << 16)
+        while part := os.read(file, 1 << 16):  # the kernel gives lists in pages
+            parts.append(part)
     except OSError:
         return b""
     finally:
         os.close(file)
+    return b"".join(parts)
 
 
 _MEMORY = re.compile(
