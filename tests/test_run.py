@@ -15,12 +15,13 @@ import pytest
 
 import gemma_eval
 from gemma_eval.cases.expand import trials
-from gemma_eval.errors import ContextOverflow, PluginError, SuiteError, UsageError
+from gemma_eval.errors import BackendError, ContextOverflow, PluginError, SuiteError, UsageError
 from gemma_eval.executors.trials import run_trials, warm_up
 from gemma_eval.plugins import Registry, load
 from gemma_eval.protocols import RegisterScorer, Scorer, ScorerFactory
 from gemma_eval.records import (
     Case,
+    CaseKind,
     Cell,
     Check,
     EngineInfo,
@@ -124,6 +125,41 @@ def test_an_engine_that_fails_makes_a_failure_that_keeps_the_prompt(registry: Re
     assert outcome.measurement is None
     assert outcome.score is None
     assert not outcome.passed
+
+
+def test_what_had_come_of_an_answer_that_broke_off_is_kept(registry: Registry) -> None:
+    """Its stamps are in the record; it has no times, and nothing of it is scored."""
+
+    partial = replace(a_generation(), finish_reason="error")
+    engine = Engine(BackendError("the line went dead", partial=partial))
+    outcome = run_trial(trials(a_cell())[0], stages(registry, engine))
+    assert outcome.failure is not None
+    assert outcome.failure.message == "the line went dead"
+    assert outcome.generation == partial
+    assert outcome.measurement is not None
+    assert outcome.measurement.missing["ttft_s"] == "failed"
+    assert outcome.scores == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "caches", "begins"),
+    [("benchmark", True, "n1 "), ("benchmark", False, ""), ("quality", True, "")],
+)
+def test_the_prompt_of_a_benchmark_is_new_to_an_engine_that_keeps_what_it_has_read(
+    registry: Registry, kind: CaseKind, caches: bool, begins: str
+) -> None:
+    """From its beginning on, so that nothing of it is in a cache; other prompts stand as they are written."""
+
+    class Keeping(Engine):
+        caches_prefixes = caches
+
+    cell = a_cell()
+    planned = trials(replace(cell, case=replace(cell.case, kind=kind)))[0]
+    plain = run_trial(planned, stages(registry, Engine(a_generation()))).prompt
+    found = run_trial(planned, stages(registry, Keeping(a_generation()), nonce=lambda: "n1")).prompt
+    assert plain is not None
+    assert found is not None
+    assert [turn.content for turn in found.messages] == [begins + turn.content for turn in plain.messages]
 
 
 def test_a_template_that_cannot_be_rendered_makes_a_failure_and_asks_nothing(registry: Registry) -> None:

@@ -1,0 +1,154 @@
+"""Requests of a load are trials like others: prepared before, stamped from the schedule, measured after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from gemma_eval.cases.expand import trials
+from gemma_eval.errors import BackendError
+from gemma_eval.executors.trials import run_trials
+from gemma_eval.records import (
+    Case,
+    Cell,
+    Delta,
+    Generation,
+    Load,
+    Outcome,
+    Passage,
+    Prompt,
+    Score,
+    Trial,
+)
+from gemma_eval.run import Stages
+from tests.examples import a_cell
+from tests.measure.virtual_time import MS, VirtualTime
+
+
+def under(load: Load, *, requests: int) -> tuple[Trial, ...]:
+    """Return the trials of a benchmark with that load."""
+    cell: Cell = a_cell()
+    case = replace(cell.case, kind="benchmark", checks=(), repeats=requests, load=load)
+    return trials(replace(cell, case=case))
+
+
+@dataclass
+class Server:
+    """Takes 40 ms for each request on a virtual time, any number at once, and notes what it was asked."""
+
+    virtual: VirtualTime = field(default_factory=VirtualTime)
+    max_in_flight: int | None = None
+    fails: Sequence[int] = ()
+    log: list[str] = field(default_factory=list)
+
+    def run(self, planned: Sequence[Trial]) -> tuple[Outcome, ...]:
+        """Have the trials answered."""
+        stage = Stages(
+            retrieve=_nothing,
+            build_prompt=self._prompt,
+            generate=self._answer,
+            score=_no_scores,
+            max_in_flight=self.max_in_flight,
+        )
+        return run_trials(planned, stage, time=self.virtual.time)
+
+    def _prompt(self, trial: Trial, passages: tuple[Passage, ...]) -> Prompt:
+        del passages
+        self.log.append("prompt")
+        return Prompt(messages=trial.cell.case.messages, text=None, n_tokens=7)
+
+    def _answer(self, prompt: Prompt, trial: Trial) -> Generation:
+        self.log.append("sent")
+        requested_ns = self.virtual.now_ns
+        self.virtual.sleep_ns(40 * MS)
+        made = Generation(
+            text="x",
+            deltas=(Delta(text="x", n_tokens=1, at_ns=self.virtual.now_ns),),
+            prompt_tokens=prompt.n_tokens,
+            cached_tokens=0,
+            output_tokens=1,
+            count_source="engine",
+            finish_reason="stop",
+            requested_ns=requested_ns,
+            ended_ns=self.virtual.now_ns,
+        )
+        if trial.repeat in self.fails:
+            raise BackendError("the line went dead", partial=replace(made, finish_reason="error"))
+        return made
+
+
+def _nothing(trial: Trial) -> tuple[Passage, ...]:
+    del trial
+    return ()
+
+
+def _no_scores(case: Case, generation: Generation) -> tuple[Score, ...]:
+    del case, generation
+    return ()
+
+
+def times(outcomes: Sequence[Outcome], name: str) -> list[float | str | None]:
+    """Return a metric of each outcome, or why it has none."""
+    measured = [outcome.measurement for outcome in outcomes]
+    return [each and (each.missing.get(name) or getattr(each, name)) for each in measured]
+
+
+def test_a_closed_loop_keeps_so_many_requests_in_flight() -> None:
+    """Two at a time, forty milliseconds each; the first and the last of all have no times."""
+    planned = under(Load(concurrency=2, warmup=2, cooldown=1), requests=6)
+    outcomes = Server().run(planned)
+    assert [outcome.trial for outcome in outcomes] == list(planned)
+    began = [outcome.generation and outcome.generation.requested_ns // (40 * MS) for outcome in outcomes]
+    assert [number - (began[0] or 0) for number in began if number is not None] == [0, 0, 1, 1, 2, 2]
+    assert [outcome.phase for outcome in outcomes] == ["warmup"] * 2 + ["measured"] * 3 + ["cooldown"]
+    assert times(outcomes, "ttft_s") == ["warmup", "warmup", 0.04, 0.04, 0.04, "cooldown"]
+    assert times(outcomes, "ttft_sched_s")[2:5] == ["not_scheduled"] * 3
+
+
+def test_an_open_loop_counts_from_when_a_request_was_due() -> None:
+    """Fifty per second at one that takes forty milliseconds: each waits twenty more than the one before."""
+    load = Load(rate_per_s=50, arrival="constant", max_in_flight=1)
+    outcomes = Server(max_in_flight=1).run(under(load, requests=4))
+    assert times(outcomes, "e2e_s") == [0.04] * 4
+    assert times(outcomes, "queue_delay_s") == pytest.approx([0.0, 0.02, 0.04, 0.06])
+    assert times(outcomes, "e2e_sched_s") == pytest.approx([0.04, 0.06, 0.08, 0.10])
+
+
+def test_a_request_that_fails_keeps_its_stamps_and_costs_no_other() -> None:
+    """What had come is there, when it was due as well, and it has no times."""
+    load = Load(rate_per_s=10, arrival="constant", max_in_flight=1)
+    outcomes = Server(fails=(1,)).run(under(load, requests=3))
+    assert [outcome.failure and outcome.failure.message for outcome in outcomes] == [
+        None,
+        "the line went dead",
+        None,
+    ]
+    broken = outcomes[1].generation
+    assert broken is not None
+    assert (broken.text, broken.finish_reason) == ("x", "error")
+    assert broken.scheduled_ns is not None
+    assert times(outcomes, "ttft_s") == [0.04, "failed", 0.04]
+
+
+def test_prompts_are_made_before_the_first_request_is_sent() -> None:
+    """Templates and retrieval do not stand in the way of a schedule."""
+    server = Server()
+    server.run(under(Load(concurrency=1), requests=3))
+    assert server.log == ["prompt"] * 3 + ["sent"] * 3
+
+
+def test_requests_in_flight_together_have_no_resources_of_their_own() -> None:
+    """Their memory is that of all."""
+    outcomes = Server().run(under(Load(concurrency=2), requests=2))
+    assert times(outcomes, "peak_memory_bytes") == ["shared", "shared"]
+
+
+def test_a_load_beyond_what_the_engine_takes_is_not_sent() -> None:
+    """Waiting in a line of its own would look like an engine that is slow."""
+    server = Server(max_in_flight=2)
+    outcomes = server.run(under(Load(concurrency=3), requests=3))
+    messages = {outcome.failure.message for outcome in outcomes if outcome.failure is not None}
+    assert messages == {"the load has up to 3 requests in flight, and the engine takes 2 at once"}
+    assert "sent" not in server.log
