@@ -63,7 +63,10 @@ US_PER_TOKEN, MS_PER_REQUEST, HTTP_CPU_US_PER_TOKEN = 5.0, 0.5, 100.0
 """The most that measuring may cost: in this process, and in processor time of an HTTP client."""
 
 DEARER: Mapping[Arm, float] = MappingProxyType({"quiet": 1, "busy": 10})
-"""How many times that it may cost where others take processors and caches away."""
+"""How many times longer it may take where others take the processors away."""
+
+MORE_WORK: Mapping[Arm, float] = MappingProxyType({"quiet": 1, "busy": 2})
+"""How many times more work it may be where others empty the caches."""
 
 
 def of_overhead(overhead: Overhead, arm: Arm) -> tuple[Bar, ...]:
@@ -100,7 +103,7 @@ def of_ttft(errors: Errors, limits: Limits) -> tuple[Bar, ...]:
 
 def of_work(cpu_us_per_token: float, arm: Arm) -> Bar:
     """Return the bar of a client's processor time, the making of its requests included."""
-    most = HTTP_CPU_US_PER_TOKEN * DEARER[arm]
+    most = HTTP_CPU_US_PER_TOKEN * MORE_WORK[arm]
     return Bar(what="processor time for each token", measured=cpu_us_per_token, most=most, unit="µs")
 
 
