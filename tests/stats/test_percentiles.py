@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_eval.stats.percentiles import Percent, mean, percentile, standard_deviation
+from gemma_eval.stats.percentiles import (
+    Percent,
+    mean,
+    median_absolute_deviation,
+    percentile,
+    standard_deviation,
+)
 
 VALUES = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=250)
 Estimate = Callable[[Sequence[float], Percent], float | None]
@@ -96,3 +102,45 @@ def test_a_mean_lies_between_the_lowest_and_the_highest_value(values: list[float
 def test_the_law_of_equal_values_catches_a_sum_that_is_rounded() -> None:
     """The exactly rounded sum, divided, is off by one bit for 53 times 0.05."""
     assert math.fsum([0.05] * 53) / 53 != 0.05
+
+
+# --- data that are known to be larger ----------------------------------------------------------------
+
+
+@given(VALUES, st.integers(0, 60), st.sampled_from((50, 90, 95, 99)))
+def test_censored_data_count_as_larger_than_all_values(
+    values: list[float], more: int, percent: Percent
+) -> None:
+    """A percentile that is given is that of all data; one that is not lies among the censored."""
+    found = percentile(values, percent, censored=more)
+    whole = [*values, *[1e12] * more]
+    if percent > 50 and len(whole) < 100 / (100 - percent):
+        assert found is None
+        return
+    expected = float(np.percentile(whole, percent, method="linear"))
+    reaches = (len(whole) - 1) * percent / 100 > len(values) - 1
+    assert (found is None) == reaches
+    assert found is None or math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-6)
+
+
+def test_forgetting_what_was_censored_is_caught() -> None:
+    """A planted error: the median of the values alone is another one."""
+    values = [1.0, 2.0, 3.0, 4.0]
+    assert percentile(values, 50, censored=2) == 3.5
+    assert percentile(values, 50) == 2.5
+    assert percentile(values, 50, censored=4) is None
+    assert percentile([], 50, censored=3) is None
+
+
+@given(VALUES)
+def test_the_median_absolute_deviation_is_that_of_numpy(values: list[float]) -> None:
+    """Unscaled."""
+    expected = float(np.median(np.abs(np.array(values) - np.median(values))))
+    assert median_absolute_deviation(values) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+def test_the_median_absolute_deviation_is_not_the_mean_one_nor_scaled() -> None:
+    """Planted errors: the mean distance is 21.6, and the scaled one 1.48."""
+    assert median_absolute_deviation([1.0, 2.0, 3.0, 4.0, 100.0]) == 1.0
+    assert median_absolute_deviation([7.0]) == 0.0
+    assert median_absolute_deviation([]) is None

@@ -7,13 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gemma_eval.records import Generation, Group, Outcome, Summary
 from gemma_eval.stats.intervals import NONE, Interval, of_median, of_scores
-from gemma_eval.stats.percentiles import (
-    Percent,
-    mean,
-    median_absolute_deviation,
-    percentile,
-    standard_deviation,
-)
+from gemma_eval.stats.percentiles import mean, median_absolute_deviation, percentile, standard_deviation
 
 COSTS = (
     *("ttft_s", "ttft_sched_s", "ttfo_s", "tpot_s", "ntpot_s", "output_tokens_per_s", "prompt_tokens_per_s"),
@@ -126,12 +120,14 @@ def summary_of(
     """Summarise the data of one metric, `None` for those that are missing.
 
     `censored` are the limits of further data that are larger than theirs; these are counted among `data` as
-    missing. What they would be part of is not known: the mean, and percentiles beyond the lowest limit.
+    missing. What they may be part of is not known: the mean, and percentiles beyond the lowest limit.
     """
     values = [float(value) for value in data if value is not None]
     interval = NONE if censored else _INTERVALS.get(metric, of_median)(values)
     limit = min(censored, default=None)
-    p50, p90, p95, p99 = (_within(limit, values, at, len(censored)) for at in (50, 90, 95, 99))
+    known = [value for value in values if limit is None or value <= limit]
+    beyond = len(values) - len(known) + len(censored)
+    p50, p90, p95, p99 = (percentile(known, at, censored=beyond) for at in (50, 90, 95, 99))
     return Summary(
         group=group,
         metric=metric,
@@ -146,18 +142,12 @@ def summary_of(
         ci_low=interval.low,
         ci_high=interval.high,
         interval=interval.method,
-        minimum=min(values, default=None),
+        minimum=min(known, default=None),
         maximum=None if censored else max(values, default=None),
         mad=None if censored else median_absolute_deviation(values),
         censored=len(censored),
         limit=limit,
     )
-
-
-def _within(limit: float | None, values: Sequence[float], percent: Percent, n_censored: int) -> float | None:
-    """Return a percentile, `None` beyond the limit: what was ended there may lie below it."""
-    value = percentile(values, percent, censored=n_censored)
-    return None if value is None or (limit is not None and value > limit) else value
 
 
 _INTERVALS: Mapping[str, Callable[[Sequence[float]], Interval]] = {"score": of_scores}
