@@ -154,10 +154,12 @@ def test_a_mistake_in_a_load_or_its_limits_is_named(tmp_path: Path, more: str, p
 def test_only_a_benchmark_has_a_load_and_limits(tmp_path: Path, key: str) -> None:
     """Quality is not timed, and nothing is written of a text that is read."""
     name = key.split(" ", maxsplit=1)[0]
-    what = f'{name} is about requests that are timed; add kind = "benchmark", or leave it out'
-    assert said(tmp_path, f"{DEFAULTS}{CASE}{key}\n") == [f'9: case "a": {what}']
+    what = f"{name} is about requests that are timed; "
+    mended = 'add kind = "benchmark", or leave it out'
+    assert said(tmp_path, f"{DEFAULTS}{CASE}{key}\n") == [f'9: case "a": {what}{mended}']
     read_case = CASE.replace('"contains", text = "x"', '"likelihood"') + 'continuation = "x"\n'
-    assert said(tmp_path, f"{DEFAULTS}{read_case}{key}\n") == [f'10: case "a": {what}']
+    mended = "a text that is read is not; leave it out"
+    assert said(tmp_path, f"{DEFAULTS}{read_case}{key}\n") == [f'10: case "a": {what}{mended}']
 
 
 def test_a_limit_from_the_schedule_needs_an_open_loop(tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ def check_case(at: locate.Path, row: Choices, case: Case, problems: Problems) ->
     """Note where the load and the limits of a case, its own or by default, do not go with the rest of it."""
     for key, given in (("load", row.load), ("slo", row.slo)):
         if given is not None and case.kind != "benchmark" and (*at, "kind") not in problems.flawed:
-            what = f'{key} is about requests that are timed; add kind = "benchmark", or leave it out'
-            problems.say((*at, key), what)
+            timed = 'add kind = "benchmark", or leave it out'
+            mended = timed if case.continuation is None else "a text that is read is not; leave it out"
+            problems.say((*at, key), f"{key} is about requests that are timed; {mended}")
     if case.load is not None and not _flawed(at, problems):
         _check_numbers((*at, "load") if row.load else at, case.load, case.repeats, problems)
     scheduled = case.load is not None and case.load.rate_per_s is not None
