@@ -60,7 +60,7 @@ class Recording:
                 ),
             )
             self._recorder = Recorder(run, planned, database=settings.database, reports=settings.reports)
-            self._noise = begin_noise()
+            self._noise = begin_noise(pids=evaluation.engines.process_ids)
         except GemmaEvalError as error:
             raise usage_error(error, here=evaluation.here) from error
 
