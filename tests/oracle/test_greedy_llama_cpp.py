@@ -22,9 +22,10 @@ from gemma_eval.backends.numpy_gemma import NumpyGemma
 from gemma_eval.cases.expand import trials
 from gemma_eval.config.shipped import suites_directory
 from gemma_eval.gemma.architecture import Architecture
-from gemma_eval.gemma.decode import Decoding
-from gemma_eval.records import Generation, ModelSpec, Option, Prompt, SamplingProfile
+from gemma_eval.gemma.decode import Decoding, all_logits
+from gemma_eval.records import Generation, ModelSpec, Option, Prompt, RopeScaling, SamplingProfile
 from tests import required
+from tests.oracle.compared import log_probabilities
 
 required.module("xllamacpp", extra="llama-cpp")
 required.module("gguf", extra="gguf")
@@ -43,17 +44,21 @@ class Asked:
     profile: SamplingProfile
 
 
-def llama(options: Mapping[str, Option]) -> LlamaCpp:
+def llama(options: Mapping[str, Option], *, rope_scaling: RopeScaling | None = None) -> LlamaCpp:
     """Load the F32 export of the shipped model."""
     spec = ModelSpec(
-        name="pocket-llama-cpp", backend="llama_cpp", location="@pocket.F32.gguf", options=options
+        name="pocket-llama-cpp",
+        backend="llama_cpp",
+        location="@pocket.F32.gguf",
+        rope_scaling=rope_scaling,
+        options=options,
     )
     return llama_cpp.load(spec, clock=time.perf_counter_ns, transforms={})
 
 
-def pocket() -> NumpyGemma:
+def pocket(*, rope_scaling: RopeScaling | None = None) -> NumpyGemma:
     """Load the shipped model."""
-    spec = ModelSpec(name="pocket", backend="numpy_gemma", location="@pocket")
+    spec = ModelSpec(name="pocket", backend="numpy_gemma", location="@pocket", rope_scaling=rope_scaling)
     return numpy_gemma.load(spec, clock=time.perf_counter_ns, transforms=REGISTRY.transforms)
 
 
@@ -222,3 +227,43 @@ def test_the_comparison_fails_on_a_second_bos(
     doubled = replace(ask.prompt, text=f"<bos>{ask.prompt.text}")
     our = numpy_backend.generate(ask.prompt, profile=ask.profile, seed=1)
     assert differences(our, exact.generate(doubled, profile=ask.profile, seed=1)) == ["prompt_tokens"]
+
+
+SCALINGS: Mapping[str, RopeScaling | None] = {
+    "none": None,
+    "linear": RopeScaling(rope_type="linear", factor=4.0),
+    "yarn": RopeScaling(rope_type="yarn", factor=4.0, original_max_position_embeddings=128),
+}
+FACTS = "<bos><start_of_turn>user\n- Ada lives in Rome.\n- Finn lives in Oslo.\n" * 12
+
+
+def told(backend: LlamaCpp, ids: tuple[int, ...]) -> Mapping[int, float]:
+    """Return the log-probabilities that llama.cpp tells of what follows; it draws `x`, a whole character."""
+    (letter,) = backend.engine.tokenize("x")
+    request = {"prompt": ids, "n_predict": 1, "n_probs": backend.file.vocabulary, "stream": True}
+    request |= {"verbose": True, "logit_bias": [[letter, 1000.0]], "cache_prompt": False}
+    first = json.loads(backend.engine.stream(request).pieces[0][1])["__verbose"]
+    [row] = first["completion_probabilities"]
+    return {entry["id"]: entry["logprob"] for entry in row["top_logprobs"]}
+
+
+def distance(backend: NumpyGemma, ids: tuple[int, ...], theirs: Mapping[int, float]) -> float:
+    """Return the largest difference of a log-probability of what follows."""
+    assert backend.model is not None
+    ours = log_probabilities(all_logits(backend.model, ids)[-1])
+    return max(abs(float(ours[token]) - value) for token, value in theirs.items())
+
+
+@pytest.mark.parametrize("name", SCALINGS)
+def test_a_scaling_turns_the_model_as_in_the_numpy_engine(name: str) -> None:
+    """Far beyond the window; each of the other scalings is far off."""
+    backend = llama(EXACT, rope_scaling=SCALINGS[name])
+    ids = backend.engine.tokenize(FACTS)
+    theirs = told(backend, ids)
+    backend.close()
+    assert len(theirs) == backend.file.vocabulary
+    found = {
+        other: distance(pocket(rope_scaling=scaling), ids, theirs) for other, scaling in SCALINGS.items()
+    }
+    assert found.pop(name) <= 2 * TOLERANCE
+    assert min(found.values()) > 20 * TOLERANCE, found

@@ -50,6 +50,7 @@ class Engine:
         key = secrets.token_hex(16)
         try:
             server = module.Server(_parameters(module, settings, key=key, verbosity=_SILENT))
+            server.handle_metrics()  # waits for its loop: one that is ended before it begins never ends
         except (RuntimeError, MemoryError):
             raise BackendError(f"{settings.path}: llama.cpp cannot run it: {_reason(settings)}") from None
         self._clock = clock
@@ -143,7 +144,7 @@ def _parameters(module: Json, settings: Settings, *, key: str, verbosity: int) -
     given.cache_prompt = given.cache_idle_slots = False
     given.cache_ram_mib = given.n_ctx_checkpoints = 0
     given.hostnames, given.port, given.api_keys, given.ui = ["127.0.0.1"], 0, [key], False
-    given.n_threads_http = 2
+    given.n_threads_http, given.endpoint_metrics = 2, True
     given.model_alias = {"model"}
     given.verbosity = verbosity
     return given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import cast
 
 from gemma_eval.errors import BackendError, UsageError
@@ -71,8 +71,9 @@ def request(
     """Return the request for an answer to the prompt `ids`, streamed, with the engine's own account of it.
 
     A window of -1 becomes the length of prompt and answer, for llama.cpp wants a number. Nothing that was
-    read before is used. Raises UsageError for a logit bias on no token of the model.
+    read before is used. Raises UsageError: a number that is none, a logit bias on no token of the model.
     """
+    _demand_numbers(profile)
     on = _nothing_else(profile)
     whole = len(ids) + profile.max_tokens
     numbers = {field: getattr(on, name) for name, field in FIELDS.items()}
@@ -114,6 +115,15 @@ def effective(
             )
         used[name] = _option(asked[field])
     return used
+
+
+def _demand_numbers(profile: SamplingProfile) -> None:
+    """Raise UsageError for a number that is none, which JSON cannot say and no comparison finds."""
+    for field in fields(profile):
+        value = getattr(profile, field.name)
+        numbers = value.values() if isinstance(value, Mapping) else (value,)
+        if any(isinstance(number, float) and math.isnan(number) for number in numbers):
+            raise UsageError(f'profile "{profile.name}": {field.name} is not a number')
 
 
 def _is_on(step: str, profile: SamplingProfile) -> bool:
