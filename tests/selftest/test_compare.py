@@ -137,6 +137,16 @@ def test_the_tail_of_a_hundred_streams_is_known() -> None:
     assert compared(measured, *truth).ttft_p99_ms == pytest.approx(99)
 
 
+def test_errors_of_both_signs_do_not_cancel() -> None:
+    """The absolute errors are asked about; the sign of the median is kept beside."""
+    truth = [served(5, request=str(number)) for number in range(3)]
+    early = {reply.request: seen(reply, out_ns=-2 * MS) for reply in truth[:2]}
+    roleless = {text: replace(answer, deltas=answer.deltas[1:]) for text, answer in early.items()}
+    found = compared({**roleless, "2": seen(truth[2], back_ns=2 * MS)}, *truth)
+    assert found.ttft_ms == pytest.approx(-2)
+    assert found.ttft_p50_ms == pytest.approx(2)
+
+
 def test_the_truth_survives_its_journey() -> None:
     """As JSON, from the server's process to this."""
     truth = Truth(served=(served(5, request='"é"'), served(1, 2)), most_in_flight=2)

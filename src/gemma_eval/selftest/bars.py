@@ -95,9 +95,9 @@ def of_ttft(errors: Errors, limits: Limits) -> tuple[Bar, ...]:
     if not errors.streams:
         return ()
     p50, p99 = errors.ttft_p50_ms, errors.ttft_p99_ms
-    bars = [Bar(what="TTFT: median error", measured=abs(p50), most=limits.ttft_p50_ms, unit="ms")]
+    bars = [Bar(what="TTFT: median error", measured=p50, most=limits.ttft_p50_ms, unit="ms")]
     if p99 is not None:
-        bars.append(Bar(what="TTFT: p99 error", measured=abs(p99), most=limits.ttft_p99_ms, unit="ms"))
+        bars.append(Bar(what="TTFT: p99 error", measured=p99, most=limits.ttft_p99_ms, unit="ms"))
     return tuple(bars)
 
 

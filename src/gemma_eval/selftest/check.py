@@ -97,7 +97,7 @@ def _harness(cost: Overhead, busyness: Busyness, found: Sequence[Measured]) -> H
     """Return the figures of a report: those of one stream, and the processor time of several at once."""
     heard = [group for group in found if group.errors.streams]
     alone = [group for group in heard if group.group.in_flight == 1]
-    ttft = [group.errors.ttft_p50_ms for group in alone if "ttft" in group.group.asked]
+    ttft = [group.errors.ttft_ms for group in alone if "ttft" in group.group.asked]
     gaps = [group.errors for group in alone if "gaps" in group.group.asked]
     work = [group.cpu_us_per_token for group in heard if "work" in group.group.asked]
     arms = {busyness.arm, *(group.busyness.arm for group in found)}

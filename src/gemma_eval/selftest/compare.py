@@ -38,14 +38,22 @@ class Errors:
     lost: int
 
     @property
-    def ttft_p50_ms(self) -> float:
-        """The median error of the time to first token."""
+    def ttft_ms(self) -> float:
+        """The median error of the time to first token, with its sign.
+
+        It may be negative: a server can have a request before the client's writing of it returns.
+        """
         return median(stream.ttft_ms for stream in self.streams)
 
     @property
+    def ttft_p50_ms(self) -> float:
+        """The median of the absolute errors of the time to first token."""
+        return median(abs(stream.ttft_ms) for stream in self.streams)
+
+    @property
     def ttft_p99_ms(self) -> float | None:
-        """The 99th percentile of it, `None` below 100 streams."""
-        return percentile([stream.ttft_ms for stream in self.streams], 99)
+        """The 99th percentile of them, `None` below 100 streams."""
+        return percentile([abs(stream.ttft_ms) for stream in self.streams], 99)
 
     @property
     def itl_ms(self) -> float:
