@@ -124,6 +124,7 @@ def test_a_value_that_is_lost_and_a_reason_that_is_another_are_said_in_words(tmp
         "itl_basis            1  another value",
         "metrics that have no value as before, for another reason: 1",
     ]
+    assert read(path) == (2, (now,))
 
 
 def test_a_version_alone_is_brought_up_to_date(tmp_path: Path) -> None:

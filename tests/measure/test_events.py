@@ -61,11 +61,30 @@ def test_an_empty_answer_has_a_duration_and_no_time_of_tokens(
     assert found.time_to_first_chunk_s == (0.005 if pieces else None)
 
 
-def test_an_end_of_turn_that_is_counted_and_never_seen_is_no_token_with_a_time() -> None:
+@pytest.mark.parametrize("pieces", [(), ((5 * MS, 0, ""),)], ids=["nothing at all", "a role"])
+def test_an_end_of_turn_that_is_counted_and_never_seen_is_no_token_with_a_time(
+    pieces: tuple[tuple[int, int, str], ...],
+) -> None:
     """Some engines count the token that ends an empty answer: one token, and nothing to see of it."""
-    found = cost(generation([(5 * MS, 0, "")], output_tokens=1, ended_ns=9 * MS))
+    found = cost(generation(pieces, output_tokens=1, ended_ns=9 * MS))
     assert reasons(found, *TOKEN_TIMES, "e2e_s") == {"no_tokens"}
     assert found.output_tokens == 1
+
+
+def test_an_empty_answer_that_was_not_streamed_is_an_empty_answer() -> None:
+    """It has no last token, whether or not one could have been seen."""
+    made = generation([(9 * MS, None, "")], output_tokens=0, ended_ns=9 * MS, streamed=False)
+    assert reasons(cost(made), *TOKEN_TIMES, "e2e_s") == {"no_tokens"}
+    thought = replace(made, reasoning="hm", output_tokens=None)
+    assert reasons(cost(thought), "ttft_s") == {"not_streamed"}
+    assert cost(thought).e2e_s == 0.009
+
+
+def test_a_text_without_any_delta_came_whole() -> None:
+    """As a plugin of before may give it: its end is known."""
+    made = replace(STREAM, deltas=())
+    assert reasons(cost(made), "ttft_s", "tpot_s") == {"not_streamed"}
+    assert cost(made).e2e_s == 0.476
 
 
 @pytest.mark.parametrize("tokens", [1, 4])
@@ -291,11 +310,11 @@ def test_a_first_delta_that_tells_its_count_is_enough_for_a_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "counted"), [(2, 2), (None, 0)], ids=["fewer than were told", "none at all"]
+    ("first", "counted"), [(2, 1), (None, 0)], ids=["fewer than were told", "none at all"]
 )
 def test_a_count_that_contradicts_the_deltas_gives_no_time_per_token(first: int | None, counted: int) -> None:
     """The engine counts fewer tokens than it sent."""
-    made = generation([(10 * MS, first, "a"), (20 * MS, 1, "b")], output_tokens=counted, ended_ns=30 * MS)
+    made = generation([(10 * MS, first, "a"), (20 * MS, None, "b")], output_tokens=counted, ended_ns=30 * MS)
     found = cost(made)
     assert reasons(found, "tpot_s", "ntpot_s", "tokens_per_chunk") == {"count_mismatch"}
     assert (found.ttft_s, found.itl_basis) == (0.01, "chunk")
