@@ -92,7 +92,7 @@ def test_the_cells_are_those_of_llama_bench_and_loads_of_each_kind(cells: dict[s
     ]
     loads = {case_id: cell.case.load for case_id, cell in cells.items() if cell.case.load}
     assert [load.concurrency for load in loads.values()] == [1, 4, 16, None]
-    assert loads["open-5"] == Load(rate_per_s=5.0, arrival="poisson", max_in_flight=64, warmup=5, cooldown=5)
+    assert loads["open-5"] == Load(rate_per_s=5.0, arrival="poisson", max_in_flight=16, warmup=5, cooldown=5)
 
 
 def test_every_cell_is_a_benchmark_with_enough_requests_for_a_95th_percentile(cells: dict[str, Cell]) -> None:
