@@ -25,6 +25,7 @@ from gemma_eval.store.read import open_reader
 from gemma_eval.store.write import open_store
 from tests.examples import a_run, an_outcome
 from tests.measure.event_rows import generations
+from tests.measure.test_latency import ANSWERS, RESOURCES, WHOLE_ROW
 from tests.store.strategies import MEASUREMENT
 
 RUN = a_run()
@@ -108,6 +109,15 @@ def without_resources(measurement: Measurement, missing: Mapping[str, str]) -> M
     """Return a measurement that watched nothing, since what was watched is taken over."""
     watched = {field.name for field in fields(Resources)} & {field.name for field in fields(Measurement)}
     return replace(measurement, **dict.fromkeys(watched), missing=missing)
+
+
+def test_sql_has_the_known_answers_of_the_known_stream(tmp_path: Path) -> None:
+    """Each field of a measurement is a column of its name, with the value to the last bit."""
+    path = tmp_path / "results.db"
+    measured = measure(WHOLE_ROW, resources=RESOURCES)
+    record(path, (replace(an_outcome(), generation=WHOLE_ROW, measurement=measured),))
+    recompute(path)
+    assert query(path, f"SELECT {', '.join(ANSWERS)} FROM v_outcome") == [tuple(ANSWERS.values())]  # noqa: S608
 
 
 def test_scores_prompts_texts_and_failures_stay_as_they_are(tmp_path: Path) -> None:
