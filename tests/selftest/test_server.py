@@ -159,6 +159,11 @@ def test_the_server_ends_with_the_block() -> None:
         os.kill(pid, 0)
 
 
+def test_an_interrupt_from_the_keyboard_is_not_for_the_server(server: RunningServer) -> None:
+    """It goes to the group of processes in front, and would be a traceback on the screen."""
+    assert os.getpgid(server.process_id) != os.getpgid(0)
+
+
 def test_the_server_ends_with_a_parent_that_is_killed() -> None:
     """Its standard input ends, and so does the server."""
     program = (

@@ -44,7 +44,10 @@ def running(
     `program` are the arguments of Python; one that does not end by itself in `patience_s` is killed.
     """
     command = [sys.executable, *program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+    # In a session of its own, an interrupt from the keyboard is for its parent alone.
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             yield RunningServer(port=_port(process), process_id=process.pid)
         finally:
