@@ -17,10 +17,11 @@ from gemma_eval.pytest_plugin.begin import run_id
 from gemma_eval.pytest_plugin.demands import explain, mendable, missed
 from gemma_eval.pytest_plugin.ids import cell_id, model_of, suite_id, suite_name
 from gemma_eval.pytest_plugin.matrix import by_model
-from gemma_eval.pytest_plugin.terminal import ending, table
+from gemma_eval.pytest_plugin.terminal import MOST_ROWS, WIDTH, closing, ending, table, timings
 from gemma_eval.records import Check, Failure, Group, Outcome, Report, Score, Summary
 from gemma_eval.run import make_report
 from tests.examples import a_cell, a_run, an_outcome
+from tests.report.timed import CASES, Timed, answer, cell_of, outcome_of, timed_report, timed_run
 
 SLUG = st.text("abcXYZ019_.+-", min_size=1, max_size=30)
 
@@ -207,6 +208,62 @@ def test_the_ending_says_what_is_missing() -> None:
         ending(Report(run=a_run(), outcomes=(an_outcome(),), summaries=()))[0].text
         == "1 of 1 trials recorded"
     )
+
+
+def test_benchmarks_have_a_row_for_each_case_and_model() -> None:
+    """TTFT, what is read and what is written per second, and a mark where rows do not compare."""
+    shown = [line.text for line in timings(timed_run(Timed(loads=False, trouble=False)))]
+    assert shown[0].split("  ")[0] == "benchmark"
+    assert len(shown) == 1 + 2 * len(CASES) + 2
+    assert " ".join(shown[1].split()) == "read-128 small 35.9 ms 3 672 159 10"
+    assert shown[6].endswith("10 !")
+    assert shown[-2] == "! prompts from a cache, or answers of different lengths"
+
+
+def test_loads_have_a_row_each_and_say_that_requests_waited() -> None:
+    """Requests per second, and how many of them were good."""
+    shown = [line.text for line in timings(timed_run())]
+    header = next(number for number, line in enumerate(shown) if line.startswith("load "))
+    assert [" ".join(line.split()) for line in shown[header + 1 : header + 3]] == [
+        "four-at-once small 35/38 4.44 107 116/162 ms 3.68",
+        "six-a-second small 51/56 4.07 97.7 1.07/1.59 s 1.92",
+    ]
+    assert "requests waited on this side" in " ".join(shown[header:])
+
+
+def test_a_run_without_benchmarks_has_no_table_of_them() -> None:
+    """Quality alone."""
+    assert timings(make_report(a_run(), [an_outcome()])) == []
+
+
+def test_a_long_table_of_benchmarks_is_cut() -> None:
+    """A terminal is no place for hundreds of rows."""
+    outcomes = [outcome_of(cell_of(f"case-{i}"), answer(10, 20)) for i in range(MOST_ROWS + 2)]
+    shown = [line.text for line in timings(timed_report(outcomes))]
+    assert len(shown) == 1 + MOST_ROWS + 2
+    assert shown[-2] == "2 more rows are in the report"
+
+
+def test_noise_and_the_cost_of_measuring_are_said_at_the_end() -> None:
+    """Each once; neither where nobody looked."""
+    said = " ".join(line.text for line in ending(timed_run()))
+    assert said.count("This run is noisy: some task waited for a processor 34.2 % of the time;") == 1
+    assert said.count("Measuring adds 2.13 µs per token") == 1
+    quiet = " ".join(line.text for line in ending(make_report(a_run(), [an_outcome()])))
+    assert "noisy" not in quiet
+    assert "Measuring" not in quiet
+
+
+@given(st.lists(st.tuples(SLUG, SLUG, SLUG), min_size=1, max_size=4, unique=True))
+def test_all_closing_lines_fit_eighty_columns(names: list[tuple[str, str, str]]) -> None:
+    """However long the names of cases, models and profiles are, and whatever they hide."""
+    outcomes = [
+        outcome_of(cell_of(f"{case}\x1b[2J", model=model, profile=profile), answer(1e4, 2e4, prompt_tokens=9))
+        for case, model, profile in names
+    ]
+    lines = [line.text for line in closing(timed_report(outcomes, noisy=True))]
+    assert all(len(line) <= WIDTH for line in lines)
+    assert not any("\x1b" in line for line in lines)
 
 
 def test_run_ids_sort_by_time() -> None:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from random import Random
 
 from gemma_eval.records import (
+    Attempt,
     Case,
     Cell,
     Check,
@@ -22,6 +23,7 @@ from gemma_eval.records import (
     Measurement,
     Message,
     ModelSpec,
+    Noise,
     Option,
     Outcome,
     Passage,
@@ -31,6 +33,7 @@ from gemma_eval.records import (
     Run,
     SamplingProfile,
     Score,
+    Skipped,
     Source,
     Template,
     Trial,
@@ -117,10 +120,30 @@ def with_text(report: Report, *texts: str) -> Report:
         id=f"run {text}",
         suites=(f"suite {text}",),
         arguments=(f"argument {text}",),
-        host=replace(report.run.host, cpu=f"cpu {text}", versions={f"package {text}": f"version {text}"}),
-        engines={f"model {text}": replace(_engine("pocket"), engine=f"engine {text}", details={"key": text})},
+        host=replace(
+            report.run.host,
+            cpu=f"cpu {text}",
+            versions={f"package {text}": f"version {text}"},
+            details={f"setting {text}": f"state {text}"},
+        ),
+        engines={f"model {text}": _tainted_engine(text)},
+        skipped=(
+            Skipped(model=f"model {text}", profile=f"profile {text}", reason=f"reason {text}", cells=2),
+        ),
+        noise=Noise(reasons=(f"noise {text}",)),
     )
     return Report(run=run, outcomes=outcomes, summaries=summarise(outcomes))
+
+
+def _tainted_engine(text: str) -> EngineInfo:
+    return replace(
+        _engine("pocket"),
+        engine=f"engine {text}",
+        tokenizer_sha256=f"tokenizer {text}",
+        chat_template_sha256=f"chat template {text}",
+        quantisation=f"quantisation {text}",
+        details={"key": text},
+    )
 
 
 def _engine(model: str) -> EngineInfo:
@@ -298,8 +321,8 @@ def _tainted(outcome: Outcome, text: str) -> Outcome:
         template=replace(outcome.trial.cell.template, name=f"template {text}"),
     )
     trial = replace(outcome.trial, cell=cell)
+    failure = Failure(kind=f"kind {text}", message=f"message {text}")
     if outcome.generation is None or outcome.prompt is None:
-        failure = Failure(kind=f"kind {text}", message=f"message {text}")
         return replace(outcome, trial=trial, generation=None, failure=failure)
     passage = Passage(id=f"id {text}", text=f"passage {text}", document=f"document {text}", score=1.0, rank=1)
     return replace(
@@ -309,9 +332,14 @@ def _tainted(outcome: Outcome, text: str) -> Outcome:
         generation=replace(
             outcome.generation,
             text=text,
-            deltas=(replace(outcome.generation.deltas[0], text=text),),
+            deltas=(Delta(text=text, n_tokens=1, at_ns=outcome.generation.requested_ns),),
+            reasoning=f"thought {text}",
+            tool_calls=f"call {text}",
+            attempts=(Attempt(kind=f"kind {text}", message=f"message {text}", requested_ns=0, ended_ns=1),),
             effective={f"option {text}": f"value {text}"},
+            engine_timings={f"timing {text}": 1.0},
         ),
+        failure=None if outcome.failure is None else failure,
         scores=tuple(
             replace(score, scorer=f"scorer {text}", answer=f"answer {text}", explanation=f"because {text}")
             for score in outcome.scores

@@ -137,3 +137,29 @@ def test_nothing_measured_makes_no_figure() -> None:
     outcomes = [replace(outcome, generation=None, measurement=None) for outcome in REPORT.outcomes]
     given = report_of(outcomes)
     assert distributions(given, groups_of(given)) == ()
+
+
+def test_a_role_alone_takes_no_part_in_any_gap() -> None:
+    """Neither one that comes first nor one between tokens: the time to the next token stays whole."""
+    assert token_gaps_s(stream((0, 0), (50, 1), (55, 0), (60, 1))) == pytest.approx((0.01,))
+    silent = replace(stream((0, None), (50, 1), (60, 1)).deltas[0], text="")
+    made = stream((50, 1), (60, 1))
+    assert token_gaps_s(replace(made, deltas=(silent, *made.deltas))) == pytest.approx((0.01,))
+
+
+def test_times_between_pieces_are_not_drawn_as_times_per_token() -> None:
+    """Where nobody knows how many tokens a piece carries: another quantity, in a figure of its own."""
+    outcome = next(outcome for outcome in REPORT.outcomes if outcome.measurement is not None)
+    assert outcome.measurement is not None
+    unknown = replace(
+        outcome,
+        generation=stream((0, None), (10, None), (40, None)),
+        measurement=replace(outcome.measurement, itl_basis="chunk"),
+    )
+    given = report_of([unknown])
+    _, pieces = distributions(given, groups_of(given))
+    assert pieces.title == "Time between pieces by profile"
+    assert pieces.curves[0].n == 2
+    both = report_of([unknown, replace(outcome, trial=replace(outcome.trial, repeat=1))])
+    titles = [figure.title for figure in distributions(both, groups_of(both))]
+    assert titles[1:] == ["Time per later token by profile", "Time between pieces by profile"]

@@ -11,6 +11,7 @@ from gemma_eval.records import Failure, Group, Outcome, Report, Score, Summary
 from gemma_eval.report.findings import Finding, best, findings, headline, status, wholeness
 from gemma_eval.report.groups import groups_of, interval_of, overlap
 from tests.report.example import Shape, example, report_of
+from tests.report.timed import Timed, timed_run
 
 REPORT = example(Shape(cases=3, unfinished=0), seed=3)
 OUTCOME = next(outcome for outcome in REPORT.outcomes if outcome.failure is None)
@@ -261,3 +262,13 @@ def test_a_status_follows_from_the_demands(demands: tuple[bool | None, ...], exp
 def test_a_failure_is_an_error_whatever_was_demanded() -> None:
     """No answer, no verdict on one."""
     assert status(replace(OUTCOME, failure=Failure(kind="timeout", message=""))) == "error"
+
+
+def test_a_run_without_scores_is_headed_by_its_speed() -> None:
+    """And does not say it a second time among its findings."""
+    run = timed_run(Timed(loads=False, trouble=False))
+    groups = groups_of(run)
+    assert best(groups).startswith("Nothing was scored: small is fastest, 15")
+    assert "Speed" not in [finding.topic for finding in findings(run, groups)]
+    alone = timed_run(Timed(models=("small",), loads=False, trouble=False))
+    assert best(groups_of(alone)).startswith("Nothing was scored: the median speed is 15")

@@ -15,9 +15,11 @@ import pytest
 from gemma_eval.records import Report
 from gemma_eval.report.html import MOST_STATIC_ROWS, Html
 from tests.report.example import Shape, example, report_of, with_text
+from tests.report.timed import Timed, timed_run
 
 REPORT = example(Shape(cases=4))
 TEXT = Html().render(REPORT)
+TIMED = timed_run(Timed(repeats=2))
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>'\"&{{ 7 * 7 }}\x1b[2J\u202e\udc80"
 
 
@@ -89,7 +91,11 @@ def test_a_changed_script_would_not_be_allowed() -> None:
     assert {digest(script) for script in Tags(tampered).raw["script"]} != allowed(tampered, "script-src")
 
 
-@pytest.mark.parametrize("report", [REPORT, with_text(REPORT, HOSTILE)], ids=["plain", "hostile"])
+@pytest.mark.parametrize(
+    "report",
+    [REPORT, with_text(REPORT, HOSTILE), TIMED, with_text(TIMED, HOSTILE)],
+    ids=["plain", "hostile", "timed", "hostile and timed"],
+)
 def test_no_tag_leads_outside_or_carries_code(report: Report) -> None:
     """No handler, no inline style, no address but places in the page."""
     for name, attributes in Tags(Html().render(report)).tags:
@@ -99,18 +105,50 @@ def test_no_tag_leads_outside_or_carries_code(report: Report) -> None:
         assert (attributes.get("href") or "#").startswith("#")
 
 
-def test_hostile_text_is_shown_as_text_and_made_visible() -> None:
+@pytest.mark.parametrize("report", [REPORT, TIMED], ids=["scored", "timed"])
+def test_hostile_text_is_shown_as_text_and_made_visible(report: Report) -> None:
     """It is in the page, escaped, controls and overrides as pictures; templates are not evaluated."""
-    text = Html().render(with_text(REPORT, HOSTILE))
+    text = Html().render(with_text(report, HOSTILE))
     assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<script>alert" not in text
     assert "{{ 7 * 7 }}␛[2J\\u202e\\udc80" in text
     assert not set(text) & set("\x1b\u202e\udc80")
 
 
+def test_every_part_of_a_run_that_is_not_text_of_its_own_is_guarded() -> None:
+    """Reasons of skips and noise, what engine and host tell, attempts, thoughts and calls are all there."""
+    text = Html().render(with_text(TIMED, "<i>x</i>"))
+    parts = ("reason", "noise", "setting", "state", "tokenizer", "chat template", "quantisation")
+    for part in (*parts, "thought", "call", "timing", "kind", "message"):
+        assert f"{part} &lt;i&gt;x&lt;/i&gt;" in text, part
+    assert "<i>" not in text
+
+
+def test_a_noisy_run_begins_with_a_band() -> None:
+    """Before everything else, with a link to the evidence; a fair one has none."""
+    text = Html().render(TIMED)
+    assert text.index('<p class="band"') < text.index('<h1 id="headline"')
+    assert 'href="#noise"' in text
+    assert 'id="noise"' in text
+    fair = Html().render(timed_run(Timed(repeats=1, loads=False, noisy=False)))
+    assert '<p class="band"' not in fair
+    assert 'id="noise"' in fair
+
+
+def test_sections_are_there_where_there_is_something_to_show() -> None:
+    """And so are the links to them."""
+    for text, present in (
+        (TEXT, {"matrix", "trade", "benchmarks"}),
+        (Html().render(TIMED), {"benchmarks", "load"}),
+    ):
+        for name in ("matrix", "trade", "benchmarks", "load"):
+            assert (f'<section id="{name}"' in text) == (name in present), name
+            assert (f'<a href="#{name}">' in text) == (name in present), name
+
+
 def test_every_chart_is_well_formed_and_named() -> None:
     """A picture with a role has a name for those who do not see it."""
-    charts = re.findall(r"<svg.*?</svg>", TEXT, re.DOTALL)
+    charts = re.findall(r"<svg.*?</svg>", TEXT + Html().render(TIMED), re.DOTALL)
     assert len(charts) > 20
     for chart in charts:
         root = ElementTree.fromstring(chart)  # noqa: S314 - our own page
@@ -118,14 +156,17 @@ def test_every_chart_is_well_formed_and_named() -> None:
         assert hidden or root.get("aria-label") or root.get("aria-labelledby")
 
 
-def test_ids_are_unique_and_names_refer_to_them() -> None:
+@pytest.mark.parametrize("report", [REPORT, TIMED], ids=["scored", "timed"])
+def test_ids_are_unique_and_names_refer_to_them(report: Report) -> None:
     """Labels and links find what they name."""
-    attributes = [each for _, each in Tags(TEXT).tags]
+    attributes = [each for _, each in Tags(Html().render(report)).tags]
     ids = [each["id"] for each in attributes if "id" in each]
     assert len(ids) == len(set(ids))
     for each in attributes:
         for name in (each.get("aria-labelledby") or "").split():
             assert name in ids
+        place = (each.get("href") or "#")[1:]
+        assert not place or "=" in place or place in ids
 
 
 def test_a_thousand_trials_stand_in_the_page_and_stay_small() -> None:
@@ -173,8 +214,10 @@ def test_the_index_has_what_is_sorted_and_filtered() -> None:
         report_of([], unfinished=3),
         report_of(REPORT.outcomes[:1]),
         example(Shape(models=("a", "b"), cases=2)),
+        timed_run(Timed(models=(), trouble=False)),
+        timed_run(Timed(models=("small",), repeats=1, loads=False)),
     ],
-    ids=["nothing", "nothing yet", "one trial", "two models"],
+    ids=["nothing", "nothing yet", "one trial", "two models", "loads alone", "benchmarks of one model"],
 )
 def test_a_run_of_any_size_is_a_page(report: Report) -> None:
     """From nothing at all to several models."""

@@ -9,11 +9,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma_eval.records import Report, Run
+from gemma_eval.records import Report, Run, Summary
+from gemma_eval.report.cells import timed_cells
+from gemma_eval.report.groups import groups_of
 from gemma_eval.report.json_file import SCHEMA_VERSION, JsonFile
+from gemma_eval.stats.serving import servings
 from gemma_eval.wire import load
 from tests.examples import a_generation, a_run, an_outcome
 from tests.report.example import Shape, example, report_of
+from tests.report.timed import timed_run
 
 UNPAIRED = st.text(st.characters(codec="utf-8") | st.just("\udc80"))
 
@@ -50,6 +54,26 @@ def test_a_script_finds_what_it_looks_for() -> None:
     delta = {"at_ns": 30_000_000, "channel": "output", "n_tokens": 1, "text": "lo"}
     assert first["generation"]["deltas"][1] == delta
     assert first["measurement"]["ttft_s"] == 0.01
+
+
+def test_cells_and_servings_are_what_the_page_is_made_of() -> None:
+    """The summaries of each benchmark case by itself, and how each load was served."""
+    run = timed_run()
+    plain, back = read(JsonFile().render(run))
+    assert back == run
+    groups = groups_of(run)
+    cells = timed_cells(run, groups)
+    assert [(each["case"], each["group"]["model"]) for each in plain["cells"]] == [
+        (cell.case.id, cell.group.model) for cell in cells
+    ]
+    summaries = [load(Summary, summary) for summary in plain["cells"][0]["summaries"]]
+    assert tuple(summaries) == cells[0].summaries
+    closed, opened = plain["servings"]
+    found = servings(run.outcomes)
+    assert (closed["scheduled"], opened["scheduled"]) == (38, 56)
+    assert closed["missing"] == {"queueing": "not_scheduled"}
+    assert opened["error_rate"] == found[1].error_rate
+    assert opened["queueing"]["delay"]["p50_s"] == found[1].queueing.delay.p50_s  # type: ignore[union-attr]
 
 
 def test_there_is_one_line_for_each_record() -> None:

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from gemma_eval.records import Failure, Report
+from gemma_eval.records import Failure, Report, Skipped
 from gemma_eval.report.markdown import MOST_BYTES, Markdown
 from gemma_eval.report.markdown_text import fence, inline
 from gemma_eval.stats.summary import summarise
 from tests.examples import a_generation, a_run, an_outcome
 from tests.report.example import Shape, example, report_of, with_text
+from tests.report.timed import OPEN, Timed, answer, cell_of, outcome_of, timed_run
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=40) | st.text(
     "`|\\*_[]()<>@#\n~: a"
@@ -93,6 +94,7 @@ def test_a_run_without_failures_has_no_failures_section() -> None:
     """Nor a section of lost points when none were lost."""
     text = Markdown().render(report_of([an_outcome()]))
     assert list(sections(text)) == ["", "Results", "Cases", "What was run"]
+    assert "Measuring adds" not in text
 
 
 def test_it_says_what_was_run() -> None:
@@ -126,10 +128,19 @@ def test_a_large_run_stays_below_the_limit_and_says_what_is_left_out() -> None:
         replace(an_outcome(f"case-{i}", value=0.0), generation=a_generation("long \u202e answer " * 800))
         for i in range(6000)
     ]
-    text = Markdown().render(report_of(outcomes))
+    loads = [
+        outcome_of(cell_of(f"load-{i} \u202e", load=OPEN), answer(20, 40, sent_ms=9, scheduled_ms=0))
+        for i in range(400)
+    ]
+    skipped = tuple(
+        Skipped(model="m", profile=f"p{i}", reason="because \u202e " * 9, cells=1) for i in range(3000)
+    )
+    report = report_of([*outcomes, *loads])
+    text = Markdown().render(replace(report, run=replace(report.run, skipped=skipped)))
     assert 400_000 < len(text.encode()) < MOST_BYTES
     assert re.search(r"\n[\d ]+ more rows are in `results.json`\.\n", text)
     assert re.search(r"\n[\d ]+ more answers are in `results.json`\.\n", text)
+    assert re.search(r"\n[\d ]+ more sentences about them are in `report.html`\.\n", text)
 
 
 def html(text: str) -> str:
@@ -138,9 +149,61 @@ def html(text: str) -> str:
     return str(renderer.render(text))
 
 
-def test_hostile_text_everywhere_stays_text() -> None:
+def test_a_noisy_run_says_so_before_anything_else() -> None:
+    """As a quotation in bold, before the short of it."""
+    text = Markdown().render(timed_run(Timed(repeats=1)))
+    assert text.index("> **This run is noisy: some task") < text.index("**In short:**")
+    assert "noisy" not in Markdown().render(timed_run(Timed(repeats=1, noisy=False)))
+
+
+def test_benchmarks_and_loads_have_a_row_each() -> None:
+    """With all their figures in one line, and sentences about what does not compare."""
+    run = timed_run()
+    first = rows(run, "Benchmarks")[0]
+    assert first[:4] == ["read-128", "small", "128", "16"]
+    assert first[4].startswith("35.9 ms [")
+    assert first[5].endswith("(by the engine)")
+    closed, opened = rows(run, "Under load")
+    assert closed[:4] == [
+        "four-at-once",
+        "small",
+        "closed, 4 at once",
+        "35 of 38 ok (2 warm-up, 2 server_error, 1 timeout)",
+    ]
+    assert opened[7].startswith("1.07 s (sent 118 ms)")
+    text = Markdown().render(run)
+    assert "requests waited on this side" in text
+    assert "answers differ in length" in text
+    assert "Measuring adds 2.13 µs per token" in text
+
+
+def test_what_a_model_cannot_run_is_listed_with_the_reason() -> None:
+    """Instead of silence."""
+    assert rows(timed_run(Timed(repeats=1)), "What a model cannot run")[0] == [
+        "large",
+        "mirostat",
+        "6",
+        'the backend "gemma_cpp" has no mirostat',
+    ]
+
+
+def test_a_broken_answer_shows_what_had_come() -> None:
+    """Where anything had; thoughts and calls as such."""
+    run = timed_run(Timed(models=("small",), repeats=1))
+    text = "\n".join(sections(Markdown().render(run))["Answers that lost points"])
+    assert "what-may-happen[small/greedy/plain] repeat 0" in text
+    assert "Answer, as far as it had come:" in text
+    assert "four-at-once[small/greedy/plain] repeat 17" not in text
+    failed = replace(an_outcome(value=0.0), generation=replace(a_generation(), reasoning="Hm."))
+    assert "Reasoning:" in Markdown().render(report_of([failed]))
+
+
+@pytest.mark.parametrize(
+    "report", [example(Shape(cases=3)), timed_run(Timed(repeats=2))], ids=["scored", "timed"]
+)
+def test_hostile_text_everywhere_stays_text(report: Report) -> None:
     """In ids, names, answers, explanations and errors at once, as an independent renderer sees it."""
-    text = Markdown().render(with_text(example(Shape(cases=3)), HOSTILE))
+    text = Markdown().render(with_text(report, HOSTILE))
     page = html(text)
     for markup in ("<script", "<a ", "<img", "<em>", "<s>", "\x1b", "\u202e"):
         assert markup not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from gemma_eval.records import Group, Summary
 from gemma_eval.report import numbers
 
+DASH = "–"  # noqa: RUF001 - the dash that reports print
 POSITIVE = st.floats(min_value=1e-9, max_value=1e15)
 SCALES = {"s": 1.0, "ms": 1e-3, "B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
@@ -98,3 +100,46 @@ def test_the_three_digit_check_sees_a_wrong_unit() -> None:
     """The law above has teeth: a duration written in the wrong unit is caught."""
     wrong = numbers.seconds(0.0123).replace("ms", "s")
     assert read_back(wrong) != pytest.approx(0.0123, rel=0.005)
+
+
+def timing(**fields: float | None) -> Summary:
+    """Make the summary of a time over 30 data, of which some may be cut off."""
+    bare = replace(score_summary(None, None, None), metric="ttft_s", n=30)
+    return replace(bare, **fields)  # type: ignore[arg-type]
+
+
+def test_a_percentile_is_written_as_it_was_measured() -> None:
+    """And is a dash where there are too few data, or no summary."""
+    assert numbers.percentile(timing(p95=0.0123), 95, numbers.seconds) == "12.3 ms"
+    assert numbers.percentile(timing(), 99, numbers.seconds) == DASH
+    assert numbers.percentile(None, 50, numbers.seconds) == DASH
+
+
+def test_a_percentile_beyond_a_limit_is_more_than_it() -> None:
+    """Where there are data enough for that percentile; for the 99th of 30 there are not."""
+    cut = timing(p50=1.0, censored=3, limit=30.0)
+    assert numbers.percentile(cut, 50, numbers.seconds) == "1.00 s"
+    assert numbers.percentile(cut, 95, numbers.seconds) == "> 30.0 s"
+    assert numbers.percentile(cut, 99, numbers.seconds) == DASH
+
+
+def test_an_interval_of_times_has_one_unit() -> None:
+    """That of its upper end, though the lower one alone would have another."""
+    assert numbers.seconds_interval(0.98, 1.02) == "[0.980, 1.02] s"
+    assert numbers.seconds_interval(0.0119, 0.0128) == "[11.9, 12.8] ms"
+    assert numbers.seconds_interval(None, None) == ""
+
+
+@given(low=POSITIVE, more=POSITIVE)
+def test_the_ends_of_an_interval_read_back(low: float, more: float) -> None:
+    """To within what its unit shows."""
+    written = numbers.seconds_interval(low, low + more)
+    first, second, unit = re.fullmatch(r"\[(.+), (.+)\] (m?s)", written).groups()  # type: ignore[union-attr]
+    for end, text in ((low, first), (low + more, second)):
+        assert read_back(f"{text} {unit}") == pytest.approx(end, rel=0.005, abs=SCALES[unit] * 0.5)
+
+
+def test_shares_are_per_cent_and_unknown_numbers_dashes() -> None:
+    """With three digits as everything else."""
+    assert [numbers.share(value) for value in (0.0, 0.342, 1.0, None)] == ["0 %", "34.2 %", "100 %", DASH]
+    assert [numbers.known(value) for value in (1234.5, None)] == ["1 234", DASH]

@@ -126,6 +126,30 @@ def test_a_long_answer_is_cut_in_the_row_and_whole_in_the_detail() -> None:
     assert [each.text for each in row.detail.texts] == [text]
 
 
+def test_reasoning_and_calls_stand_apart_from_the_answer() -> None:
+    """Each under its heading; what is not there has none."""
+    thoughtful = replace(a_generation(), reasoning="It is a city.", tool_calls='{"name": "map"}')
+    texts = row_of(generation=thoughtful).detail.texts
+    assert [(each.heading, each.text, each.kind) for each in texts] == [
+        ("Reasoning", "It is a city.", "reasoning"),
+        ("Answer", "Oslo", "answer"),
+        ("Tool calls", '{"name": "map"}', "call"),
+    ]
+    assert [each.heading for each in row_of().detail.texts] == ["Answer"]
+
+
+def test_what_had_come_of_a_broken_answer_is_shown_beside_its_error() -> None:
+    """With its arrivals up to the end; it is called what it is."""
+    failure = Failure(kind="server_error", message="reset by peer")
+    row = row_of(failure=failure, scores=())
+    assert row.result == "error"
+    assert row.excerpt == row.detail.error == "server_error: reset by peer"
+    assert [(each.heading, each.text) for each in row.detail.texts] == [
+        ("Answer, as far as it had come", "Oslo")
+    ]
+    assert row.detail.timeline is not None
+
+
 def test_the_timeline_runs_from_request_to_end() -> None:
     """Deltas at 10 and 30 of 31 ms."""
     line = timeline(a_generation())

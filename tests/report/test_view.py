@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from gemma_eval.records import Failure
 from gemma_eval.report.view import HEAT_STEPS, page
 from tests.report.example import Shape, example, report_of
+from tests.report.timed import Timed, timed_run
 
 REPORT = example()
 PAGE = page(REPORT)
@@ -103,3 +104,24 @@ def test_a_run_without_outcomes_is_still_a_page() -> None:
     assert empty.wholeness == "Of 4 planned trials 4 never ran."
     assert empty.matrices == ()
     assert empty.scatter is None
+
+
+def test_a_run_of_benchmarks_leaves_out_what_only_scores_have() -> None:
+    """No matrix of dashes; its tables, pictures, noise and cost of measuring instead."""
+    timed = page(timed_run())
+    assert timed.matrices == ()
+    assert not timed.scored
+    assert timed.noisy is not None
+    assert timed.harness is not None
+    assert timed.benchmarks is not None
+    assert timed.loads is not None
+    assert len(timed.dots) == 2
+
+
+def test_a_quality_run_has_no_loads_and_a_fair_one_no_band() -> None:
+    """Nothing is shown that is not there."""
+    assert PAGE.scored
+    assert PAGE.loads is None
+    assert PAGE.dots == ()
+    assert PAGE.noisy is None
+    assert page(timed_run(Timed(noisy=False, repeats=1, loads=False))).noisy is None

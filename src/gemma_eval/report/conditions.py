@@ -53,9 +53,9 @@ def harness_facts(harness: Harness | None) -> Pairs:
     return [
         ("per token", f"{numbers.number(harness.us_per_token)} µs"),
         ("per request", f"{numbers.number(harness.ms_per_request)} ms"),
-        ("processor per token over HTTP", _plain(harness.http_cpu_us_per_token, " µs")),
+        ("HTTP, CPU per token", _plain(harness.http_cpu_us_per_token, " µs")),
         *(
-            (f"error of the {what} over HTTP", _plain(value, " ms", write=_signed))
+            (f"HTTP, {what} off by", _plain(value, " ms", write=_signed))
             for what, value in _errors(harness).items()
         ),
         ("machine meanwhile", harness.arm),

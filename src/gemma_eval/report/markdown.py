@@ -23,8 +23,8 @@ from gemma_eval.stats.percentiles import mean
 
 MOST_BYTES = 900 * 1024
 """The size that a report stays below: what code hosts still show."""
-_FACTS, _FAILURES, _SKIPPED, _GROUPS, _TIMING, _VARIED, _CASES, _ANSWERS = (
-    kib * 1024 for kib in (30, 50, 20, 60, 80, 90, 220, 280)
+_FACTS, _FAILURES, _SKIPPED, _GROUPS, _TIMING, _NOTES, _VARIED, _CASES, _ANSWERS = (
+    kib * 1024 for kib in (30, 50, 20, 60, 80, 20, 90, 220, 280)
 )
 
 Cells = tuple[str, ...]
@@ -71,7 +71,14 @@ class Markdown:
             skipped=_fitting(skipped, _row_size, _SKIPPED),
             summaries=_fitting(summaries, _row_size, _GROUPS),
             harness=harness_sentence(report.run),
-            timings=[(each, _fitting(each.rows, _row_size, _TIMING // len(timings))) for each in timings],
+            timings=[
+                (
+                    each,
+                    _fitting(each.rows, _row_size, _TIMING // len(timings)),
+                    _fitting(each.sentences, _line_size, _NOTES // len(timings)),
+                )
+                for each in timings
+            ],
             untimed=untimed(report, groups),
             varied=[(each, _fitting(each.rows, _row_size, _VARIED // len(varied))) for each in varied],
             cases=_fitting(cases, _row_size, _CASES),
@@ -243,6 +250,10 @@ def _fitting(items: Sequence[T], size: Callable[[T], int], most_bytes: int) -> P
 
 def _row_size(row: Cells) -> int:
     return sum(_size(sentence(cell)) + 3 for cell in row) + 2
+
+
+def _line_size(line: str) -> int:
+    return _size(sentence(line)) + 2
 
 
 def _texts_size(texts: Texts) -> int:

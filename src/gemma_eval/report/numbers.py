@@ -60,11 +60,6 @@ def seconds_interval(low_s: float | None, high_s: float | None) -> str:
     return f"[{_in_unit(low_s, size, unit)}, {_in_unit(high_s, size, unit)}] {unit}"
 
 
-def interval_of(low: float | None, high: float | None) -> str:
-    """Write an interval of plain numbers: `[118, 122]`; empty where there is none."""
-    return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
-
-
 def share(value: float | None) -> str:
     """Write a share of 0..1 in per cent: `95.0 %`, `100 %`."""
     return MISSING if value is None else f"{number(100 * value)} %"

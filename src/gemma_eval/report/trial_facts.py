@@ -62,17 +62,21 @@ def _attempts(attempts: Sequence[Attempt]) -> Iterator[tuple[str, str]]:
 def _measured(measured: Measurement) -> Iterator[tuple[str, str]]:
     """Yield what every answer should have, a dash with its reason where it has not, and what tells more."""
     for label, field, write in _ALWAYS:
-        value = write(getattr(measured, field))
-        note = measured.missing.get(field) or _note(measured, field)
-        yield label, f"{value} ({note})" if note else value
+        yield label, _with_note(write(getattr(measured, field)), _note(measured, field))
     for label, field, write, usual in _WHERE_TELLING:
         value = getattr(measured, field)
         if value is not None and value != usual(measured):
-            yield label, write(value)
+            yield label, _with_note(write(value), _note(measured, field))
+
+
+def _with_note(value: str, note: str) -> str:
+    return f"{value} ({note})" if note else value
 
 
 def _note(measured: Measurement, field: str) -> str:
-    """Return what a value is made of, where that is worth a word."""
+    """Return why a value is missing, or what it is made of where that is worth a word."""
+    if field in measured.missing:
+        return measured.missing[field]
     if field == "prompt_tokens_per_s" and measured.prompt_basis is not None:
         return BASES[measured.prompt_basis]
     if field == "peak_memory_bytes":
