@@ -117,6 +117,14 @@ class CapableBackendFactory(Protocol):
         """The capabilities of every engine that this factory loads."""
 
 
+@runtime_checkable
+class ConcurrentBackendFactory(Protocol):
+    """A backend factory that knows before it loads an engine how many requests that will serve at once."""
+
+    def max_in_flight(self, spec: ModelSpec) -> int | None:
+        """Return how many; `None` when nothing limits them on this side."""
+
+
 class Vocabulary(Protocol):
     """What a sampling transform may ask about the tokens of a model."""
 

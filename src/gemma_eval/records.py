@@ -126,6 +126,7 @@ class Case:
     repeats: int = 1
     warmup: int = 0
     max_tokens: int | None = None
+    ignore_eos: bool | None = None
     continuation: str | None = None
     series: str | None = None
     variables: Mapping[str, float] = field(default_factory=dict)
@@ -224,7 +225,8 @@ class SamplingProfile:
     `dynatemp_exponent` (llama), `dynatemp_theta` and `dynatemp_base` (edt), `dynatemp_threshold` (threshold).
     A `mirostat` leaves only the plain temperature before it. `epsilon_cutoff` and `eta_cutoff` are
     Hugging Face's. `logit_bias` is by token id (`"15"`) or by the text of one token.
-    `seed = None` derives the seed of each trial from the suite's seed; a number fixes it.
+    `ignore_eos` goes on where the model would end its answer, up to `max_tokens`: with it benchmarks hold
+    lengths fixed. `seed = None` derives the seed of each trial from the suite's seed; a number fixes it.
     Source: ggml-org/llama.cpp:common/common.h; huggingface/transformers:src/transformers/generation.
     """
 
@@ -276,6 +278,7 @@ class SamplingProfile:
     )
     max_tokens: int = 64
     stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
     seed: int | None = None
 
 

@@ -166,10 +166,7 @@ def test_the_record_of_the_run_names_what_was_driven(folder: Path) -> None:
     assert info.threads == 1
     assert info.details["family"] == "gemma3"
     assert info.quantisation == "F32"
-    assert (
-        info.tokenizer_sha256
-        == hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
-    )
+    assert info.tokenizer_sha256 == hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
 
 
 def test_threads_are_set_while_generating_and_given_back(folder: Path) -> None:
@@ -349,3 +346,14 @@ def test_a_reading_that_overflows_is_an_error_of_its_own_kind(folder: Path) -> N
     with pytest.raises(BackendError, match="a logit of the continuation is not finite") as caught:
         load(folder).read(PROMPT, continuation="Oslo")
     assert caught.value.kind == "nonfinite"
+
+
+def test_an_answer_that_ignores_its_end_is_as_long_as_it_may_be(folder: Path) -> None:
+    """Tokens that end a turn are never drawn; without that, this answer ends before its limit."""
+    backend = load(folder)
+    long = replace(HOT, max_tokens=100)
+    ended = [backend.generate(PROMPT, profile=long, seed=seed) for seed in range(4)]
+    assert any(answer.finish_reason == "stop" for answer in ended)
+    for seed in range(4):
+        answer = backend.generate(PROMPT, profile=replace(long, ignore_eos=True), seed=seed)
+        assert (answer.output_tokens, answer.finish_reason) == (100, "length")

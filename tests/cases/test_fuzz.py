@@ -16,7 +16,8 @@ from tests.cases.suites import CASE, DEFAULTS, HAYSTACK, read
 WORDS = """
     id kind prompt messages documents checks tags cluster repeats warmup max_tokens models profiles templates
     scorer pass_at text role content nonsense continuation series variables overflow
-    needle needles hay lengths depths name value
+    needle needles hay lengths depths name value ignore_eos
+    load slo concurrency rate_per_s arrival max_in_flight cooldown ttft_s may_miss
 """
 KEYS = st.sampled_from(WORDS.split())
 SCALARS = st.one_of(

@@ -247,7 +247,7 @@ def test_a_long_table_of_benchmarks_is_cut() -> None:
 def test_noise_and_the_cost_of_measuring_are_said_at_the_end() -> None:
     """Each once; neither where nobody looked."""
     said = " ".join(line.text for line in ending(timed_run()))
-    assert said.count("This run is noisy: some task waited for a processor 34.2 % of the time;") == 1
+    assert said.count("This run is noisy: some task waited for a processor 34.2 % of the time,") == 1
     assert said.count("Measuring adds 2.13 µs per token") == 1
     quiet = " ".join(line.text for line in ending(make_report(a_run(), [an_outcome()])))
     assert "noisy" not in quiet

@@ -78,7 +78,8 @@ def test_another_text_is_caught(cells: dict[str, Cell], pocket: Backend) -> None
         return replace(cell, case=replace(cell.case, messages=(Message(role="user", content=text),)))
 
     shorter = asked(cells["pp256"], cells["pp256"].case.query.split(". ", maxsplit=1)[1])
-    ending = asked(cells["tg64-d0"], "Tell a story about a fox.")
+    free = replace(cells["tg64-d0"], profile=replace(cells["tg64-d0"].profile, ignore_eos=False))
+    ending = asked(free, "Tell a story about a fox.")
     assert made_lengths(shorter, pocket)[0] != 256
     assert made_lengths(ending, pocket)[1] != 64
 

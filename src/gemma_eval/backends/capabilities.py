@@ -41,6 +41,7 @@ SAMPLING: Mapping[str, Callable[[SamplingProfile], bool]] = MappingProxyType(
         "order": _differs("order"),
         "seed": lambda profile: profile.temperature > 0,
         "stop": lambda profile: bool(profile.stop),
+        "ignore_eos": lambda profile: profile.ignore_eos,
     }
 )
 """Each word about sampling, with whether a profile needs it."""

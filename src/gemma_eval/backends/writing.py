@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection
+
+import numpy as np
 
 from gemma_eval.backends.answer import Answer
 from gemma_eval.gemma.tensors import Array
@@ -21,10 +23,13 @@ class Writing:
         *,
         sampler: Sampler,
         stream: TextStream,
-        stop_ids: Container[int],
+        stop_ids: Collection[int],
         clock: Clock,
     ) -> None:
-        """`stop_ids` end the answer and are no part of it, as `profile.stop` and `profile.max_tokens` do."""
+        """`stop_ids` end the answer and are no part of it, as `profile.stop` and `profile.max_tokens` do.
+
+        With `profile.ignore_eos` they are never drawn.
+        """
         self.answer = Answer(profile.stop)
         self.finish_reason: FinishReason = "length"
         self.ended_ns = 0
@@ -33,12 +38,16 @@ class Writing:
         self._stop_ids = stop_ids
         self._clock = clock
         self._left = profile.max_tokens
+        self._never = np.array(sorted(stop_ids) if profile.ignore_eos else [], dtype=np.intp)
 
     def write(self, logits: Array) -> int | None:
         """Draw a token from logits [V]; return it, or `None` when it was the last. Raises NonFiniteLogits.
 
         A token is stamped when it has been drawn, before its text is decoded.
         """
+        if self._never.size:
+            logits = logits.copy()
+            logits[self._never] = -np.inf
         token = self._sampler.draw(logits)
         at_ns = self._clock()
         self._left -= 1

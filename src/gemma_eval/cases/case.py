@@ -65,6 +65,7 @@ class Reading:
             repeats=row.repeats or defaults.repeats or 1,
             warmup=next(n for n in (row.warmup, defaults.warmup, WARMUP[kind]) if n is not None),
             max_tokens=row.max_tokens or defaults.max_tokens,
+            ignore_eos=defaults.ignore_eos if row.ignore_eos is None else row.ignore_eos,
             continuation=row.continuation,
             series=row.series,
             variables={name: float(value) for name, value in (row.variables or {}).items()},

@@ -63,5 +63,7 @@ def derived_seed(suite_seed: int, case_id: str, repeat: int) -> int:
 
 
 def _limited(profile: SamplingProfile, case: Case) -> SamplingProfile:
-    """Let the cell carry the token limit that is used: the case's, or else the profile's."""
-    return profile if case.max_tokens is None else replace(profile, max_tokens=case.max_tokens)
+    """Let the cell carry what ends its answers: what the case says, or else the profile."""
+    if case.max_tokens is not None:
+        profile = replace(profile, max_tokens=case.max_tokens)
+    return profile if case.ignore_eos is None else replace(profile, ignore_eos=case.ignore_eos)

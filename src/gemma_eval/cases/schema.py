@@ -154,6 +154,7 @@ class Choices(Row):
     repeats: Repeats | None = None
     warmup: Warmup | None = None
     max_tokens: Tokens | None = None
+    ignore_eos: bool | None = None
     models: Names | None = None
     profiles: Names | None = None
     templates: Names | None = None

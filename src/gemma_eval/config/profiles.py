@@ -115,6 +115,7 @@ class ProfileRow(rows.Row):
     order: Order | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     stop: Annotated[list[str], Field(max_length=64), AfterValidator(_filled_list)] | None = None
+    ignore_eos: bool | None = None
     seed: rows.Seed | None = None
 
 

@@ -72,11 +72,16 @@ def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
 def _run_under_load(
     planned: Sequence[Trial], stage: Stages, *, load: Load, time: Time
 ) -> tuple[Outcome, ...]:
-    """Send the trials as requests; prompts are made before and answers scored after, out of the way."""
+    """Send the trials as requests; prompts are made before and answers scored after, out of the way.
+
+    Requests of an open loop wait on this side for room on the engine, and that is in their latency.
+    """
     prompts = [prepare(trial, stage) for trial in planned]
     most = stage.max_in_flight
+    if most is not None and load.rate_per_s is not None:
+        load = replace(load, max_in_flight=min(load.max_in_flight, most))
     if most is not None and most < in_flight(load):
-        what = f"the load has up to {in_flight(load)} requests in flight, and the engine takes {most} at once"
+        what = f"the load has {in_flight(load)} requests in flight, and the engine takes {most} at once"
         prompts = [Broken(failure=Failure(kind=BackendError.kind, message=what))] * len(planned)
 
     def send(slot: Slot) -> Generation | Broken:
@@ -92,10 +97,10 @@ def _run_under_load(
             prompt if isinstance(prompt, Prompt) else None,
             answer,
             stage=stage,
-            phase=phase(load, index=index, n=len(planned)),
+            phase=phase(load, index=trial.repeat, n=trial.cell.case.repeats),
             resources="shared",
         )
-        for index, (trial, prompt, answer) in enumerate(zip(planned, prompts, made, strict=True))
+        for trial, prompt, answer in zip(planned, prompts, made, strict=True)
     )
 
 

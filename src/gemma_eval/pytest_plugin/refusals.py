@@ -8,7 +8,7 @@ from typing import get_type_hints
 
 from gemma_eval.errors import BackendError, PluginError, UnknownName
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import CapableBackendFactory, ChoosyBackendFactory
+from gemma_eval.protocols import CapableBackendFactory, ChoosyBackendFactory, ConcurrentBackendFactory
 from gemma_eval.records import Case, Cell, ModelSpec, SamplingProfile, Skipped
 
 
@@ -34,7 +34,9 @@ def refused(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
         pair = cell.model.name, cell.profile.name
         if pair not in answers:
             answers[pair] = _answer(factory, cell.model, cell.profile)
-        reason = answers[pair] or _cannot_read(factory, cell.case) or _cannot_serve(factory, cell.case)
+        reason = (
+            answers[pair] or _cannot_read(factory, cell.case) or _cannot_serve(factory, cell.model, cell.case)
+        )
         if reason:
             found[cell.label] = _clause(cell.model, reason)
     return found
@@ -73,10 +75,27 @@ def _cannot_read(factory: object | None, case: Case) -> str | None:
     return "cannot read a continuation"
 
 
-def _cannot_serve(factory: object | None, case: Case) -> str | None:
-    if case.load is None or case.load.concurrency == 1 or not isinstance(factory, CapableBackendFactory):
+def _cannot_serve(factory: object | None, model: ModelSpec, case: Case) -> str | None:
+    """Say why an engine cannot be put under the load of a case; requests of an open loop wait for room."""
+    if case.load is None or case.load.concurrency == 1:
         return None
-    return None if "concurrent" in factory.capabilities else "answers one request at a time, and has no load"
+    most = _max_in_flight(factory, model)
+    wanted = 2 if case.load.concurrency is None else case.load.concurrency
+    if most is None or most >= wanted:
+        return None
+    return f"answers {_requests(most)} at once, and the load needs {wanted}"
+
+
+def _max_in_flight(factory: object | None, model: ModelSpec) -> int | None:
+    """Return how many requests an engine will serve at once; one that says nothing is asked when loaded."""
+    if isinstance(factory, ConcurrentBackendFactory):
+        return factory.max_in_flight(model)
+    declared = factory.capabilities if isinstance(factory, CapableBackendFactory) else ("concurrent",)
+    return None if "concurrent" in declared else 1
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"
 
 
 def _factory(model: ModelSpec, registry: Registry) -> object | None:
