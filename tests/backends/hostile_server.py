@@ -10,6 +10,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class Asked:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    received_ns: int
+    """When its last byte had come."""
 
     @property
     def fields(self) -> Mapping[str, object]:
@@ -168,5 +171,6 @@ def _read(connection: socket.socket) -> Asked | None:
     headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
     while len(body) < int(headers.get("content-length", "0")):
         body += connection.recv(1 << 16)
+    received_ns = time.perf_counter_ns()
     method, path, _ = line.split(" ")
-    return Asked(method=method, path=path, headers=headers, body=body)
+    return Asked(method=method, path=path, headers=headers, body=body, received_ns=received_ns)

@@ -85,6 +85,44 @@ def test_the_request_is_sent_as_it_was_given() -> None:
     assert asked.headers["x-test"] == "1"
 
 
+def test_a_request_is_stamped_before_the_server_can_have_it() -> None:
+    """And after the connection was there: a stamp after the write may be late by the server's work."""
+    with line((reply(b"{}"),)) as (transport, server):
+        sent = [transport.send(POST, limits=LIMITS) for _ in range(50)]
+        received = [asked.received_ns for asked in server.asked]
+
+    def are_before(stamps: Sequence[int | None]) -> bool:
+        return all((stamp or 0) <= at_ns for stamp, at_ns in zip(stamps, received, strict=True))
+
+    assert are_before([one.requested_ns for one in sent])
+    assert not are_before([one.headers_ns for one in sent])
+    assert all((one.connected_ns or 0) <= one.requested_ns for one in sent)
+
+
+def test_a_long_request_is_stamped_when_its_last_bytes_are_written() -> None:
+    """The time in which a server reads slowly is none of its answer's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = http_address.parse(f"http://127.0.0.1:{listener.getsockname()[1]}", model="test")
+        threading.Thread(target=read_slowly, args=(listener,), daemon=True).start()
+        transport = Transport(address, clock=time.perf_counter_ns)
+        found = transport.send(replace(POST, body=b" " * (32 << 20)), limits=LIMITS)
+        transport.close()
+    assert found.status == 200
+    assert found.connected_ns is not None
+    assert found.requested_ns - found.connected_ns > 250_000_000
+
+
+def read_slowly(listener: socket.socket) -> None:
+    """Wait before reading a request of 32 MiB, and answer."""
+    connection, _ = listener.accept()
+    with connection:
+        time.sleep(0.3)
+        size = 0
+        while size < 32 << 20:
+            size += len(connection.recv(1 << 20))
+        connection.sendall(reply(b"{}", connection="close"))
+
+
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A prompt goes nowhere but to the server."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):

@@ -164,7 +164,7 @@ def test_the_request_is_what_the_profile_says() -> None:
     assert (fields["max_tokens"], fields["reasoning_effort"]) == (8, "low")
     assert posted.headers["content-type"] == "application/json"
     assert "authorization" not in posted.headers
-    assert made.effective == {"temperature": 0.5}
+    assert made.effective == {"temperature": 0.5, "seed": 3}
 
 
 def test_a_completion_is_asked_for_with_the_text() -> None:

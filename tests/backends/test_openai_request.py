@@ -192,6 +192,7 @@ SAMPLES = {
     "order": {"order": ("temperature", "top_k")},
     "seed": {},
     "stop": {"stop": ("x",)},
+    "ignore_eos": {"ignore_eos": True},
 }
 """A profile that needs each word of sampling."""
 
@@ -274,10 +275,12 @@ def test_a_llama_server_that_does_not_know_a_field_is_refused() -> None:
 
 def test_what_is_in_effect_is_told_as_far_as_the_protocol_says_it() -> None:
     """OpenAI's has no order and no window; vLLM scales by temperature first, llama-server as it is told."""
-    profile = replace(PLAIN, temperature=0.7, top_p=0.9, presence_penalty=0.1)
-    plain = {"temperature": 0.7, "top_p": 0.9, "presence_penalty": 0.1, "frequency_penalty": 0.0}
-    assert {**effective(profile, "openai"), "repeat_penalty": None} == {**plain, "repeat_penalty": None}
-    assert effective(profile, "vllm")["order"] == (
+    profile = replace(PLAIN, temperature=0.7, top_p=0.9, presence_penalty=0.1, ignore_eos=True)
+    plain = effective(profile, "openai", seed=3)
+    assert (plain["temperature"], plain["top_p"], plain["presence_penalty"]) == (0.7, 0.9, 0.1)
+    assert (plain["seed"], plain["ignore_eos"]) == (3, True)
+    assert not {"order", "penalty_last_n", "top_k"} & set(plain)
+    assert effective(profile, "vllm", seed=3)["order"] == (
         "logit_bias",
         "penalties",
         "temperature",
@@ -285,5 +288,5 @@ def test_what_is_in_effect_is_told_as_far_as_the_protocol_says_it() -> None:
         "top_k",
         "top_p",
     )
-    assert effective(profile, "llama.cpp")["order"] == profile.order
-    assert effective(profile, "llama.cpp")["penalty_last_n"] == 64
+    own = effective(profile, "llama.cpp", seed=3)
+    assert (own["order"], own["penalty_last_n"]) == (profile.order, 64)

@@ -26,7 +26,7 @@ class Broken:
 class Reply:
     """One reply; stamps are nanoseconds of one monotonic clock.
 
-    `connected_ns` is when there was a connection, `requested_ns` when the last byte of the request was
+    `connected_ns` is when there was a connection, `requested_ns` when the last bytes of the request were
     written (the beginning, where that never came about), `headers_ns` when the headers had come, and
     `ended_ns` when the last byte had come or the reply broke off. `status` is `None` when no reply began.
     Header names are in lower case.

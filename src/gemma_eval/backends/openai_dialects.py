@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from gemma_eval.backends import llama_cpp_request
-from gemma_eval.backends.capabilities import EVERY_SAMPLING, lack, needs
+from gemma_eval.backends.capabilities import lack, needs
 from gemma_eval.records import SamplingProfile
 
 Dialect = Literal["openai", "llama.cpp", "vllm", "ollama"]
@@ -15,14 +15,19 @@ DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 _OLLAMA = frozenset(("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "stop"))
 _OPENAI = _OLLAMA | {"logit_bias"}
+_OF_LLAMA_CPP = frozenset(
+    (
+        *("top_k", "min_p", "typical_p", "top_n_sigma", "xtc", "repeat_penalty", "dry", "dynatemp"),
+        *("mirostat", "adaptive_p", "order", "ignore_eos"),
+    )
+)
 
 CAPABILITIES: Mapping[Dialect, frozenset[str]] = MappingProxyType(
     {
         "openai": _OPENAI | {"concurrent"},
         "ollama": _OLLAMA | {"concurrent"},
-        "vllm": _OPENAI | {"top_k", "min_p", "repeat_penalty", "concurrent"},
-        "llama.cpp": (EVERY_SAMPLING - {"base_p", "cutoffs", "dynatemp_modes", "mirostat_original"})
-        | {"concurrent", "cached_tokens"},
+        "vllm": _OPENAI | {"top_k", "min_p", "repeat_penalty", "ignore_eos", "concurrent"},
+        "llama.cpp": _OPENAI | _OF_LLAMA_CPP | {"concurrent", "cached_tokens"},
     }
 )
 """What each dialect can say, in the words of `backends.capabilities`."""

@@ -139,7 +139,7 @@ class OpenAiHttp:
         asked = Asked(
             where=self.line.address.origin + request.path,
             max_tokens=profile.max_tokens,
-            effective=openai_request.effective(profile, self.server.dialect),
+            effective=openai_request.effective(profile, self.server.dialect, seed=seed),
             excerpt=self.line.excerpt,
             count=self.count_tokens,
             checks_counts=self.options.cross_check,

@@ -74,12 +74,14 @@ def fields_of(wanted: Wanted) -> frozenset[str]:
     return frozenset(made) | {"messages", "prompt", "logit_bias", "n", "n_predict"}
 
 
-def effective(profile: SamplingProfile, dialect: Dialect) -> Options:
+def effective(profile: SamplingProfile, dialect: Dialect, *, seed: int) -> Options:
     """Return the parameters that decide a draw, as far as the request says them.
 
     OpenAI's protocol has no order of steps and no window of penalties; vLLM has an order of its own.
     """
-    used = dict(in_effect(profile))
+    used = {**in_effect(profile), "seed": seed}
+    if profile.ignore_eos:
+        used["ignore_eos"] = True
     if dialect == "llama.cpp":
         return used
     used.pop("order", None)
@@ -122,6 +124,7 @@ def _sampling(profile: SamplingProfile, wanted: Wanted, seed: int, vocabulary: V
         plain["top_k"] = profile.top_k or -1
         plain["min_p"] = profile.min_p
         plain["repetition_penalty"] = profile.repeat_penalty
+        plain["ignore_eos"] = profile.ignore_eos
     return plain
 
 
