@@ -18,8 +18,8 @@ def with_noise(noise: Noise | None) -> Run:
 def test_a_noisy_run_says_why_and_what_follows() -> None:
     """Every reason, in the words of the one who looked."""
     assert noisy(with_noise(NOISE)) == (
-        "This run is noisy: some task waited for a processor 34.2 % of the time; others used 46 % of the "
-        "processors. It cannot become a baseline."
+        "This run is noisy: some task waited for a processor 34.2 % of the time, and others used 46 % of "
+        "the processors. It cannot become a baseline."
     )
 
 

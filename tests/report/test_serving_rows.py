@@ -197,6 +197,7 @@ def test_nothing_that_was_sent_is_no_rate() -> None:
     for name in ("requests/s", "output tokens/s", "in flight", "TTFT p50", "TPOT p50"):
         assert found[name].value == numbers.MISSING
     assert found["requests"].flags == ("1 server_down",)
+    assert table.warnings == ()
 
 
 def cached(tokens: int | None) -> list[Outcome]:

@@ -13,7 +13,7 @@ def noisy(run: Run) -> str | None:
     """Return the sentence that a noisy run begins with, `None` when it is fair or nobody looked."""
     if run.noise is None or not run.noise.reasons:
         return None
-    return f"This run is noisy: {'; '.join(run.noise.reasons)}. It cannot become a baseline."
+    return f"This run is noisy: {', and '.join(run.noise.reasons)}. It cannot become a baseline."
 
 
 def harness_sentence(run: Run) -> str | None:
@@ -38,7 +38,7 @@ def noise_facts(noise: Noise | None) -> Pairs:
         return [("noise", f"{numbers.MISSING} (nobody looked)")]
     shares = [(name, numbers.share(getattr(noise, field))) for name, field in _SHARES]
     return [
-        ("verdict", "; ".join(noise.reasons) or "fair"),
+        ("verdict", ", and ".join(noise.reasons) or "fair"),
         *shares,
         ("load before, per core", _plain(noise.load_before)),
         ("involuntary switches", numbers.rate(noise.involuntary_switches_per_s)),

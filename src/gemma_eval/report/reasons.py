@@ -19,7 +19,7 @@ WORDS: Mapping[str, str] = {
     "no_tokens": "the answers are empty",
     "not_streamed": "the answers came whole",
     "no_output": "there were tokens, and none for the user",
-    "single_delta": "all tokens came at once, so there is no time between them",
+    "single_delta": "there was one token, or all came at once, so there is no time between them",
     "no_usage": "the engine did not count the tokens",
     "no_delta_tokens": "it is unknown how many tokens the first piece carried",
     "count_mismatch": "the engine counted no more tokens than the first of several pieces carried",

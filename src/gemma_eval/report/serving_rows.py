@@ -125,7 +125,7 @@ def warnings(each: Served, groups: Groups) -> Iterator[str]:
             f"{name}: {found.contaminated} of {found.scheduled} prompts came from a cache, "
             f"{numbers.count(found.cached_tokens)} tokens in all; their TTFT is that of shorter prompts."
         )
-    if found.contaminated is None and found.scheduled:
+    if found.contaminated is None and found.answered:
         yield f"{name}: {in_words('cache_unknown')}, so prompts may have come from a cache."
 
 
