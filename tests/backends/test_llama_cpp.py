@@ -49,7 +49,7 @@ required.module("gguf", extra="gguf")
 GREEDY = SamplingProfile(name="greedy", temperature=0.0, max_tokens=24)
 HOT = SamplingProfile(name="hot", temperature=1.5, max_tokens=40)
 END_OF_TURN = "5"
-ENDLESS = replace(GREEDY, max_tokens=1500, logit_bias={END_OF_TURN: -1000.0})
+ENDLESS = replace(GREEDY, max_tokens=1500, ignore_eos=True)
 STORY = "Tell a story about a fox."
 QUESTIONS = (STORY, "Pick a name.", "Where does Finn live?", "Tell a story about a king.", "Pick a colour.")
 PROFILES = load_catalog((suites_directory(),)).profiles
@@ -152,6 +152,18 @@ def test_an_answer_that_ends_at_once_is_empty(backend: LlamaCpp) -> None:
     profile = replace(GREEDY, logit_bias={END_OF_TURN: 1000.0})
     answer = backend.generate(asked(STORY), profile=profile, seed=1)
     assert (answer.text, answer.deltas, answer.output_tokens, answer.finish_reason) == ("", (), 0, "stop")
+
+
+def test_an_answer_goes_on_beyond_its_end_where_that_is_ignored(backend: LlamaCpp, other: NumpyGemma) -> None:
+    """The same tokens as in the NumPy engine, as many as were allowed."""
+    profile = replace(GREEDY, ignore_eos=True)
+    for question in QUESTIONS:
+        theirs, ours = (
+            engine.generate(asked(question), profile=profile, seed=1) for engine in (backend, other)
+        )
+        assert theirs.text == ours.text
+        assert theirs.output_tokens == ours.output_tokens == theirs.engine_timings["predicted_n"] == 24
+        assert theirs.finish_reason == "length"
 
 
 def test_what_was_sent_is_stored_with_the_answer(backend: LlamaCpp) -> None:
@@ -376,7 +388,8 @@ def test_what_llama_cpp_can_do_is_declared() -> None:
     assert llama_cpp.load.capabilities == {
         *("temperature", "top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc", "dry", "order"),
         *("repeat_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "dynatemp"),
-        *("mirostat", "adaptive_p", "seed", "stop", "rope_scaling", "concurrent", "cached_tokens"),
+        *("mirostat", "adaptive_p", "seed", "stop", "ignore_eos"),
+        *("rope_scaling", "concurrent", "cached_tokens"),
     }
 
 

@@ -48,6 +48,7 @@ OFF: Mapping[str, object] = {
     "adaptive_decay": 0.9,
     "logit_bias": [],
     "samplers": [],
+    "ignore_eos": False,
     "stop": [],
     "seed": 5,
     "n_predict": 64,
@@ -154,6 +155,11 @@ ON: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
     "logit_bias that is not in the order": ({"logit_bias": {"15": 2.5}, "order": ("top_k",)}, {}),
     "stop": ({"stop": ("\n\n", "END")}, {"stop": ["\n\n", "END"]}),
     "a stop string in another": ({"stop": ("abc", "b", "ab", "")}, {"stop": ["b", "ab"]}),
+    "ignore_eos": ({"ignore_eos": True}, {"ignore_eos": True}),
+    "ignore_eos beside a bias": (
+        {"ignore_eos": True, "logit_bias": {"15": 2.5}},
+        {"ignore_eos": True, "logit_bias": [[15, 2.5]]},
+    ),
     "max_tokens": ({"max_tokens": 7}, {"n_predict": 7}),
     "an order": (
         {"order": ORDERS["transformers"], "temperature": 1.5, "top_p": 0.9, "min_p": 0.1},
@@ -252,6 +258,7 @@ def test_what_decided_is_told_as_it_was_sent(backend: LlamaCpp) -> None:
         temperature=0.7,
         penalty_last_n=-1,
         repeat_penalty=1.5,
+        ignore_eos=True,
         logit_bias={"15": 1.5, "16": -math.inf},
     )
     asked = sent(given)
@@ -265,6 +272,7 @@ def test_what_decided_is_told_as_it_was_sent(backend: LlamaCpp) -> None:
         "penalty_last_n": 67,
         "top_k": 7,
         "seed": 5,
+        "ignore_eos": True,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gemma_eval.backends import llama_cpp_reply, llama_cpp_request
-from gemma_eval.backends.capabilities import EVERY_SAMPLING, lack
+from gemma_eval.backends.capabilities import lack
 from gemma_eval.backends.llama_cpp_engine import Engine, Stream, package
 from gemma_eval.backends.llama_cpp_file import GgufFile, read
 from gemma_eval.backends.llama_cpp_reply import Reply
@@ -17,11 +17,15 @@ from gemma_eval.errors import BackendError, ContextOverflow
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Options, Prompt, SamplingProfile
 
-CAPABILITIES = (EVERY_SAMPLING - {"base_p", "cutoffs", "dynatemp_modes", "mirostat_original"}) | {
-    "rope_scaling",
-    "concurrent",
-    "cached_tokens",
-}
+CAPABILITIES = frozenset(
+    (
+        *("temperature", "top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc", "dry"),
+        *("repeat_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "dynatemp"),
+        *("mirostat", "adaptive_p", "order", "seed", "stop", "ignore_eos"),
+        *("rope_scaling", "concurrent", "cached_tokens"),
+    )
+)
+"""What llama.cpp does as it is meant here; its mirostat takes the surprise after the cut, `renormalized`."""
 
 
 class Load:

@@ -84,6 +84,7 @@ def request(
         "dry_sequence_breakers": list(on.dry_sequence_breakers) or [""],  # it refuses an empty list
         "logit_bias": [list(pair) for pair in _biases(on, vocabulary)],
         "samplers": list(_samplers(profile)),
+        "ignore_eos": profile.ignore_eos,
         "seed": _seed(seed),
         "stop": list(_stops(profile.stop)),
         "n_predict": profile.max_tokens,
@@ -102,12 +103,17 @@ def effective(
     Raises BackendError when it took another value: it ignores a field that it does not know.
     """
     used: dict[str, Option] = {}
-    for name, value in {**in_effect(profile), "seed": cast(Option, asked["seed"])}.items():
+    besides = {"seed": cast(Option, asked["seed"])}
+    if profile.ignore_eos:
+        besides["ignore_eos"] = True
+    for name, value in {**in_effect(profile), **besides}.items():
         field = "samplers" if name == "order" else FIELDS.get(name, name)
         if field not in asked:  # llama.cpp has no word for it, for it knows one way: mirostat_surprise
             used[name] = value
             continue
-        taken = _told_biases(told[field]) if field == "logit_bias" else told.get(field)
+        taken = told.get(field)
+        if field == "logit_bias":
+            taken = _told_biases(taken, number=len(profile.logit_bias))
         if not _same(asked[field], taken):
             raise BackendError(
                 f"llama.cpp took {field} = {taken!r}, {asked[field]!r} was asked for; "
@@ -205,11 +211,14 @@ def _same(asked: object, told: object) -> bool:
     return asked == told
 
 
-def _told_biases(told: object) -> object:
-    """Return the biases that the server tells in the form of a request; it tells -inf as null."""
+def _told_biases(told: object, *, number: int) -> object:
+    """Return the first biases that the server tells, in the form of a request; it tells -inf as null.
+
+    Those on the ends of an answer, which `ignore_eos` adds, come after them.
+    """
     if not isinstance(told, list):
         return told
-    return [[row["token"], False if row["bias"] is None else row["bias"]] for row in told]
+    return [[row["token"], False if row["bias"] is None else row["bias"]] for row in told[:number]]
 
 
 def _option(value: object) -> Option:
