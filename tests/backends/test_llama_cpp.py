@@ -38,7 +38,7 @@ from gemma_eval.errors import (
     UsageError,
 )
 from gemma_eval.gemma import gguf_header, gguf_write
-from gemma_eval.protocols import Clock, ConcurrentBackend
+from gemma_eval.protocols import Clock, ConcurrentBackend, ConcurrentBackendFactory
 from gemma_eval.records import ModelSpec, Option, Prompt, SamplingProfile
 from tests import required
 from tests.gemma import sentencepieces
@@ -221,7 +221,7 @@ def test_stop_strings_cut_where_the_numpy_engine_cuts(backend: LlamaCpp, other: 
         (whole[at : at + size], whole[at + 1 : at + 3]) for at in range(0, 30, 3) for size in (1, 2, 4, 9)
     ]
     cuts += [(whole[at : at + 4] + "zzz", "qqq") for at in range(0, 60, 3)]
-    for limit, stop in ((limit, stop) for limit in (2, 5, 12, 24) for stop in cuts):
+    for limit, stop in ((limit, stop) for limit in (5, 24) for stop in cuts):
         profile = replace(GREEDY, max_tokens=limit, stop=stop)
         ours, theirs = (engine.generate(prompt, profile=profile, seed=1) for engine in (other, backend))
         assert (theirs.text, theirs.finish_reason) == (ours.text, ours.finish_reason), (limit, stop)
@@ -485,6 +485,16 @@ def test_answers_made_at_once_are_those_made_one_by_one(backend: LlamaCpp) -> No
     together.close()
     assert found == list(map(answer(backend), requests))
     assert len(set(found)) > len(QUESTIONS)
+
+
+def test_how_many_are_answered_at_once_is_known_before_loading() -> None:
+    """A load that needs more is a skip; a wrong number is an error when the model is loaded."""
+    asked = {None: 1, 4: 4, 0: None, "many": None}
+    for value, most in asked.items():
+        options: Mapping[str, Option] = {} if value is None else {"parallel": value}
+        spec = ModelSpec(name="", backend="llama_cpp", location="", options=options)
+        assert llama_cpp.load.max_in_flight(spec) == most
+    assert isinstance(llama_cpp.load, ConcurrentBackendFactory)
 
 
 def test_slots_really_answer_at_once() -> None:

@@ -11,7 +11,7 @@ from gemma_eval.backends.capabilities import lack
 from gemma_eval.backends.llama_cpp_engine import Engine, Stream, package
 from gemma_eval.backends.llama_cpp_file import GgufFile, read
 from gemma_eval.backends.llama_cpp_reply import Reply
-from gemma_eval.backends.llama_cpp_settings import Settings, rope_refusal, settings
+from gemma_eval.backends.llama_cpp_settings import Settings, parallel, rope_refusal, settings
 from gemma_eval.backends.model_files import sha256
 from gemma_eval.errors import BackendError, ContextOverflow
 from gemma_eval.protocols import Clock, TransformFactory
@@ -39,6 +39,10 @@ class Load:
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Say what llama.cpp lacks for the profile, or for the RoPE scaling of the model."""
         return _refusal(profile) or rope_refusal(spec.rope_scaling)
+
+    def max_in_flight(self, spec: ModelSpec) -> int | None:
+        """Return how many answers the engine will make at once; `None` when loading it will be an error."""
+        return parallel(spec)
 
     def __call__(
         self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]

@@ -80,6 +80,14 @@ def settings(spec: ModelSpec, file: GgufFile) -> Settings:
     )
 
 
+def parallel(spec: ModelSpec) -> int | None:
+    """Return how many slots `spec` asks for, `None` when it asks for what cannot be."""
+    try:
+        return _count(spec, "parallel", 1, most=MOST_PARALLEL)
+    except BackendError:
+        return None
+
+
 def rope_refusal(scaling: RopeScaling | None) -> str | None:
     """Say which scaling llama.cpp does not have for any model, `None` when it may have it."""
     if scaling is None:
