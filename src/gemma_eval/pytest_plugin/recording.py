@@ -123,9 +123,7 @@ class Recording:
             terminalreporter.write_line(problem, red=True)
         if self._closed is None:
             return
-        for line in terminal.table(self._closed.report.summaries):
-            terminalreporter.write_line(line.text, **line.markup)
-        for line in terminal.ending(self._closed.report):
+        for line in terminal.closing(self._closed.report):
             terminalreporter.write_line(line.text, **line.markup)
         if self._closed.report.run.state != "done":
             terminalreporter.write_line(f"go on with it:  {self._resume_command()}")
