@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from gemma_eval.backends.whole import whole
 from gemma_eval.cases.expand import expand
 from gemma_eval.cases.load import Names
 from gemma_eval.cases.load import load as load_cases
@@ -133,7 +133,9 @@ def stages(
             context_tokens=backend.info().context_tokens,
             nonce=nonce() if _needs_nonce(trial, backend) else None,
         ),
-        generate=lambda prompt, trial: _whole(_generate(prompt, trial, backend), trial.cell),
+        generate=lambda prompt, trial: whole(
+            _generate(prompt, trial, backend), backend=trial.cell.model.backend
+        ),
         score=lambda case, generation: tuple(
             _score(check, case, generation, registry) for check in case.checks
         ),
@@ -222,24 +224,9 @@ def _batch_of(backend: BatchBackend) -> Callable[[Prompt, Sequence[Trial]], tupl
         made = backend.generate_batch(prompt, profile=batch[0].cell.profile, seeds=seeds)
         if len(made) != len(batch):
             raise PluginError(f"generate_batch gave {len(made)} answers to {len(batch)} seeds")
-        return tuple(_whole(generation, batch[0].cell) for generation in made)
+        return tuple(whole(each, backend=batch[0].cell.model.backend) for each in made)
 
     return generate_batch
-
-
-def _whole(generation: Generation, cell: Cell) -> Generation:
-    """Return a generation that is what it should be. Raises PluginError: it could not be stored."""
-    gave = f'the backend "{cell.model.backend}" gave'
-    for channel, text in (
-        ("output", generation.text),
-        ("reasoning", generation.reasoning),
-        ("tool_call", generation.tool_calls),
-    ):
-        if "".join(delta.text for delta in generation.deltas if delta.channel == channel) != text:
-            raise PluginError(f"{gave} a text that is not the joined texts of its deltas")
-    if not all(math.isfinite(known) for known in generation.log_probabilities or ()):
-        raise PluginError(f"{gave} a log-probability that is not finite")
-    return generation
 
 
 def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:
@@ -306,4 +293,3 @@ def _checked(score: Score) -> Score:
     if not 0 <= value <= 1:
         raise PluginError(f"the scorer returned the value {score.value!r}; it should lie in 0..1")
     return replace(score, value=value)
-

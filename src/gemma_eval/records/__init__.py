@@ -1,0 +1,103 @@
+"""Every value that crosses a stage boundary.
+
+    Suite ─ Case ─ Cell ─ Trial ─ Prompt ─ Generation ─ Measurement ─ Score ─ Outcome ─ Summary ─ Report
+
+Records are frozen and hold tuples; `None` means *not measured* or *not set*, never 0 and never NaN.
+Times are nanoseconds of one monotonic clock (`_ns`) or seconds (`_s`); counts are tokens.
+"""
+
+from __future__ import annotations
+
+from gemma_eval.records.answers import (
+    Attempt,
+    Cell,
+    Channel,
+    CountSource,
+    Delta,
+    FinishReason,
+    Generation,
+    Passage,
+    Prompt,
+    Trial,
+)
+from gemma_eval.records.cases import (
+    Arrival,
+    Case,
+    CaseKind,
+    Check,
+    Document,
+    Load,
+    Message,
+    Option,
+    Options,
+    Overflow,
+    Phase,
+    Retrieval,
+    Role,
+    Scalar,
+    Slo,
+    Source,
+    Suite,
+)
+from gemma_eval.records.choices import (
+    DynatempMode,
+    ModelSpec,
+    RopeScaling,
+    RopeType,
+    SamplingProfile,
+    Surprise,
+    Template,
+)
+from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score
+from gemma_eval.records.runs import EngineInfo, Group, Harness, Host, Noise, Report, Run, Skipped, Summary
+
+__all__ = [
+    "Arrival",
+    "Attempt",
+    "Case",
+    "CaseKind",
+    "Cell",
+    "Channel",
+    "Check",
+    "CountSource",
+    "Delta",
+    "Document",
+    "DynatempMode",
+    "EngineInfo",
+    "Failure",
+    "FinishReason",
+    "Generation",
+    "Group",
+    "Harness",
+    "Host",
+    "Load",
+    "Measurement",
+    "Message",
+    "ModelSpec",
+    "Noise",
+    "Option",
+    "Options",
+    "Outcome",
+    "Overflow",
+    "Passage",
+    "Phase",
+    "Prompt",
+    "Report",
+    "Resources",
+    "Retrieval",
+    "Role",
+    "RopeScaling",
+    "RopeType",
+    "Run",
+    "SamplingProfile",
+    "Scalar",
+    "Score",
+    "Skipped",
+    "Slo",
+    "Source",
+    "Suite",
+    "Summary",
+    "Surprise",
+    "Template",
+    "Trial",
+]

@@ -1,0 +1,151 @@
+"""What is made: a trial of a cell, the prompt that a model reads, and the answer with its stamps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from gemma_eval.records.cases import Case, Message, Options, Retrieval
+from gemma_eval.records.choices import ModelSpec, SamplingProfile, Template
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "timeout"]
+CountSource = Literal["engine", "server_usage", "server_per_chunk_usage", "client_tokenizer"]
+Channel = Literal["output", "reasoning", "tool_call"]
+"""What a piece of an answer is: text for the user, a chain of thought, or the arguments of a call."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One case with one model, profile and template: what pytest shows as one item; `seed` is the suite's."""
+
+    suite: str
+    case: Case
+    model: ModelSpec
+    profile: SamplingProfile
+    template: Template
+    retrieval: Retrieval
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """`case-id[model/profile/template]`, unique within a suite."""
+        return f"{self.case.id}[{self.model.name}/{self.profile.name}/{self.template.name}]"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One generation to be made: a cell, which repeat of it (from 0), and the seed."""
+
+    cell: Cell
+    repeat: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The identity of the trial: a hash of all that was chosen, and of nothing that was measured."""
+        plain = asdict(self)
+        del plain["cell"]["case"]["source"]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """A piece of a document that retrieval returned; `rank` counts from 1, higher `score` is better."""
+
+    id: str
+    text: str
+    document: str
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prompt:
+    """What a model reads.
+
+    `messages` are the turns after the template was applied; `text` is the whole prompt in the model's
+    chat markup, `None` when the server applies its own. `dropped` passages did not fit the budget or the
+    context, and neither did the first `dropped_turns` of the conversation.
+    """
+
+    messages: tuple[Message, ...]
+    text: str | None
+    n_tokens: int | None
+    passages: tuple[Passage, ...] = ()
+    dropped: tuple[Passage, ...] = ()
+    dropped_turns: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delta:
+    """A streamed piece of an answer: its text, how many tokens it carries, when it arrived, and its channel.
+
+    `n_tokens` is `None` where the engine did not say; a piece that carries nothing (a role, a sign of life)
+    has 0 and no text.
+    """
+
+    text: str
+    n_tokens: int | None
+    at_ns: int
+    channel: Channel = "output"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """A request that failed before another was made for the same trial: why, and when."""
+
+    kind: str
+    message: str
+    requested_ns: int | None
+    ended_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generation:
+    """An answer and the stamps of its making: the event row that every time is computed from.
+
+    Stamps are nanoseconds of one monotonic clock, in this order where they are known: `scheduled_ns` when the
+    request was due, `dequeued_ns` when it was taken up, `connected_ns` when there was a connection,
+    `requested_ns` when its last byte was written or the engine was called, `headers_ns` when the reply
+    began, `Delta.at_ns` for each piece, `usage_ns` when the token counts came, `ended_ns` when all had come.
+
+    `text` equals the joined texts of the deltas of channel *output*, `reasoning` and `tool_calls` those of
+    the other two. `output_tokens` counts the tokens of all channels, `reasoning_tokens` those of one;
+    `client_tokens` is a count of this side's own, to check the engine's by. An answer that came whole is not
+    `streamed`: it is one delta, stamped with the end.
+    `attempts` are those that failed before this one. With `finish_reason` *error* or *timeout* the answer is
+    what had come when it broke off.
+    `effective` are the sampling parameters that the engine really used; `engine_timings` what it says itself,
+    with `prompt_ms` and `decode_ms` for reading and for writing, and `accept_length` for the tokens that
+    speculative decoding had accepted per step.
+    `batch_size` answers were decoded together, so that the stamps of one are not those it would have alone.
+    `log_probabilities` (natural) are those of each output token, where the engine was asked for them.
+    """
+
+    text: str
+    deltas: tuple[Delta, ...]
+    reasoning: str = ""
+    tool_calls: str = ""
+    prompt_tokens: int | None
+    cached_tokens: int | None = None
+    output_tokens: int | None
+    reasoning_tokens: int | None = None
+    client_tokens: int | None = None
+    count_source: CountSource
+    finish_reason: FinishReason
+    scheduled_ns: int | None = None
+    dequeued_ns: int | None = None
+    connected_ns: int | None = None
+    requested_ns: int
+    headers_ns: int | None = None
+    usage_ns: int | None = None
+    ended_ns: int
+    streamed: bool = True
+    attempts: tuple[Attempt, ...] = ()
+    effective: Options = field(default_factory=dict)
+    engine_timings: Mapping[str, float] = field(default_factory=dict)
+    batch_size: int = 1
+    log_probabilities: tuple[float, ...] | None = None

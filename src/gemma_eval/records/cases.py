@@ -1,0 +1,151 @@
+"""What is asked: a suite, its cases, the checks on answers, and how requests arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scalar = str | int | float | bool
+Option = Scalar | tuple[Scalar, ...]
+"""What a person may give as an option of a scorer, a model or a reporter."""
+Options = Mapping[str, Option]
+CaseKind = Literal["quality", "benchmark"]
+Role = Literal["system", "user", "assistant"]
+Overflow = Literal["error", "truncate"]
+Arrival = Literal["constant", "poisson"]
+Phase = Literal["warmup", "measured", "cooldown"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """Where something was declared: a file without the folders of a machine, a line from 1."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A text that a case draws passages from; `name` is its path in the suite's folder or its given name."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One look at an answer: a scorer and its options.
+
+    `pass_at` is the value from which the check passes; `None` records the value and demands nothing,
+    for a wrong answer is a datum first and a failure only when somebody said so.
+    """
+
+    scorer: str
+    options: Options = field(default_factory=dict)
+    pass_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """How the requests of a benchmark case arrive at an engine that serves several at once.
+
+    A closed loop keeps `concurrency` requests in flight: the next is sent when one has ended. An open loop
+    sends `rate_per_s` requests per second whatever has ended, evenly (*constant*) or with exponential gaps
+    (*poisson*, drawn from the suite's seed), with at most `max_in_flight` at once. Exactly one of
+    `concurrency` and `rate_per_s` is set. The first `warmup` and the last `cooldown` requests of a case keep
+    their stamps and have no times.
+    """
+
+    concurrency: int | None = None
+    rate_per_s: float | None = None
+    arrival: Arrival = "poisson"
+    max_in_flight: int = 64
+    warmup: int = 0
+    cooldown: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slo:
+    """What makes a request *good*: the most that each metric may be, by its name in `Measurement`.
+
+    A request without a value of such a metric is not good, unless `may_miss` names the metric.
+    """
+
+    limits: Mapping[str, float]
+    may_miss: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One question with the checks on its answer.
+
+    `messages` ends with the user's turn that is asked; `prompt` in a suite file is one such turn.
+    `cluster` names what cases share (a document, a needle): one datum of an interval against a variable.
+    `warmup` generations per cell are made first and never recorded.
+    `continuation` is a text that the model does not write but reads after the prompt, so that its
+    probability can be scored. With a `load` its repeats are requests that may be in flight together, and
+    `slo` says which of them are good. `variables` are numbers that were varied between the cases of one kind
+    (`{"depth": 0.5}`), and `series` names that kind; reports draw the score against each variable.
+    """
+
+    id: str
+    kind: CaseKind
+    messages: tuple[Message, ...]
+    checks: tuple[Check, ...] = ()
+    documents: tuple[Document, ...] = ()
+    tags: tuple[str, ...] = ()
+    cluster: str | None = None
+    repeats: int = 1
+    warmup: int = 0
+    max_tokens: int | None = None
+    ignore_eos: bool | None = None
+    continuation: str | None = None
+    series: str | None = None
+    variables: Mapping[str, float] = field(default_factory=dict)
+    load: Load | None = None
+    slo: Slo | None = None
+    models: tuple[str, ...]
+    profiles: tuple[str, ...]
+    templates: tuple[str, ...]
+    source: Source
+
+    @property
+    def query(self) -> str:
+        """The last user turn: what retrieval searches for and what templates call `query`."""
+        return self.messages[-1].content
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retrieval:
+    """Which retriever finds passages, how many a template is given, and how many tokens they may take.
+
+    `overflow` says what happens to a prompt that the model's context cannot hold: an error, or passages
+    and then earlier turns are left out, the least important first.
+    """
+
+    retriever: str = "bm25"
+    top_k: int = 4
+    budget_tokens: int = 256
+    overflow: Overflow = "error"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suite:
+    """A suite file, read and checked. `sha256` is of its bytes and of the documents it names."""
+
+    name: str
+    path: str
+    sha256: str
+    description: str
+    seed: int
+    retrieval: Retrieval
+    cases: tuple[Case, ...]

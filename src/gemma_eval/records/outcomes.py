@@ -1,0 +1,128 @@
+"""What an answer cost and how good it was: all that is known of one trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gemma_eval.records.answers import Generation, Prompt, Trial
+from gemma_eval.records.cases import Phase
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What the engine took while it generated: this process, its children and the processes it serves from.
+
+    `peak_memory_bytes` is the resident memory of the tree: *anonymous* is what nothing but memory holds,
+    *file* are pages of files, as of weights that are mapped. `pss` divides shared pages among their owners.
+    The kernel's own marks are used where there are any, so that a peak between two readings is seen.
+    `cpu_s` is processor time of all threads; `energy_source` names what measured `energy_j`.
+    """
+
+    peak_memory_bytes: int | None = None
+    mean_memory_bytes: int | None = None
+    peak_pss_bytes: int | None = None
+    peak_anonymous_bytes: int | None = None
+    peak_file_bytes: int | None = None
+    cpu_s: float | None = None
+    involuntary_switches: int | None = None
+    gpu_peak_memory_bytes: int | None = None
+    energy_j: float | None = None
+    energy_source: str | None = None
+    interval_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """What one generation cost; formulas in docs/metrics.md.
+
+    `missing` gives the reason code for each field that is `None`.
+    """
+
+    ttft_s: float | None
+    ttft_sched_s: float | None = None
+    ttfo_s: float | None = None
+    time_to_first_chunk_s: float | None = None
+    queue_delay_s: float | None = None
+    tpot_s: float | None
+    ntpot_s: float | None = None
+    e2e_s: float | None
+    e2e_sched_s: float | None = None
+    operation_duration_s: float | None = None
+    output_tokens_per_s: float | None
+    prompt_tokens_per_s: float | None
+    prompt_basis: Literal["engine", "ttft"] | None = None
+    engine_output_tokens_per_s: float | None = None
+    tokens_per_chunk: float | None = None
+    accept_length: float | None = None
+    itl_basis: Literal["token", "chunk"] | None = None
+    max_stall_s: float | None
+    output_tokens: int | None
+    token_count_mismatch: int | None = None
+    peak_memory_bytes: int | None
+    mean_memory_bytes: int | None
+    peak_pss_bytes: int | None = None
+    peak_anonymous_bytes: int | None = None
+    peak_file_bytes: int | None = None
+    cpu_s: float | None = None
+    cpu_s_per_output_token: float | None = None
+    involuntary_switches: int | None = None
+    gpu_peak_memory_bytes: int | None = None
+    energy_j: float | None = None
+    energy_source: str | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """How good an answer was for one check.
+
+    `value` lies in 0..1, `None` when the scorer could not judge; then `unscored` says why.
+    `passed` is `None` when the check demands nothing.
+    `answer` is the part of the text that was judged.
+    """
+
+    scorer: str
+    value: float | None
+    passed: bool | None
+    answer: str = ""
+    explanation: str = ""
+    unscored: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a trial has no generation: the `kind` of the error and its message."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """All that is known of one trial.
+
+    `failure` is set when no answer was made; then `generation` is what had come of one before it broke off,
+    or `None`. `phase` says whether the request was one of those that a load is measured by.
+    """
+
+    trial: Trial
+    prompt: Prompt | None
+    generation: Generation | None
+    measurement: Measurement | None
+    scores: tuple[Score, ...] = ()
+    failure: Failure | None = None
+    phase: Phase = "measured"
+
+    @property
+    def score(self) -> float | None:
+        """The mean of the check values; `None` when a check is unscored or there is none."""
+        values = [score.value for score in self.scores]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if values and len(known) == len(values) else None
+
+    @property
+    def passed(self) -> bool:
+        """Whether a generation was made and no demand on it was missed."""
+        return self.failure is None and all(score.passed is not False for score in self.scores)

@@ -1,0 +1,165 @@
+"""What follows: a run on its machine, summaries of its outcomes, and the report of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gemma_eval.records.cases import Options
+from gemma_eval.records.outcomes import Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineInfo:
+    """What a backend drives: engine, version, content hashes and settings that change results or speed.
+
+    `quantisation` is that of the weights (`F32`, `Q8_0`). `load_s` is the time that loading took, and
+    `cold_ttft_s` the time to first token of the first request after it.
+    """
+
+    engine: str
+    version: str
+    model_sha256: str | None
+    tokenizer_sha256: str | None = None
+    chat_template_sha256: str | None = None
+    quantisation: str | None = None
+    parameters: int | None
+    context_tokens: int | None
+    threads: int | None
+    load_s: float | None = None
+    cold_ttft_s: float | None = None
+    details: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """The machine that a run was made on; `details` is what else decides its speed, where it can be read."""
+
+    cpu: str
+    logical_cores: int
+    memory_bytes: int
+    os: str
+    python: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noise:
+    """How busy the machine was with other things while a run was made; a share lies in 0..1.
+
+    `cpu_pressure`, `memory_pressure` and `io_pressure` are the shares of the time in which some task waited
+    (PSI), `steal` what the hypervisor gave to others, `throttled` the share of the cgroup's periods in which
+    it was stopped; `load_before` is the load average per core. `others_cpu` is the share of the machine's
+    processor time that went to processes other than ours. `reasons` is empty when the run is fair: a run
+    with a reason is *noisy* and cannot be a baseline.
+    """
+
+    cpu_pressure: float | None = None
+    memory_pressure: float | None = None
+    io_pressure: float | None = None
+    steal: float | None = None
+    throttled: float | None = None
+    load_before: float | None = None
+    others_cpu: float | None = None
+    involuntary_switches_per_s: float | None = None
+    temperature_c: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Harness:
+    """What measuring itself costs on this machine, and how far its times are off.
+
+    `us_per_token` and `ms_per_request` are what gemma_eval adds to an engine in this process that takes no
+    time; the HTTP figures are of streams from a server that stamps its own sends, and `None` where none was
+    measured. An error is the median of client time minus server time. `arm` says how busy the machine was.
+    """
+
+    us_per_token: float
+    ms_per_request: float
+    http_cpu_us_per_token: float | None = None
+    http_ttft_error_ms: float | None = None
+    http_itl_error_ms: float | None = None
+    http_tpot_error_ms: float | None = None
+    arm: Literal["quiet", "busy"] = "quiet"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """Cells that a model could not run, and why."""
+
+    model: str
+    profile: str
+    reason: str
+    cells: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One invocation over one or more suites. `state` is *done* only when every planned trial is recorded."""
+
+    id: str
+    started_utc: str
+    state: Literal["running", "interrupted", "done"]
+    suites: tuple[str, ...]
+    planned: int
+    host: Host
+    engines: Mapping[str, EngineInfo] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    commit: str | None = None
+    definitions_version: int = 2
+    skipped: tuple[Skipped, ...] = ()
+    noise: Noise | None = None
+    harness: Harness | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """What a summary is taken over: one model with one profile and one template."""
+
+    model: str
+    profile: str
+    template: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """One metric over one group. `n` counts the data used, `missing` those that could not be measured.
+
+    For `score` the datum is the case (repeats averaged first); for timings it is the generation.
+    A percentile is `None` where `n` is too small to estimate it. `censored` generations were ended at a time
+    limit of `limit`: they are longer than that, and a percentile among them is `None` and printed as
+    `> limit`.
+    """
+
+    group: Group
+    metric: str
+    n: int
+    missing: int
+    mean: float | None
+    sd: float | None
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    ci_low: float | None
+    ci_high: float | None
+    interval: str
+    """How the interval was made: `wilson`, `t`, `median` (order statistics) or `none`."""
+    minimum: float | None = None
+    maximum: float | None = None
+    mad: float | None = None
+    """The median distance from the median."""
+    censored: int = 0
+    limit: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """A run with its outcomes and their summaries: what every reporter is given."""
+
+    run: Run
+    outcomes: tuple[Outcome, ...]
+    summaries: tuple[Summary, ...]
