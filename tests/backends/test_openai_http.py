@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -722,11 +723,32 @@ def test_a_count_of_this_side_is_made_where_the_server_can_count() -> None:
     assert (found.output_tokens, found.client_tokens) == (2, 1)
 
 
+def test_an_answer_is_not_lost_because_it_cannot_be_counted() -> None:
+    """The count is missing, not the answer."""
+    uncounted = (*stream(text("He left"), END.replace(b'"usage"', b'"other"')), STREAM_END)
+    paths = {**LLAMA_CPP, "/tokenize": reply(b"busy", status="500 Internal Server Error")}
+    owned = {"data": [{"id": "tiny", "owned_by": "vllm"}]}
+    with backend(uncounted, models=owned, paths=paths) as (asked, _):
+        found = asked.generate(PROMPT, profile=PROFILE, seed=1)
+        with pytest.raises(ServerError, match="answered 500: busy"):
+            asked.count_tokens("He left")
+    assert (found.text, found.output_tokens) == ("He left", None)
+
+
 def test_processes_that_listen_are_found_but_for_this_one() -> None:
-    """Which is watched anyway."""
-    with serve() as server:
-        assert listening(server.port) == ()
-    assert os.getpid() not in listening(server.port)
+    """Which is watched anyway, and which this test serves from."""
+    with backend(GOOD) as (asked, server):
+        assert asked.process_ids == listening(server.port) == ()
+    listens = (
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); "
+        "print(s.getsockname()[1], flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", listens], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert listening(int(child.stdout.readline())) == (child.pid,)
+        child.communicate("\n")
 
 
 def test_a_model_that_lies_on_this_machine_is_hashed(tmp_path: Path) -> None:

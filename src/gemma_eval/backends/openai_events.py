@@ -42,15 +42,15 @@ class Said:
     """What one event says.
 
     `pieces` are texts by channel, and `is_piece` is true of an event that carries none of them but has its
-    place in the answer, as a role has. `count` is how many output tokens there are so far. `timings` are
-    llama-server's numbers. `finish_reason` ends the answer, `error` breaks it off.
+    place in the answer, as a role has. `count` is how many output tokens there are so far. `timings` is what
+    llama-server tells of its own. `finish_reason` ends the answer, `error` breaks it off.
     """
 
     pieces: tuple[tuple[Channel, str], ...] = ()
     is_piece: bool = False
     count: int | None = None
     usage: Usage | None = None
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Json = field(default_factory=dict)
     finish_reason: FinishReason | None = None
     error: str | None = None
 
@@ -63,7 +63,8 @@ def read(data: str, *, name: str = "") -> Said:
     if name == "error" or event.get("object") == "error":
         return Said(error=message(event))
     usage = _usage(event.get("usage"))
-    timings = _timings(event.get("timings"))
+    told = event.get("timings")
+    timings = cast(Json, told) if isinstance(told, dict) else {}
     choice = _first_choice(event.get("choices"))
     if choice is None:
         return Said(usage=usage, timings=timings)
@@ -101,6 +102,12 @@ def message(error: object) -> str:
     """Return what an error object says: its message, or all of it."""
     found = error.get("message", error) if isinstance(error, dict) else error
     return found if isinstance(found, str) else json.dumps(found)
+
+
+def numbers(told: Json) -> Mapping[str, float]:
+    """Return the finite numbers among what was told, by name."""
+    found = {name: value for name, value in told.items() if isinstance(value, int | float)}
+    return {name: float(value) for name, value in found.items() if math.isfinite(value)}
 
 
 def _first_choice(choices: object) -> Json | None:
@@ -141,6 +148,8 @@ def _text(part: Json, key: str) -> str:
 
 def _calls(part: Json) -> str:
     """Return the names and the arguments of calls; a name begins a line."""
+    if not part.get("tool_calls") and not part.get("function_call"):
+        return ""
     listed = part.get("tool_calls") or []
     if not isinstance(listed, list) or not all(isinstance(call, dict) for call in listed):
         raise NoSuchEvent("tool_calls that are no list of objects")
@@ -163,14 +172,6 @@ def _usage(told: object) -> Usage | None:
             _whole(written_details.get("reasoning_tokens")) if isinstance(written_details, dict) else None
         ),
     )
-
-
-def _timings(told: object) -> Mapping[str, float]:
-    """Return the numbers among the timings that are finite."""
-    if not isinstance(told, dict):
-        return {}
-    numbers = {name: value for name, value in told.items() if isinstance(value, int | float)}
-    return {name: float(value) for name, value in numbers.items() if math.isfinite(value)}
 
 
 def _whole(value: object) -> int | None:

@@ -141,7 +141,7 @@ class OpenAiHttp:
             max_tokens=profile.max_tokens,
             effective=openai_request.effective(profile, self.server.dialect, seed=seed),
             excerpt=self.line.excerpt,
-            count=self.count_tokens,
+            count=self._count,
             checks_counts=self.options.cross_check,
         )
         while True:
@@ -165,6 +165,13 @@ class OpenAiHttp:
 
     def _tokens(self, text: str) -> tuple[int, ...] | None:
         return tokens_of(text, server=self.server, ask=self.line.ask, address=self.line.address)
+
+    def _count(self, text: str) -> int | None:
+        """Count as `count_tokens` does; an answer that has come is not lost because it cannot be counted."""
+        try:
+            return self.count_tokens(text)
+        except BackendError:
+            return None
 
     def _answer(self, reply: Reply, asked: Asked) -> Generation:
         question = Question(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from gemma_eval.backends import openai_events, sse
 from gemma_eval.backends.http_reply import Broken, Read, Reply
 from gemma_eval.backends.openai_deltas import Piece, deltas
-from gemma_eval.backends.openai_events import NoSuchEvent, Said, Usage
+from gemma_eval.backends.openai_events import Json, NoSuchEvent, Said, Usage, numbers
 from gemma_eval.errors import BackendError, GenerationTimeout, ServerError, TruncatedStream
 from gemma_eval.records import Attempt, Channel, CountSource, Delta, FinishReason, Generation, Options
 
@@ -69,7 +69,7 @@ class _Answer:
         self._pieces: list[Piece] = []
         self._usage = Usage()
         self._usage_ns: int | None = None
-        self._timings: Mapping[str, float] = {}
+        self._timings: Json = {}
         self._reason: FinishReason | None = None
         self._is_done = False
         self._is_streamed = True
@@ -143,7 +143,7 @@ class _Answer:
             streamed=self._is_streamed,
             attempts=asked.attempts,
             effective=asked.effective,
-            engine_timings=_engine_timings(self._timings),
+            engine_timings=_engine_timings(numbers(self._timings)),
         )
 
     def _take_event(self, event: sse.Event, number: int) -> None:
@@ -223,27 +223,27 @@ class _Answer:
     @property
     def _output_tokens(self) -> int | None:
         told = self._usage.output_tokens
-        return _count(self._timings, "predicted_n") if told is None else told
+        return self._count("predicted_n") if told is None else told
 
     @property
     def _prompt_tokens(self) -> int | None:
         if self._usage.prompt_tokens is not None:
             return self._usage.prompt_tokens
-        return _count(self._timings, "prompt_n", "cache_n")
+        return self._count("prompt_n", "cache_n")
 
     @property
     def _cached_tokens(self) -> int | None:
         told = self._usage.cached_tokens
-        return _count(self._timings, "cache_n") if told is None else told
+        return self._count("cache_n") if told is None else told
+
+    def _count(self, *names: str) -> int | None:
+        """Return the sum of counts among the engine's timings, `None` when the first is not there."""
+        told = numbers(self._timings)
+        return int(sum(told.get(name, 0) for name in names)) if names[0] in told else None
 
 
 def _joined(found: Sequence[Delta], channel: Channel) -> str:
     return "".join(delta.text for delta in found if delta.channel == channel)
-
-
-def _count(timings: Mapping[str, float], *names: str) -> int | None:
-    """Return the sum of counts among the timings, `None` when the first is not there."""
-    return int(sum(timings.get(name, 0) for name in names)) if names[0] in timings else None
 
 
 def _engine_timings(told: Mapping[str, float]) -> Mapping[str, float]:
