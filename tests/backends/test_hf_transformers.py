@@ -43,7 +43,7 @@ from gemma_eval.records import (
     SamplingProfile,
 )
 from tests import required
-from tests.gemma.tiny import END_OF_TURN, write_model
+from tests.gemma.tiny import END_OF_TURN, tokenizer, write_model
 
 torch = required.module("torch", extra="transformers")
 transformers = required.module("transformers", extra="transformers")
@@ -235,6 +235,38 @@ def test_logits_in_the_decoding_loop_are_those_of_numpy(pocket: HfTransformers) 
 def test_a_wrong_loop_is_caught(pocket: HfTransformers, wrong: type[Decoding]) -> None:
     """A position, a cache or a row that is off is far outside of the tolerance."""
     assert furthest(wrong, pocket) > 0.1
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "mistral", "gpt2"])
+def test_a_model_of_another_family_answers_as_the_library_has_it(tmp_path: Path, family: str) -> None:
+    """Greedy, against its own generation loop, with random weights."""
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    sizes = {
+        "vocab_size": 288,
+        "intermediate_size": 48,
+        "max_position_embeddings": 128,
+        "sliding_window": None,
+    }
+    small = {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 288, "n_positions": 128}
+    asked = small if family == "gpt2" else {**shape, **sizes}
+    config = transformers.AutoConfig.for_model(family, bos_token_id=2, eos_token_id=1, **asked)
+    torch.manual_seed(3)
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    folder = tmp_path / family
+    model.save_pretrained(folder)
+    tokenizer().save(str(folder / "tokenizer.json"))
+    backend = load(folder)
+    ids = torch.tensor([list(backend.tokenizer.encode("<bos>Finn"))])
+    made = model.generate(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False, pad_token_id=0
+    )
+    expected = [token for token in made[0, ids.shape[1] :].tolist() if token != 1]
+    found = backend.generate(
+        replace(PROMPT, text="<bos>Finn"), profile=replace(GREEDY, max_tokens=12), seed=1
+    )
+    assert found.text == backend.tokenizer.decode(expected)
+    assert found.output_tokens == len(expected)
+    assert backend.info().details["family"] == family
 
 
 def test_stamps_are_of_the_injected_clock(folder: Path) -> None:
