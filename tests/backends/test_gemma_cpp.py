@@ -22,6 +22,7 @@ import pytest
 
 from gemma_eval.backends import gemma_cpp
 from gemma_eval.backends.gemma_cpp import GemmaCpp
+from gemma_eval.backends.gemma_cpp_command import one_turn
 from gemma_eval.errors import (
     BackendError,
     ContextOverflow,
@@ -30,6 +31,7 @@ from gemma_eval.errors import (
     ModelNotFound,
     UnknownName,
 )
+from gemma_eval.prompts import chat
 from gemma_eval.protocols import ServingBackend
 from gemma_eval.records import Message, ModelSpec, Option, Prompt, RopeScaling, SamplingProfile
 from tests.backends import stand_in_gemma
@@ -184,11 +186,8 @@ def test_earlier_turns_are_divided_by_the_markup_of_gemma(folder: Path) -> None:
     )
 
 
-def test_that_conversation_is_what_the_chat_template_of_gemma_writes(folder: Path) -> None:
+def test_that_conversation_is_what_the_chat_template_of_gemma_writes() -> None:
     """Wrapped as the program wraps it, it is the prompt that other engines read."""
-    from gemma_eval.backends.gemma_cpp_command import one_turn
-    from gemma_eval.prompts import chat
-
     pocket = Path(__file__).parents[2] / "src" / "gemma_eval" / "pocket" / "chat_template.jinja"
     turns = (
         Message(role="user", content="Hi"),
