@@ -31,18 +31,15 @@ ATTEMPTS = 3
 @pytest.fixture(scope="module")
 def backend() -> Iterator[Backend]:
     """The shipped model in a real llama-server, asked over HTTP."""
-    options = {"request": '{"ignore_eos": true}'}
     with serve(locate("@pocket.F32.gguf")) as engine:
-        spec = ModelSpec(
-            name="served", backend="openai_http", location=f"{engine.address}/v1", options=options
-        )
+        spec = ModelSpec(name="served", backend="openai_http", location=f"{engine.address}/v1")
         with closing(openai_http.load(spec, clock=time.perf_counter_ns, transforms={})) as loaded:
             yield loaded
 
 
 def answers(backend: Backend) -> tuple[list[Generation], Arm]:
     """Return answers of equal length to questions of which none is cached, and how busy the machine was."""
-    profile = SamplingProfile(name="greedy", temperature=0.0, max_tokens=TOKENS)
+    profile = SamplingProfile(name="greedy", temperature=0.0, max_tokens=TOKENS, ignore_eos=True)
 
     def ask(number: int) -> Generation:
         turn = Message(role="user", content=f"{number} friends: where does Finn live?")
