@@ -12,14 +12,13 @@ from statistics import median
 import pytest
 
 from gemma_eval import plugins
-from gemma_eval.backends import openai_http
 from gemma_eval.measure.latency import measure
 from gemma_eval.measure.resources import watch
 from gemma_eval.run import run_trial, stages
 from gemma_eval.selftest import bars
 from gemma_eval.selftest.arm import Busyness, machine
+from gemma_eval.selftest.check import http_client
 from gemma_eval.selftest.groups import FULL, Group, Measured, measured
-from gemma_eval.selftest.live import Client
 from gemma_eval.selftest.null_engine import NullEngine
 from gemma_eval.selftest.overhead import overhead, trial
 from gemma_eval.selftest.process import RunningServer, running
@@ -74,7 +73,7 @@ def test_a_client_of_sixteen_streams_works_within_its_bar(server: RunningServer)
 
 def of_sixteen(server: RunningServer, group: Group = SIXTEEN) -> Measured:
     """Measure sixteen streams with the client that servers are measured with."""
-    client = Client(load=openai_http.load, clock=CLOCK, cpu_clock=time.process_time_ns)
+    client = http_client(plugins.load(), clock=CLOCK)
     return measured(group, client=client, machine=machine(CLOCK), server=server)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from gemma_eval.backends import openai_http
+from gemma_eval import plugins
 from gemma_eval.errors import BackendError
 from gemma_eval.protocols import Backend, BackendFactory, Clock, TransformFactory
 from gemma_eval.records import Delta, EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
@@ -28,6 +28,7 @@ from tests.selftest import plain_client
 ATTEMPTS = 3
 """A measurement that was disturbed is made again: what is wrong with the client is wrong every time."""
 GAPS = FULL[0]
+OURS: BackendFactory = plugins.load().backends.find("openai_http")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def missed(found: tuple[Bar, ...]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("group", "load"),
-    [*((group, openai_http.load) for group in FULL), (GAPS, plain_client.load)],
+    [*((group, OURS) for group in FULL), (GAPS, plain_client.load)],
     ids=["gaps", "short", "sixteen", "sixty-four", "gaps of a plain client"],
 )
 def test_what_is_measured_of_streams_is_what_was_sent(

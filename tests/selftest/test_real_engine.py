@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from gemma_eval.backends import openai_http
+from gemma_eval import plugins
 from gemma_eval.backends.model_files import locate
 from gemma_eval.measure.latency import measure
 from gemma_eval.protocols import Backend
@@ -33,7 +33,9 @@ def backend() -> Iterator[Backend]:
     """The shipped model in a real llama-server, asked over HTTP."""
     with serve(locate("@pocket.F32.gguf")) as engine:
         spec = ModelSpec(name="served", backend="openai_http", location=f"{engine.address}/v1")
-        with closing(openai_http.load(spec, clock=time.perf_counter_ns, transforms={})) as loaded:
+        with closing(
+            plugins.load().backends.find("openai_http")(spec, clock=time.perf_counter_ns, transforms={})
+        ) as loaded:
             yield loaded
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from gemma_eval.backends import openai_http
+from gemma_eval import plugins
 from gemma_eval.backends.model_files import locate
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Generation, Message, ModelSpec, Prompt, SamplingProfile
@@ -27,7 +27,7 @@ def asked(text: str) -> Prompt:
 def load(location: str, **options: str | bool) -> Backend:
     """Return the client of a server."""
     spec = ModelSpec(name="served", backend="openai_http", location=location, options=options)
-    return openai_http.load(spec, clock=time.perf_counter_ns, transforms={})
+    return plugins.load().backends.find("openai_http")(spec, clock=time.perf_counter_ns, transforms={})
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval import plugins
-from gemma_eval.backends import numpy_gemma
 from gemma_eval.backends.model_files import locate
-from gemma_eval.backends.numpy_gemma import NumpyGemma
-from gemma_eval.protocols import Transform, Vocabulary
+from gemma_eval.protocols import Backend, Transform, Vocabulary
 from gemma_eval.records import Generation, ModelSpec, Prompt, SamplingProfile
 from gemma_eval.sampling.candidates import Floats
 
@@ -73,9 +71,11 @@ class Forcing:
     def __init__(self, oracle: tokenizers.Tokenizer) -> None:
         self.ids: Sequence[int] = ()
         self.end = id_of(oracle, "<end_of_turn>")
-        transforms = {**plugins.load().transforms, "forced": self.transform}
+        registry = plugins.load()
+        transforms = {**registry.transforms, "forced": self.transform}
         spec = ModelSpec(name="pocket", backend="numpy_gemma", location="@pocket")
-        self.backend: NumpyGemma = numpy_gemma.load(spec, clock=perf_counter_ns, transforms=transforms)
+        load = registry.backends.find("numpy_gemma")
+        self.backend: Backend = load(spec, clock=perf_counter_ns, transforms=transforms)
 
     def transform(self, profile: SamplingProfile, *, vocabulary: Vocabulary, seed: int) -> Transform:
         """Build the transform of one answer."""
