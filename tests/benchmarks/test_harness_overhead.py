@@ -29,9 +29,9 @@ ATTEMPTS = 5
 SIXTEEN = next(group for group in FULL if group.in_flight == 16)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[RunningServer]:
-    """A server that stamps its own sends."""
+    """A server that stamps its own sends, as long as one test: a watch reads every child of this process."""
     with running() as started:
         yield started
 
