@@ -67,7 +67,9 @@ def serve(
     params.flash_attn_type = module.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     for name, value in settings.items():
         setattr(params, name, _member(module, name, value) if isinstance(value, str) else value)
+    params.endpoint_metrics = True
     server = module.Server(params)
+    server.handle_metrics()  # waits for the server's loop: one that was never asked anything may hang at its end
     try:
         yield LlamaCpp(address=server.listening_address, version=module.__version__)
     finally:

@@ -150,7 +150,7 @@ class _BuiltIns:
     @hookimpl
     def register_backends(self, register: RegisterBackend) -> None:
         register("numpy_gemma", "gemma_eval.backends.numpy_gemma:load")
-        register("llama_cpp", "gemma_eval.backends.llama_cpp:load")
+        register("llama_cpp", "gemma_eval.backends.llama_cpp.backend:load")
         register("openai_http", "gemma_eval.backends.openai_http:load")
         register("gemma_cpp", "gemma_eval.backends.gemma_cpp:load")
         register("hf_transformers", "gemma_eval.backends.hf_transformers:load")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gemma_eval.backends import llama_cpp_request
+from gemma_eval.backends.llama_cpp import request as llama_cpp_request
 from gemma_eval.backends.capabilities import SAMPLING, needs
 from gemma_eval.backends.openai_dialects import CAPABILITIES, DIALECTS, Dialect, refusal, unknown
 from gemma_eval.backends.openai_request import Wanted, body, effective, fields_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gemma_eval.backends import llama_cpp
+from gemma_eval.backends.llama_cpp import backend as llama_cpp
 from gemma_eval.protocols import Backend
 from gemma_eval.records import ModelSpec
 from tests import required

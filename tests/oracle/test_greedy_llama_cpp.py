@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from gemma_eval import plugins, run
-from gemma_eval.backends import llama_cpp, llama_cpp_request, numpy_gemma
-from gemma_eval.backends.llama_cpp import LlamaCpp
+from gemma_eval.backends import numpy_gemma
+from gemma_eval.backends.llama_cpp import backend as llama_cpp
+from gemma_eval.backends.llama_cpp import request as llama_cpp_request
+from gemma_eval.backends.llama_cpp.backend import LlamaCpp
 from gemma_eval.backends.numpy_gemma import NumpyGemma
 from gemma_eval.cases.expand import trials
 from gemma_eval.config.shipped import suites_directory

@@ -12,34 +12,29 @@ sampling transforms of gemma_eval. So the same profile means the same, and the l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from gemma_eval.backends import hf_transformers_model
 from gemma_eval.backends.capabilities import EVERY_SAMPLING, lack
 from gemma_eval.backends.hf_transformers_folder import find, special_tokens
 from gemma_eval.backends.hf_transformers_model import Decoding, TorchModel, log_probabilities
 from gemma_eval.backends.hf_transformers_options import Settings, settings
+from gemma_eval.backends.local import Local
 from gemma_eval.backends.model_files import sha256
-from gemma_eval.backends.vocabulary import TokenizerVocabulary
-from gemma_eval.backends.writing import Writing
-from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, NonFiniteLogits
+from gemma_eval.backends.threads import default_threads
+from gemma_eval.errors import BackendError, ModelNotFound
 from gemma_eval.gemma import tensors, tokenizer
 from gemma_eval.gemma.folder import read_json
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.protocols import Clock, TransformFactory
-from gemma_eval.records import Delta, EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
-from gemma_eval.sampling.chain import Sampler
+from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 from gemma_eval.sampling.effective import effective
 
 CAPABILITIES = EVERY_SAMPLING | {"logprobs"}
-SMALL_PARAMETERS = 50_000_000
-"""Below this size a second thread costs more in waiting than it gives."""
 
 
 class Load:
@@ -125,9 +120,9 @@ class HfTransformers:
         UnknownName.
         """
         requested_ns = self.clock()
-        ids = self._prompt_ids(prompt)
-        self._demand_room(len(ids) + profile.max_tokens)
-        writing = self._writing(profile, seed, ids)
+        ids = self._local.prompt_ids(prompt)
+        self._local.demand_room(len(ids) + profile.max_tokens)
+        writing = self._local.writing(profile, seed=seed, prompt_ids=ids)
         decoding = Decoding(self._loaded)
         with self._computing():
             logits = decoding.read(ids)[0]
@@ -158,27 +153,13 @@ class HfTransformers:
         both. Raises BackendError, ContextOverflow, NonFiniteLogits.
         """
         requested_ns = self.clock()
-        before, ids = self._prompt_ids(prompt), self._ids(continuation, "the continuation")
-        self._demand_room(len(before) + len(ids))
+        local = self._local
+        before, ids = local.prompt_ids(prompt), local.ids(continuation, "the continuation")
+        local.demand_room(len(before) + len(ids))
         with self._computing():
             known = log_probabilities(self._loaded, before + ids, first=len(before))
-        if not np.isfinite(known).all():
-            raise NonFiniteLogits(
-                "a logit of the continuation is not finite (weights or arithmetic are broken)"
-            )
-        ended_ns = self.clock()
-        return Generation(
-            text=continuation,
-            deltas=(Delta(text=continuation, n_tokens=len(ids), at_ns=ended_ns),),
-            prompt_tokens=len(before),
-            cached_tokens=0,
-            output_tokens=len(ids),
-            count_source="engine",
-            finish_reason="stop",
-            requested_ns=requested_ns,
-            ended_ns=ended_ns,
-            engine_timings={"prompt_ms": (ended_ns - requested_ns) / 1e6},
-            log_probabilities=known,
+        return local.reading(
+            continuation, n_before=len(before), log_probabilities=known, requested_ns=requested_ns
         )
 
     def close(self) -> None:
@@ -192,8 +173,15 @@ class HfTransformers:
         return self.model
 
     @cached_property
-    def _vocabulary(self) -> TokenizerVocabulary:
-        return TokenizerVocabulary(self._loaded.vocab_size, self.tokenizer)
+    def _local(self) -> Local:
+        return Local(
+            where=self.folder,
+            tokenizer=self.tokenizer,
+            vocab_size=self._loaded.vocab_size,
+            context_tokens=self.context_tokens,
+            transforms=self.transforms,
+            clock=self.clock,
+        )
 
     @cached_property
     def _info(self) -> EngineInfo:
@@ -217,19 +205,6 @@ class HfTransformers:
             },
         )
 
-    def _writing(self, profile: SamplingProfile, seed: int, prompt_ids: Sequence[int]) -> Writing:
-        sampler = Sampler(
-            profile,
-            transforms=self.transforms,
-            vocabulary=self._vocabulary,
-            seed=seed,
-            prompt_ids=prompt_ids,
-        )
-        words = self.tokenizer
-        return Writing(
-            profile, sampler=sampler, stream=words.stream(), stop_ids=words.stop_ids, clock=self.clock
-        )
-
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """Set the threads of PyTorch and keep the libraries quiet; afterwards both are as they were."""
@@ -241,26 +216,6 @@ class HfTransformers:
                 yield
         finally:
             loaded.torch.set_num_threads(before)
-
-    def _prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
-        if prompt.text is None:
-            raise BackendError(
-                "the prompt has no text; hf_transformers needs the messages rendered with its chat_template"
-            )
-        return self._ids(prompt.text, "the prompt")
-
-    def _ids(self, text: str, what: str) -> tuple[int, ...]:
-        """Return the ids of `text`, of which there must be one at least and an embedding for each."""
-        ids = self.tokenizer.encode(text)
-        if not ids:
-            raise BackendError(f"{what} is empty; at least one token is needed")
-        if max(ids) >= self._loaded.vocab_size:
-            raise BackendError(f"{what} has a token that {self.folder} has no embedding for: id {max(ids)}")
-        return ids
-
-    def _demand_room(self, needed: int) -> None:
-        if self.context_tokens is not None and needed > self.context_tokens:
-            raise ContextOverflow(needed_tokens=needed, limit_tokens=self.context_tokens)
 
 
 def _context(spec: ModelSpec, model: TorchModel) -> int | None:
@@ -276,4 +231,4 @@ def _threads(chosen: Settings, model: TorchModel) -> int:
     if chosen.threads is not None:
         return chosen.threads
     available: int = model.libraries.torch.get_num_threads()
-    return 1 if model.parameters < SMALL_PARAMETERS else max(1, available - 1)
+    return default_threads(model.parameters, available=available)

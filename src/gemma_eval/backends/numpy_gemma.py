@@ -14,10 +14,11 @@ from threadpoolctl import ThreadpoolController
 
 from gemma_eval import __version__
 from gemma_eval.backends.capabilities import EVERY_SAMPLING
+from gemma_eval.backends.local import Local
 from gemma_eval.backends.model_files import locate, sha256
-from gemma_eval.backends.vocabulary import TokenizerVocabulary
+from gemma_eval.backends.threads import default_threads
 from gemma_eval.backends.writing import Writing
-from gemma_eval.errors import BackendError, ContextOverflow, NonFiniteLogits, UnknownName
+from gemma_eval.errors import BackendError, UnknownName
 from gemma_eval.gemma import checkpoint
 from gemma_eval.gemma.architecture import extended
 from gemma_eval.gemma.decode import Decoding, log_probabilities
@@ -26,13 +27,10 @@ from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.transformer import Transformer
 from gemma_eval.protocols import Clock, TransformFactory
-from gemma_eval.records import Delta, EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
-from gemma_eval.sampling.chain import Sampler
+from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 from gemma_eval.sampling.effective import effective
 
 OPTIONS = ("threads",)
-SMALL_PARAMETERS = 50_000_000
-"""Below this size a second BLAS thread costs more in waiting than it gives."""
 
 
 CAPABILITIES = EVERY_SAMPLING | {"rope_scaling", "logprobs", "batch", "cached_tokens"}
@@ -137,27 +135,13 @@ class NumpyGemma:
         both. Raises BackendError, ContextOverflow, NonFiniteLogits.
         """
         requested_ns = self.clock()
-        before, ids = self._prompt_ids(prompt), self._ids(continuation, "the continuation")
-        self._demand_room(len(before) + len(ids))
+        local = self._local
+        before, ids = local.prompt_ids(prompt), local.ids(continuation, "the continuation")
+        local.demand_room(len(before) + len(ids))
         with self._computing():
             known = log_probabilities(self._loaded, before + ids, first=len(before))
-        if not np.isfinite(known).all():
-            raise NonFiniteLogits(
-                "a logit of the continuation is not finite (weights or arithmetic are broken)"
-            )
-        ended_ns = self.clock()
-        return Generation(
-            text=continuation,
-            deltas=(Delta(text=continuation, n_tokens=len(ids), at_ns=ended_ns),),
-            prompt_tokens=len(before),
-            cached_tokens=0,
-            output_tokens=len(ids),
-            count_source="engine",
-            finish_reason="stop",
-            requested_ns=requested_ns,
-            ended_ns=ended_ns,
-            engine_timings={"prompt_ms": (ended_ns - requested_ns) / 1e6},
-            log_probabilities=known,
+        return local.reading(
+            continuation, n_before=len(before), log_probabilities=known, requested_ns=requested_ns
         )
 
     def close(self) -> None:
@@ -171,8 +155,15 @@ class NumpyGemma:
         return self.model
 
     @cached_property
-    def _vocabulary(self) -> TokenizerVocabulary:
-        return TokenizerVocabulary(self._loaded.architecture.vocab_size, self.tokenizer)
+    def _local(self) -> Local:
+        return Local(
+            where=self.path,
+            tokenizer=self.tokenizer,
+            vocab_size=self._loaded.architecture.vocab_size,
+            context_tokens=self.context_tokens,
+            transforms=self.transforms,
+            clock=self.clock,
+        )
 
     @cached_property
     def _info(self) -> EngineInfo:
@@ -208,10 +199,10 @@ class NumpyGemma:
         self, prompt: Prompt, profile: SamplingProfile, seeds: Sequence[int]
     ) -> tuple[Generation, ...]:
         requested_ns = self.clock()
-        ids = self._prompt_ids(prompt)
+        ids = self._local.prompt_ids(prompt)
         capacity = len(ids) + profile.max_tokens
-        self._demand_room(capacity)
-        writings = [self._writing(profile, seed, ids) for seed in seeds]
+        self._local.demand_room(capacity)
+        writings = [self._local.writing(profile, seed=seed, prompt_ids=ids) for seed in seeds]
         decoding = Decoding(self._loaded, capacity=capacity, answers=len(seeds))
         with self._computing():
             logits = decoding.prefill(ids)
@@ -238,48 +229,11 @@ class NumpyGemma:
             for writing in writings
         )
 
-    def _writing(self, profile: SamplingProfile, seed: int, prompt_ids: Sequence[int]) -> Writing:
-        sampler = Sampler(
-            profile,
-            transforms=self.transforms,
-            vocabulary=self._vocabulary,
-            seed=seed,
-            prompt_ids=prompt_ids,
-        )
-        tokenizer = self.tokenizer
-        return Writing(
-            profile,
-            sampler=sampler,
-            stream=tokenizer.stream(),
-            stop_ids=tokenizer.stop_ids,
-            clock=self.clock,
-        )
-
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """Set the threads; what overflows ends as a logit that is not finite, an error with a message."""
         with self.blas.limit(limits=self.threads), np.errstate(over="ignore", invalid="ignore"):
             yield
-
-    def _prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
-        if prompt.text is None:
-            raise BackendError(
-                "the prompt has no text; numpy_gemma needs the messages rendered with its chat_template"
-            )
-        return self._ids(prompt.text, "the prompt")
-
-    def _ids(self, text: str, what: str) -> tuple[int, ...]:
-        """Return the ids of `text`, of which there must be one at least and an embedding for each."""
-        ids = self.tokenizer.encode(text)
-        if not ids:
-            raise BackendError(f"{what} is empty; at least one token is needed")
-        if max(ids) >= self._loaded.architecture.vocab_size:
-            raise BackendError(f"{what} has a token that {self.path} has no embedding for: id {max(ids)}")
-        return ids
-
-    def _demand_room(self, needed: int) -> None:
-        if needed > self.context_tokens:
-            raise ContextOverflow(needed_tokens=needed, limit_tokens=self.context_tokens)
 
 
 def _write_all(writings: Sequence[Writing], decoding: Decoding, logits: Iterable[Array]) -> None:
@@ -305,7 +259,7 @@ def _threads(spec: ModelSpec, parameters: int, blas: ThreadpoolController) -> in
     asked = spec.options.get("threads")
     if asked is None:
         available = max((int(pool["num_threads"]) for pool in blas.info()), default=1)
-        return 1 if parameters < SMALL_PARAMETERS else max(1, available - 1)
+        return default_threads(parameters, available=available)
     if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
         raise BackendError(f"model {spec.name}: threads = {asked!r}; a whole number of at least 1 is needed")
     return asked

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from gemma_eval.backends import llama_cpp_request
+from gemma_eval.backends.llama_cpp import request as llama_cpp_request
 from gemma_eval.backends.capabilities import lack, needs
 from gemma_eval.records import SamplingProfile
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from gemma_eval.backends import llama_cpp_request
+from gemma_eval.backends.llama_cpp import request as llama_cpp_request
 from gemma_eval.backends.openai_dialects import COUNTS_EACH, Dialect
 from gemma_eval.errors import BackendError, UsageError
 from gemma_eval.protocols import Vocabulary

@@ -1,4 +1,4 @@
-"""An answer as every backend has to give it: its texts are those of its deltas, and its numbers are finite."""
+"""An answer as every backend has to give it: its texts are those of its deltas, its numbers are finite."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gemma_eval.backends.llama_cpp_reply import Reply, read
+from gemma_eval.backends.llama_cpp.reply import Reply, read
 from gemma_eval.errors import BackendError
 from gemma_eval.records import Delta
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from gemma_eval.backends import llama_cpp_reply, llama_cpp_request
 from gemma_eval.backends.capabilities import lack
-from gemma_eval.backends.llama_cpp_engine import Engine, Stream, package
-from gemma_eval.backends.llama_cpp_file import GgufFile, read
-from gemma_eval.backends.llama_cpp_reply import Reply
-from gemma_eval.backends.llama_cpp_settings import Settings, parallel, rope_refusal, settings
+from gemma_eval.backends.extras import lacking
+from gemma_eval.backends.llama_cpp import reply as llama_cpp_reply
+from gemma_eval.backends.llama_cpp import request as llama_cpp_request
+from gemma_eval.backends.llama_cpp.engine import Engine, Stream, package
+from gemma_eval.backends.llama_cpp.file import GgufFile, read
+from gemma_eval.backends.llama_cpp.reply import Reply
+from gemma_eval.backends.llama_cpp.settings import Settings, parallel, rope_refusal, settings
 from gemma_eval.backends.model_files import sha256
 from gemma_eval.errors import BackendError, ContextOverflow
 from gemma_eval.protocols import Clock, TransformFactory
@@ -38,7 +40,8 @@ class Load:
 
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Say what llama.cpp lacks for the profile, or for the RoPE scaling of the model."""
-        return _refusal(profile) or rope_refusal(spec.rope_scaling)
+        missing = lacking("xllamacpp", extra="llama-cpp")
+        return missing or _refusal(profile) or rope_refusal(spec.rope_scaling)
 
     def max_in_flight(self, spec: ModelSpec) -> int | None:
         """Return how many answers the engine will make at once; `None` when loading it will be an error."""

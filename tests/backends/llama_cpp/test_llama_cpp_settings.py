@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.backends import llama_cpp, llama_cpp_engine
-from gemma_eval.backends.llama_cpp_file import GgufFile
-from gemma_eval.backends.llama_cpp_settings import Rope, Settings, rope_refusal, settings
+from gemma_eval.backends.llama_cpp import backend as llama_cpp
+from gemma_eval.backends.llama_cpp import engine as llama_cpp_engine
+from gemma_eval.backends.llama_cpp.file import GgufFile
+from gemma_eval.backends.llama_cpp.settings import Rope, Settings, rope_refusal, settings
 from gemma_eval.errors import BackendError, UnknownName
 from gemma_eval.records import ModelSpec, Option, RopeScaling, SamplingProfile
 from tests import required

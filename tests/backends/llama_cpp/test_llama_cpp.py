@@ -22,9 +22,11 @@ import numpy as np
 import pytest
 
 from gemma_eval import plugins
-from gemma_eval.backends import llama_cpp, llama_cpp_engine, numpy_gemma
-from gemma_eval.backends.llama_cpp import LlamaCpp
-from gemma_eval.backends.llama_cpp_engine import Engine, Stream
+from gemma_eval.backends import numpy_gemma
+from gemma_eval.backends.llama_cpp import backend as llama_cpp
+from gemma_eval.backends.llama_cpp import engine as llama_cpp_engine
+from gemma_eval.backends.llama_cpp.backend import LlamaCpp
+from gemma_eval.backends.llama_cpp.engine import Engine, Stream
 from gemma_eval.backends.model_files import locate
 from gemma_eval.backends.numpy_gemma import NumpyGemma
 from gemma_eval.config.catalog import load as load_catalog
@@ -589,7 +591,7 @@ def test_closing_one_engine_leaves_another_running(backend: LlamaCpp) -> None:
 
 PROGRAM = """
 import sys, threading, time
-from gemma_eval.backends import llama_cpp
+from gemma_eval.backends.llama_cpp import backend as llama_cpp
 from gemma_eval.records import ModelSpec, Prompt, SamplingProfile
 
 spec = ModelSpec(name="mine", backend="llama_cpp", location="@pocket")

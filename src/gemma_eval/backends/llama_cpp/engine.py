@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from gemma_eval.backends.llama_cpp_settings import Rope, Settings
+from gemma_eval.backends.llama_cpp.settings import Rope, Settings
 from gemma_eval.errors import BackendError, MissingDependency
 from gemma_eval.protocols import Clock
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.backends import llama_cpp_file
+from gemma_eval.backends.llama_cpp import file as llama_cpp_file
 from gemma_eval.backends.model_files import locate
 from gemma_eval.errors import BackendError, ModelNotFound
 from gemma_eval.gemma import checkpoint, gguf_write

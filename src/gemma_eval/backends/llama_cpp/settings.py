@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
-from gemma_eval.backends.llama_cpp_file import GgufFile
+from gemma_eval.backends.llama_cpp.file import GgufFile
+from gemma_eval.backends.threads import default_threads
 from gemma_eval.errors import BackendError, UnknownName, suggestion
 from gemma_eval.gemma.rope_config import extended_tokens
 from gemma_eval.gemma.rope_scaling import flaws
@@ -19,8 +20,6 @@ FLASH_ATTENTION = ("auto", "on", "off")
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 MOST_THREADS, MOST_PARALLEL = 512, 256
 """llama.cpp's GGML_MAX_N_THREADS and LLAMA_MAX_SEQ."""
-SMALL_PARAMETERS = 50_000_000
-"""Below this size a second thread costs more in waiting than it gives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +67,7 @@ def settings(spec: ModelSpec, file: GgufFile) -> Settings:
     for option in spec.options:
         if option not in OPTIONS:
             raise UnknownName(f"option of the model {spec.name} (backend llama_cpp)", option, OPTIONS)
-    threads = 1 if file.parameters < SMALL_PARAMETERS else max(1, _cores() - 1)
+    threads = default_threads(file.parameters, available=_cores())
     return Settings(
         path=file.path,
         context_tokens=_context(spec, file),
