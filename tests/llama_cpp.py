@@ -69,7 +69,7 @@ def serve(
         setattr(params, name, _member(module, name, value) if isinstance(value, str) else value)
     params.endpoint_metrics = True
     server = module.Server(params)
-    server.handle_metrics()  # waits for the server's loop: one that was never asked anything may hang at its end
+    server.handle_metrics()  # waits for the server's loop: one that was asked nothing may hang at its end
     try:
         yield LlamaCpp(address=server.listening_address, version=module.__version__)
     finally:

@@ -151,9 +151,9 @@ class _BuiltIns:
     def register_backends(self, register: RegisterBackend) -> None:
         register("numpy_gemma", "gemma_eval.backends.numpy_gemma:load")
         register("llama_cpp", "gemma_eval.backends.llama_cpp.backend:load")
-        register("openai_http", "gemma_eval.backends.openai_http:load")
-        register("gemma_cpp", "gemma_eval.backends.gemma_cpp:load")
-        register("hf_transformers", "gemma_eval.backends.hf_transformers:load")
+        register("openai_http", "gemma_eval.backends.openai_http.backend:load")
+        register("gemma_cpp", "gemma_eval.backends.gemma_cpp.backend:load")
+        register("hf_transformers", "gemma_eval.backends.hf_transformers.backend:load")
         register("scripted", "gemma_eval.backends.scripted:load")
 
     @hookimpl

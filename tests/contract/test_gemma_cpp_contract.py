@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.backends import gemma_cpp
+from gemma_eval.backends.gemma_cpp import backend as gemma_cpp
 from gemma_eval.protocols import Backend
 from gemma_eval.records import ModelSpec, SamplingProfile
-from tests.backends import stand_in_gemma
+from tests.backends.gemma_cpp import stand_in_gemma
 from tests.contract.backend_contract import BackendContract
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gemma_eval import plugins
-from gemma_eval.backends import hf_transformers
+from gemma_eval.backends.hf_transformers import backend as hf_transformers
 from gemma_eval.protocols import Backend
 from gemma_eval.records import ModelSpec
 from tests import required

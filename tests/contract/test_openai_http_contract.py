@@ -11,8 +11,9 @@ from statistics import median
 import pytest
 
 from gemma_eval import plugins
-from gemma_eval.backends import model_files, numpy_gemma, openai_http
-from gemma_eval.backends.openai_http import OpenAiHttp
+from gemma_eval.backends import model_files, numpy_gemma
+from gemma_eval.backends.openai_http import backend as openai_http
+from gemma_eval.backends.openai_http.backend import OpenAiHttp
 from gemma_eval.errors import ContextOverflow
 from gemma_eval.measure.latency import measure
 from gemma_eval.prompts import chat

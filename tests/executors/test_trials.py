@@ -91,8 +91,8 @@ def _no_scores(case: Case, generation: Generation) -> tuple[Score, ...]:
 
 def times(outcomes: Sequence[Outcome], name: str) -> list[float | str | None]:
     """Return a metric of each outcome, or why it has none."""
-    measured = [outcome.measurement for outcome in outcomes]
-    return [each and (each.missing.get(name) or getattr(each, name)) for each in measured]
+    measured = [outcome.measurement for outcome in outcomes if outcome.measurement is not None]
+    return [each.missing.get(name) or getattr(each, name) for each in measured]
 
 
 def test_a_closed_loop_keeps_so_many_requests_in_flight() -> None:
@@ -100,8 +100,8 @@ def test_a_closed_loop_keeps_so_many_requests_in_flight() -> None:
     planned = under(Load(concurrency=2, warmup=2, cooldown=1), requests=6)
     outcomes = Server().run(planned)
     assert [outcome.trial for outcome in outcomes] == list(planned)
-    began = [outcome.generation and outcome.generation.requested_ns // (40 * MS) for outcome in outcomes]
-    assert [number - (began[0] or 0) for number in began if number is not None] == [0, 0, 1, 1, 2, 2]
+    began = [outcome.generation.requested_ns for outcome in outcomes if outcome.generation is not None]
+    assert [(at_ns - began[0]) // (40 * MS) for at_ns in began] == [0, 0, 1, 1, 2, 2]
     assert [outcome.phase for outcome in outcomes] == ["warmup"] * 2 + ["measured"] * 3 + ["cooldown"]
     assert times(outcomes, "ttft_s") == ["warmup", "warmup", 0.04, 0.04, 0.04, "cooldown"]
     assert times(outcomes, "ttft_sched_s")[2:5] == ["not_scheduled"] * 3

@@ -25,8 +25,8 @@ def build(
 
     The template makes the last user turn; earlier turns stay turns of the chat. Without a `chat_template`
     the engine applies its own markup, so `text` and `n_tokens` are `None`. Only with `overflow = "truncate"`
-    is anything left out, so that prompt and answer fit into the `context_tokens` of the model. A `nonce` begins
-    the first turn, so that no engine has read the beginning of this prompt before.
+    is anything left out, so that prompt and answer fit into the `context_tokens` of the model. A `nonce`
+    begins the first turn, so that no engine has read the beginning of this prompt before.
     """
     found = passages if templates.uses_retrieval(cell.template) else ()
     kept = budget.fit(found, budget_tokens=cell.retrieval.budget_tokens, count_tokens=count_tokens)

@@ -1,0 +1,274 @@
+"""Drives any server that speaks OpenAI's protocol, over HTTP: llama-server, vLLM, Ollama, LM Studio.
+
+    [model.served]
+    backend = "openai_http"
+    location = "http://127.0.0.1:8080/v1"
+    options = { dialect = "llama.cpp" }
+
+Options: see docs/backends.md. The engine samples; what a profile has off is sent as off where the dialect of
+the server has a word for it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from gemma_eval.backends.openai_http import address as http_address
+from gemma_eval.backends.openai_http import dialects as openai_dialects
+from gemma_eval.backends.openai_http import options as openai_options
+from gemma_eval.backends.openai_http import request as openai_request
+from gemma_eval.backends.openai_http.errors import Question, pause_s, refusal
+from gemma_eval.backends.openai_http.identity import info, listening
+from gemma_eval.backends.openai_http.line import Line, key_of
+from gemma_eval.backends.openai_http.options import HttpOptions
+from gemma_eval.backends.openai_http.reply import Reply
+from gemma_eval.backends.openai_http.request import PATHS, Wanted
+from gemma_eval.backends.openai_http.server import Server, names, recognise, tokens_of
+from gemma_eval.backends.openai_http.stream import Asked, generation, nothing
+from gemma_eval.backends.openai_http.transport import Transport
+from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
+from gemma_eval.protocols import Clock, TransformFactory
+from gemma_eval.records import Attempt, EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """Connects to a server. `environment` holds the keys, `sleep` waits before another attempt."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What every server of the protocol can do; the option `dialect` tells of more."""
+        return openai_dialects.CAPABILITIES["openai"]
+
+    def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
+        """Say what the server of `spec` lacks for `profile`, by the dialect in its options: nobody is asked.
+
+        Without a dialect it is what OpenAI's own protocol lacks, whatever the server turns out to be.
+        """
+        try:
+            options = openai_options.read(spec)
+        except (BackendError, UnknownName):
+            return None  # loading says it
+        return _misfit(spec, options) or openai_dialects.refusal(profile, options.dialect)
+
+    def __call__(
+        self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
+    ) -> OpenAiHttp:
+        """Ask the server at `spec.location` what it is and which models it has.
+
+        Raises UnknownName for an unknown option, and BackendError: a wrong value, a missing key, a server
+        that cannot be reached or is of another kind, several models of which none was chosen.
+        """
+        del transforms
+        options = openai_options.read(spec)
+        if misfit := _misfit(spec, options):
+            raise BackendError(f"model {spec.name}: the backend openai_http {misfit}")
+        address = http_address.parse(spec.location, model=spec.name)
+        line = Line(
+            address=address,
+            transport=Transport(address, clock=clock),
+            key=key_of(spec, options.api_key_env, self.environment),
+            api_key_env=options.api_key_env,
+        )
+        with ExitStack() as stack:
+            stack.callback(line.transport.close)
+            server = recognise(line.ask, options, address=address, name=spec.name, excerpt=line.excerpt)
+            wanted = _wanted(spec, options, server)
+            stack.pop_all()
+        return OpenAiHttp(line=line, options=options, server=server, wanted=wanted, sleep=self.sleep)
+
+
+load = Load()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenAiHttp:
+    """A server that answers; any number of threads may ask at once."""
+
+    line: Line
+    options: HttpOptions
+    server: Server
+    wanted: Wanted
+    sleep: Callable[[float], None]
+
+    @property
+    def chat_template(self) -> str | None:
+        """The server's template where prompts are rendered here: for completions, if it tells its own."""
+        return self.server.chat_template if self.options.endpoint == "completions" else None
+
+    @property
+    def max_in_flight(self) -> None:
+        """Nothing on this side limits how many answers are asked for at once."""
+        return
+
+    @property
+    def caches_prefixes(self) -> bool:
+        """Whether the server may keep what it has read: llama-server is asked not to."""
+        return self.server.dialect != "llama.cpp" or self.options.cache_prompt
+
+    @cached_property
+    def process_ids(self) -> Sequence[int]:
+        """The processes of this machine that listen at the server's port, but for this one."""
+        return listening(self.line.address.port) if self.line.address.is_loopback else ()
+
+    def info(self) -> EngineInfo:
+        """Say what is driven, as the server tells it; weights that lie on this machine are hashed."""
+        return self._info
+
+    def count_tokens(self, text: str) -> int | None:
+        """Count the tokens of `text` as the server does, none added; `None` when it does not tell."""
+        ids = self._tokens(text)
+        return None if ids is None else len(ids)
+
+    def generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
+        """Have `prompt` answered: its messages at the endpoint *chat*, its text at *completions*.
+
+        The server's count of tokens is taken over, with the one that ends a turn where it counts that. Raises
+        BackendError with what had come, ContextOverflow, UsageError.
+        """
+        self._demand(prompt, profile)
+        body = openai_request.body(
+            prompt, wanted=self.wanted, profile=profile, seed=seed, vocabulary=_Vocabulary(self._tokens)
+        )
+        request = self.line.request(self.line.address.path + PATHS[self.wanted.endpoint], body)
+        asked = Asked(
+            where=self.line.address.origin + request.path,
+            max_tokens=profile.max_tokens,
+            effective=openai_request.effective(profile, self.server.dialect, seed=seed),
+            excerpt=self.line.excerpt,
+            count=self._count,
+            checks_counts=self.options.cross_check,
+        )
+        while True:
+            reply = self.line.transport.send(request, limits=self.options.limits)
+            try:
+                return self._answer(reply, asked)
+            except BackendError as error:
+                pause = pause_s(reply, attempts=len(asked.attempts))
+                if pause is None or len(asked.attempts) >= self.options.retries:
+                    raise
+                asked = replace(asked, attempts=(*asked.attempts, _attempt(reply, error)))
+            self.sleep(pause)
+
+    def close(self) -> None:
+        """Close the connections; the server runs on."""
+        self.line.transport.close()
+
+    @cached_property
+    def _info(self) -> EngineInfo:
+        return info(self.server, self.wanted, self.line.address)
+
+    def _tokens(self, text: str) -> tuple[int, ...] | None:
+        return tokens_of(text, server=self.server, ask=self.line.ask, address=self.line.address)
+
+    def _count(self, text: str) -> int | None:
+        """Count as `count_tokens` does; an answer that has come is not lost because it cannot be counted."""
+        try:
+            return self.count_tokens(text)
+        except BackendError:
+            return None
+
+    def _answer(self, reply: Reply, asked: Asked) -> Generation:
+        question = Question(
+            url=asked.where,
+            model=self.server.model,
+            api_key_env=self.options.api_key_env,
+            max_tokens=asked.max_tokens,
+            excerpt=self.line.excerpt,
+            models=lambda: names(self.line.ask, self.line.address),
+        )
+        if flaw := refusal(reply, question):
+            flaw.partial = nothing(reply, asked)
+            raise flaw
+        return generation(reply, asked)
+
+    def _demand(self, prompt: Prompt, profile: SamplingProfile) -> None:
+        """Raise BackendError for a profile that the server cannot follow, ContextOverflow for the prompt."""
+        server = self.server
+        lacking = openai_dialects.refusal(profile, server.dialect) or openai_dialects.unknown(
+            profile, server.knows
+        )
+        if lacking:
+            origin = self.line.address.origin
+            raise BackendError(f'profile "{profile.name}": the server at {origin} {lacking}')
+        limit = self.wanted.context_tokens
+        needed = (prompt.n_tokens or 0) + profile.max_tokens
+        if limit is not None and prompt.n_tokens is not None and needed > limit:
+            raise ContextOverflow(needed_tokens=needed, limit_tokens=limit)
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """The tokens of a server's model, as a logit bias asks about them: any id may be one."""
+
+    tokens: Callable[[str], tuple[int, ...] | None]
+    size: int = 1 << 31
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        return self.tokens(text) or ()
+
+    def piece(self, token: int) -> str:
+        return f"token {token}"
+
+
+def _misfit(spec: ModelSpec, options: HttpOptions) -> str | None:
+    """Say what of a spec no server can be told."""
+    if spec.rope_scaling is not None:
+        return "cannot set rope_scaling: it is an option that the server is started with"
+    if spec.chat_template is not None and options.endpoint == "chat":
+        return (
+            'cannot set chat_template: at the endpoint "chat" the server applies its own; use "completions"'
+        )
+    if options.dialect == "ollama" and options.endpoint == "completions":
+        return (
+            'has no endpoint "completions" for Ollama, which applies its template there as well; use "chat"'
+        )
+    return None
+
+
+def _wanted(spec: ModelSpec, options: HttpOptions, server: Server) -> Wanted:
+    """Return how answers are asked for. Raises BackendError for what the server that was found cannot do."""
+    where = f"model {spec.name}"
+    if misfit := _misfit(spec, replace(options, dialect=server.dialect)):
+        raise BackendError(f"{where}: the backend openai_http {misfit}")
+    if options.endpoint == "completions" and not (spec.chat_template or server.chat_template):
+        raise BackendError(
+            f"{where}: the server does not tell its chat template; give the model a chat_template, "
+            'or use endpoint = "chat"'
+        )
+    limit = server.context_tokens
+    if spec.context_tokens is not None and limit is not None and spec.context_tokens > limit:
+        raise BackendError(f"{where}: context_tokens = {spec.context_tokens}, but the server holds {limit}")
+    wanted = Wanted(
+        dialect=server.dialect,
+        endpoint=options.endpoint,
+        model=server.model,
+        stream=options.stream,
+        counts_each=options.counts == "each",
+        cache_prompt=options.cache_prompt,
+        context_tokens=spec.context_tokens or limit,
+        added_bos=server.added_bos,
+        extra=options.extra,
+    )
+    if taken := sorted(set(options.extra) & openai_request.fields_of(wanted)):
+        raise BackendError(
+            f"{where}: request has {', '.join(taken)}, which follow from the profile and the other options"
+        )
+    return wanted
+
+
+def _attempt(reply: Reply, error: BackendError) -> Attempt:
+    return Attempt(
+        kind=error.kind,
+        message=str(error),
+        requested_ns=None if reply.connected_ns is None else reply.requested_ns,
+        ended_ns=reply.ended_ns,
+    )

@@ -1,0 +1,65 @@
+"""What a server is, for the record of a run: its engine, the hashes of its model, its processes here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import psutil
+
+from gemma_eval.backends.model_files import sha256
+from gemma_eval.backends.openai_http.address import Address
+from gemma_eval.backends.openai_http.request import Wanted
+from gemma_eval.backends.openai_http.server import Server
+from gemma_eval.files import read
+from gemma_eval.records import EngineInfo, Option
+
+
+def info(server: Server, wanted: Wanted, address: Address) -> EngineInfo:
+    """Return what is driven; `model_sha256` is of the GGUF file that a server on this machine names."""
+    details: dict[str, Option] = {
+        "dialect": server.dialect,
+        "endpoint": wanted.endpoint,
+        "model": Path(server.model).name if Path(server.model).is_absolute() else server.model,
+        **server.details,
+    }
+    if server.dialect == "llama.cpp":
+        details["cache_prompt"] = wanted.cache_prompt
+    template = server.chat_template
+    return EngineInfo(
+        engine=server.engine,
+        version=server.version,
+        model_sha256=_sha256(server.path) if address.is_loopback else None,
+        chat_template_sha256=None if template is None else hashlib.sha256(template.encode()).hexdigest(),
+        quantisation=server.quantisation,
+        parameters=server.parameters,
+        context_tokens=wanted.context_tokens,
+        threads=None,
+        details=details,
+    )
+
+
+def listening(port: int) -> tuple[int, ...]:
+    """Return the processes that listen at `port` of this machine, but for this one and the unseen."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except (psutil.AccessDenied, OSError):
+        return ()
+    found = {
+        connection.pid
+        for connection in connections
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+    }
+    return tuple(sorted(pid for pid in found if pid is not None and pid != os.getpid()))
+
+
+def _sha256(location: str | None) -> str | None:
+    """Return the hash of a GGUF file, `None` when there is none of that name that can be read."""
+    if location is None or not location.endswith(".gguf"):
+        return None
+    path = Path(location)
+    try:
+        return sha256([path]) if read.exists(path, "file") else None
+    except OSError:
+        return None
