@@ -123,6 +123,8 @@ def stages(
 
     `nonce` begins the prompt of a benchmark on an engine that keeps what it has read.
     """
+    # Asked once: whether an object has the shape of a protocol takes longer than a short prompt.
+    keeps = isinstance(backend, PrefixCachingBackend) and backend.caches_prefixes
     return Stages(
         retrieve=lambda trial: _retrieve(trial, registry),
         build_prompt=lambda trial, passages: build(
@@ -131,7 +133,7 @@ def stages(
             chat_template=trial.cell.model.chat_template or backend.chat_template,
             count_tokens=backend.count_tokens,
             context_tokens=backend.info().context_tokens,
-            nonce=nonce() if _needs_nonce(trial, backend) else None,
+            nonce=nonce() if keeps and trial.cell.case.kind == "benchmark" else None,
         ),
         generate=lambda prompt, trial: whole(
             _generate(prompt, trial, backend), backend=trial.cell.model.backend
@@ -141,7 +143,7 @@ def stages(
         ),
         generate_batch=_batch_of(backend) if isinstance(backend, BatchBackend) else None,
         max_in_flight=backend.max_in_flight if isinstance(backend, ConcurrentBackend) else 1,
-        process_ids=lambda: backend.process_ids if isinstance(backend, ServingBackend) else (),
+        process_ids=(lambda: backend.process_ids) if isinstance(backend, ServingBackend) else tuple,
     )
 
 
@@ -200,11 +202,6 @@ def make_report(run: Run, outcomes: Sequence[Outcome]) -> Report:
     """Summarise the outcomes of a run for the reporters."""
     summaries = summarise(outcomes, gaps={"icl_s": icl_s, "itl_s": itl_s})
     return Report(run=run, outcomes=tuple(outcomes), summaries=summaries)
-
-
-def _needs_nonce(trial: Trial, backend: Backend) -> bool:
-    caches = isinstance(backend, PrefixCachingBackend) and backend.caches_prefixes
-    return caches and trial.cell.case.kind == "benchmark"
 
 
 def _generate(prompt: Prompt, trial: Trial, backend: Backend) -> Generation:

@@ -138,7 +138,7 @@ def test_the_answer_must_fit_the_context_with_its_prompt(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"), [(None, "rendered with its chat_template"), ("", "the prompt is empty")]
+    ("text", "complaint"), [(None, "a chat_template to be rendered with"), ("", "the prompt is empty")]
 )
 def test_a_prompt_without_text_is_refused(folder: Path, text: str | None, complaint: str) -> None:
     """Rendering the chat markup is the caller's."""

@@ -51,11 +51,11 @@ def test_no_evidence_is_left_out() -> None:
 
 
 def test_what_measuring_costs_is_one_sentence() -> None:
-    """With the sign of each error: too late is plus."""
+    """The time to first token with its sign: too late is plus."""
     assert harness_sentence(replace(a_run(), harness=HARNESS)) == (
         "Measuring adds 2.13 µs per token and 0.310 ms per request on this machine; times over HTTP are off "
-        "by +0.052 ms (TTFT), -0.004 ms (ITL), +0.001 ms (TPOT) in the median; that was measured while the "
-        "machine was busy."
+        "by +0.052 ms (TTFT in the median), 0.00400 ms (ITL in the median), 0.00100 ms (TPOT at most); that "
+        "was measured while the machine was busy."
     )
     bare = Harness(us_per_token=2.0, ms_per_request=0.5)
     said = harness_sentence(replace(a_run(), harness=bare))
@@ -68,9 +68,9 @@ def test_what_measuring_costs_is_in_the_provenance() -> None:
     """Each figure by itself; what was not measured says what measures it."""
     facts = dict(harness_facts(HARNESS))
     assert facts["per token"] == "2.13 µs"
-    assert facts["HTTP, TTFT off by"] == "+0.052 ms"
+    assert facts["HTTP, TTFT in the median, off by"] == "+0.052 ms"
     assert facts["HTTP, CPU per token"] == "41.0 µs"
     bare = dict(harness_facts(Harness(us_per_token=2.0, ms_per_request=0.5, http_itl_error_ms=0.0)))
-    assert bare["HTTP, TTFT off by"] == "–"  # noqa: RUF001 - the dash that reports print
-    assert bare["HTTP, ITL off by"] == "0 ms"
+    assert bare["HTTP, TTFT in the median, off by"] == "–"  # noqa: RUF001 - the dash that reports print
+    assert bare["HTTP, ITL in the median, off by"] == "0 ms"
     assert "gemma-eval selftest" in harness_facts(None)[0][1]

@@ -74,7 +74,7 @@ HARNESS = Harness(
     ms_per_request=0.31,
     http_cpu_us_per_token=41.0,
     http_ttft_error_ms=0.052,
-    http_itl_error_ms=-0.004,
+    http_itl_error_ms=0.004,
     http_tpot_error_ms=0.001,
     arm="busy",
 )

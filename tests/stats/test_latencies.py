@@ -21,8 +21,8 @@ def answered(e2e_s: float) -> Outcome:
     return request(ANSWER, e2e_s=e2e_s)
 
 
-TIMED_OUT = request(ANSWER, error="timeout", ttft_s=0.2)
-"""A request with a first token and no end."""
+TIMED_OUT = request(made(0, 20_000, deltas=[(10, 1)]), error="timeout", ttft_s=0.2)
+"""A request with a first token and no end, ended after twenty seconds."""
 
 
 def test_a_request_that_timed_out_is_longer_than_every_other() -> None:
@@ -39,6 +39,14 @@ def test_dropping_what_timed_out_is_caught() -> None:
     outcomes = [*(answered(float(each)) for each in range(10)), *[TIMED_OUT] * 10]
     assert latencies(outcomes, "e2e_s").p50_s is None
     assert latencies(outcomes[:10], "e2e_s").p50_s == 4.5
+
+
+def test_a_time_beyond_the_lowest_limit_may_be_longer_than_a_censored_one_or_not() -> None:
+    """So no percentile is told among those, and the summary of a group says the same."""
+    outcomes = [*(answered(float(each)) for each in (1, 2, 3, 25, 30)), TIMED_OUT]
+    found = latencies(outcomes, "e2e_s")
+    assert (found.n, found.censored, found.p50_s) == (5, 1, None)
+    assert latencies([*outcomes, answered(4.0), answered(5.0)], "e2e_s").p50_s == 4.5
 
 
 def test_a_time_that_came_before_the_limit_is_known() -> None:

@@ -36,7 +36,7 @@ class Local:
         """Return the ids of a prompt as it stands. Raises BackendError."""
         if prompt.text is None:
             raise BackendError(
-                "the prompt has no text; its messages need to be rendered with a chat_template"
+                "the prompt has no text; its messages need a chat_template to be rendered with"
             )
         return self.ids(prompt.text, "the prompt")
 

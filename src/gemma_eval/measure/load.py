@@ -9,6 +9,7 @@ stays what it was: how long it waited is in its latency (no coordinated omission
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
@@ -25,6 +26,9 @@ Worker = Callable[[], None]
 
 HEAD_START_NS = 100_000_000
 """How long after the start the schedule of an open loop begins, so that by then all threads exist."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may compute while another wants to stamp; Python's own 5 ms would be in the stamp."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +49,8 @@ def in_threads(workers: Sequence[Worker], stop: Event) -> None:
     An interrupt sets `stop` and waits for the workers to see it; a second one leaves them behind.
     """
     running: list[_Running] = []
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         for worker in workers:
             thread = _Running(worker)
@@ -55,6 +61,8 @@ def in_threads(workers: Sequence[Worker], stop: Event) -> None:
         stop.set()
         _wait_for(running)
         raise
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

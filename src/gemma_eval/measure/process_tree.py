@@ -83,8 +83,7 @@ class ProcessTree:
         self._lists_children = os.path.exists(f"{self._folder(self._me)}/task/{self._me}/children")  # noqa: PTH110
         self._loadavg = _open(f"{self._proc}/loadavg")
         self._newest = self._newest_pid()
-        with suppress(OSError):
-            Path(f"{self._folder(self._me)}/clear_refs").write_bytes(b"5")
+        _forget_peak(self._folder(self._me))
         for pid, is_stranger in self._newcomers().items():
             self._let_in(pid, is_stranger=is_stranger, has_history=True)
 
@@ -239,6 +238,16 @@ class _Member:
     is_stranger: bool
     mark: int = 0
     before: Spent = field(default_factory=Spent)
+
+
+def _forget_peak(folder: str) -> None:
+    """Have the kernel begin the mark of the highest memory anew, where it may be asked to."""
+    with suppress(OSError):
+        file = os.open(f"{folder}/clear_refs", os.O_WRONLY)
+        try:
+            os.write(file, b"5")
+        finally:
+            os.close(file)
 
 
 def _open(path: str) -> int | None:

@@ -74,7 +74,9 @@ class Harness:
 
     `us_per_token` and `ms_per_request` are what gemma_eval adds to an engine in this process that takes no
     time; the HTTP figures are of streams from a server that stamps its own sends, and `None` where none was
-    measured. An error is the median of client time minus server time. `arm` says how busy the machine was.
+    measured. `http_ttft_error_ms` is the median of client time minus server time, with its sign;
+    `http_itl_error_ms` the median absolute error of a gap, and `http_tpot_error_ms` the largest of a stream.
+    `arm` says how busy the machine was.
     """
 
     us_per_token: float

@@ -21,10 +21,8 @@ def harness_sentence(run: Run) -> str | None:
     harness = run.harness
     if harness is None:
         return None
-    errors = [
-        f"{_signed(value)} ms ({what})" for what, value in _errors(harness).items() if value is not None
-    ]
-    over_http = f"times over HTTP are off by {', '.join(errors)} in the median; " if errors else ""
+    errors = [f"{value} ({what})" for what, value in _errors(harness).items() if value != numbers.MISSING]
+    over_http = f"times over HTTP are off by {', '.join(errors)}; " if errors else ""
     return (
         f"Measuring adds {numbers.number(harness.us_per_token)} µs per token and "
         f"{numbers.number(harness.ms_per_request)} ms per request on this machine; {over_http}"
@@ -54,10 +52,7 @@ def harness_facts(harness: Harness | None) -> Pairs:
         ("per token", f"{numbers.number(harness.us_per_token)} µs"),
         ("per request", f"{numbers.number(harness.ms_per_request)} ms"),
         ("HTTP, CPU per token", _plain(harness.http_cpu_us_per_token, " µs")),
-        *(
-            (f"HTTP, {what} off by", _plain(value, " ms", write=_signed))
-            for what, value in _errors(harness).items()
-        ),
+        *((f"HTTP, {what}, off by", value) for what, value in _errors(harness).items()),
         ("machine meanwhile", harness.arm),
     ]
 
@@ -72,11 +67,12 @@ _SHARES = (
 )
 
 
-def _errors(harness: Harness) -> dict[str, float | None]:
+def _errors(harness: Harness) -> dict[str, str]:
+    """Return in words how far each time over HTTP is off; that to the first token is early (-) or late."""
     return {
-        "TTFT": harness.http_ttft_error_ms,
-        "ITL": harness.http_itl_error_ms,
-        "TPOT": harness.http_tpot_error_ms,
+        "TTFT in the median": _plain(harness.http_ttft_error_ms, " ms", write=_signed),
+        "ITL in the median": _plain(harness.http_itl_error_ms, " ms"),
+        "TPOT at most": _plain(harness.http_tpot_error_ms, " ms"),
     }
 
 

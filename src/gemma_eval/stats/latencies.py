@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gemma_eval.records import Outcome
@@ -31,7 +31,11 @@ class Latencies:
 
 
 def latencies(outcomes: Sequence[Outcome], metric: str) -> Latencies:
-    """Return the percentiles of a metric of `records.Measurement` over requests answered or timed out."""
+    """Return the percentiles of a metric of `records.Measurement` over requests answered or timed out.
+
+    A time beyond the lowest limit that ended a request may be longer or shorter than that one's would have
+    been, so percentiles among such times are not known either.
+    """
     missing, known = 0, []
     for outcome in outcomes:
         kind = error_kind(outcome)
@@ -44,13 +48,15 @@ def latencies(outcomes: Sequence[Outcome], metric: str) -> Latencies:
                 known.append(math.inf)
             else:
                 missing += 1
-    return of_times(known, missing=missing)
+    lowest = min(_limits(outcomes, metric), default=math.inf)
+    return of_times(known, missing=missing, lowest_limit_s=lowest)
 
 
-def of_times(times_s: Iterable[float], *, missing: int = 0) -> Latencies:
-    """Return the percentiles of times, an infinite one being censored."""
-    ordered = sorted(times_s)
-    censored = ordered.count(math.inf)
+def of_times(times_s: Iterable[float], *, missing: int = 0, lowest_limit_s: float = math.inf) -> Latencies:
+    """Return the percentiles of times, an infinite one being censored; none beyond the lowest limit."""
+    times = list(times_s)
+    censored = times.count(math.inf)
+    ordered = sorted(time if time <= lowest_limit_s else math.inf for time in times)
     return Latencies(
         n=len(ordered) - censored,
         missing=missing,
@@ -61,6 +67,18 @@ def of_times(times_s: Iterable[float], *, missing: int = 0) -> Latencies:
         p99_s=_percentile(ordered, 99),
         max_s=ordered[-1] if ordered and not censored else None,
     )
+
+
+def _limits(outcomes: Sequence[Outcome], metric: str) -> Iterator[float]:
+    """Yield the limits in seconds at which requests were ended that had not got as far as `metric`."""
+    for outcome in outcomes:
+        made, measured = outcome.generation, outcome.measurement
+        has_it = measured is not None and getattr(measured, metric) is not None
+        if made is None or has_it or error_kind(outcome) != "timeout":
+            continue
+        begin_ns = made.scheduled_ns if metric.endswith("_sched_s") else made.requested_ns
+        if begin_ns is not None:
+            yield (made.ended_ns - begin_ns) / 1e9
 
 
 def _percentile(ordered: Sequence[float], percent: Percent) -> float | None:

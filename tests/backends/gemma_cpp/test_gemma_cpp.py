@@ -622,7 +622,7 @@ def test_a_program_that_is_not_tied_would_outlive_it(
     folder: Path, parent: Callable[[str], subprocess.Popen[bytes]]
 ) -> None:
     """The test above can fail: without the tie the program is left behind."""
-    process = parent("from gemma_eval.backends import gemma_cpp_process as p; p._tie = lambda: ()")
+    process = parent("from gemma_eval.backends.gemma_cpp import process as p; p._tie = lambda: ()")
     assert awaited(lambda: bool(stand_in_gemma.runs(folder / "gemma")))
     (run,) = stand_in_gemma.runs(folder / "gemma")
     process.kill()

@@ -569,7 +569,7 @@ def test_what_it_cannot_do_is_said_before_anything_is_loaded() -> None:
 
 def test_a_prompt_without_text_is_refused(folder: Path) -> None:
     """Rendering the chat markup is the caller's."""
-    with pytest.raises(BackendError, match="rendered with its chat_template"):
+    with pytest.raises(BackendError, match="a chat_template to be rendered with"):
         load(folder).generate(replace(PROMPT, text=None), profile=GREEDY, seed=1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from gemma_eval.backends.openai_http import events as openai_events
 from gemma_eval.backends.openai_http import sse
@@ -39,6 +40,10 @@ class Asked:
     checks_counts: bool = False
 
 
+_ONE_AT_A_TIME = Lock()
+"""Answers that end together are parsed one after the other: threads that have to stamp need room."""
+
+
 def generation(reply: Reply, asked: Asked, *, parse: Parse = sse.parse) -> Generation:
     """Return the answer in the body of `reply`. Raises ServerError, TruncatedStream, GenerationTimeout.
 
@@ -48,7 +53,8 @@ def generation(reply: Reply, asked: Asked, *, parse: Parse = sse.parse) -> Gener
     if reply.content_type.endswith("json"):
         answer.take_whole()
     else:
-        answer.take_stream(parse(reply.reads))
+        with _ONE_AT_A_TIME:
+            answer.take_stream(parse(reply.reads))
     if answer.flaw is not None:
         raise answer.flaw
     return answer.made(answer.finish_reason)
