@@ -47,7 +47,10 @@ class Page(pytest.File):
         self.environment.setenv("XDG_CACHE_HOME", str(Path(self.folder.name) / ".cache"))
 
     def teardown(self) -> None:
-        """Remove what the blocks have left."""
+        """End and remove what the blocks have left."""
+        from tests.docs.commands import end_background
+
+        end_background()
         self.environment.undo()
         self.folder.cleanup()
 

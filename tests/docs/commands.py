@@ -31,16 +31,42 @@ def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
         return _check_pip(words[words.index("install") + 1 :])
     if command.startswith(SET_UP):
         return ""
+    if words[-1] == "&":
+        return _begin(_argv(words[:-1]), folder=folder)
     if words[0] in ("pytest", "gemma-eval") or words[:2] == ["python", "-m"]:
         return _execute(_argv(words), folder=folder, exit_code=exit_code)
     raise AssertionError(f"no way to check the command {command!r}")
+
+
+def end_background() -> None:
+    """End the servers that a page has begun with `&`."""
+    while _BACKGROUND:
+        with _BACKGROUND.pop() as process:
+            process.terminate()
+
+
+def _begin(argv: list[str], *, folder: Path) -> str:
+    """Begin a server and return the line by which it says that it serves. Raises AssertionError."""
+    process = subprocess.Popen(
+        argv, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
+    )
+    _BACKGROUND.append(process)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert "is served at" in line, line
+    return line
+
+
+_BACKGROUND: list[subprocess.Popen[str]] = []
 
 
 def _argv(words: list[str]) -> list[str]:
     if words[0] == "pytest":
         return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words[1:], *_plan_if_slow(words)]
     if words[0] == "gemma-eval":
-        return [sys.executable, "-m", "gemma_eval", *words[1:]]
+        # What the self-test finds is of the machine and of the moment; tests/selftest run it.
+        more = ("--help",) if words[1:] == ["selftest"] else ()
+        return [sys.executable, "-m", "gemma_eval", *words[1:], *more]
     return [sys.executable, *words[1:]]
 
 

@@ -57,6 +57,12 @@ def test_the_suites_page_explains_every_key() -> None:
     assert not missing_words(page("suites"), keys)
 
 
+def test_the_page_on_loads_explains_every_key() -> None:
+    """Those of `load` and of `slo`."""
+    keys = {key for row in (schema.LoadRow, schema.SloRow) for key in row.model_fields}
+    assert not missing_words(page("load"), keys)
+
+
 def test_the_metrics_page_explains_every_reason() -> None:
     """Each code that says why something was not measured is in the table."""
     codes = set(re.findall(r"^    ([a-z_]+)  ", latency.__doc__ or "", re.MULTILINE))

@@ -10,9 +10,9 @@ import click
 from gemma_eval.errors import UnknownName, UsageError
 
 
-@click.group(short_help="Convert the files of a model.")
+@click.group(short_help="Convert the files of a model, or serve it.")
 def model() -> None:
-    """Convert the files of a model."""
+    """Convert the files of a model, or serve it."""
 
 
 @model.command("export-gguf", short_help="Write a model as a GGUF file.")
@@ -48,3 +48,40 @@ def export_gguf(*, location: str, target: Path, dtype: str, force: bool) -> None
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror or error}") from error
     click.echo(f"{target}: {target.stat().st_size:,} bytes, {known[dtype.lower()]}")
+
+
+@model.command(short_help="Serve a GGUF model over HTTP on this machine.")
+@click.argument("location", default="@pocket")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any.")
+@click.option("--parallel", type=int, default=16, show_default=True, help="Requests answered at once.")
+@click.option("--context-tokens", type=int, help="Tokens of prompt and answer; the model's own if not given.")
+@click.option("--threads", type=int, help="Threads that compute; as the backend llama_cpp if not given.")
+def serve(
+    *, location: str, port: int, parallel: int, context_tokens: int | None, threads: int | None
+) -> None:
+    """Serve the GGUF model at LOCATION over HTTP, as OpenAI's protocol has it, until Ctrl-C.
+
+    It runs in llama.cpp, in this process, and only for programs on this machine. A model of models.toml with
+    backend = "openai_http" and the printed address measures it.
+    """
+    import threading
+
+    from gemma_eval.backends.llama_cpp.file import read
+    from gemma_eval.backends.llama_cpp.serve import served
+    from gemma_eval.backends.llama_cpp.settings import settings
+    from gemma_eval.records import ModelSpec
+
+    options = {"parallel": parallel} | ({} if threads is None else {"threads": threads})
+    spec = ModelSpec(
+        name=location,
+        backend="llama_cpp",
+        location=location,
+        context_tokens=context_tokens,
+        options=options,
+    )
+    with served(settings(spec, read(location)), port=port) as address:
+        click.echo(f"{location} is served at {address}; Ctrl-C ends it")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo()

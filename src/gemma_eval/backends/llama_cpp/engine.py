@@ -49,10 +49,10 @@ class Engine:
         module = package()
         key = secrets.token_hex(16)
         try:
-            server = module.Server(_parameters(module, settings, key=key, verbosity=_SILENT))
+            server = module.Server(parameters(module, settings, key=key, verbosity=_SILENT))
             server.handle_metrics()  # waits for its loop: one that is ended before it begins never ends
         except (RuntimeError, MemoryError):
-            raise BackendError(f"{settings.path}: llama.cpp cannot run it: {_reason(settings)}") from None
+            raise BackendError(f"{settings.path}: llama.cpp cannot run it: {reason(settings)}") from None
         self._clock = clock
         self._key = key
         self._address = urlsplit(server.listening_address).netloc
@@ -128,7 +128,7 @@ _SILENT, _ERRORS = 0, 1
 _PATIENCE_S = 60.0
 
 
-def _parameters(module: Json, settings: Settings, *, key: str, verbosity: int) -> Json:
+def parameters(module: Json, settings: Settings, *, key: str, verbosity: int = 0) -> Json:
     """Return xllamacpp's parameters: nothing is kept from one request to the next, and the port is ours."""
     given = module.CommonParams()
     given.model.path = str(settings.path)
@@ -171,7 +171,7 @@ def _close(pool: ThreadPoolExecutor, servers: list[Json]) -> None:
     servers.clear()
 
 
-def _reason(settings: Settings) -> str:
+def reason(settings: Settings) -> str:
     """Return why llama.cpp does not load a model: it says so on stderr alone, so a child tries again."""
     given = json.dumps(asdict(settings), default=str)
     command = [sys.executable, "-c", f"from {__name__} import fail; fail()", given]
@@ -190,7 +190,7 @@ def fail() -> None:
     rope = given.pop("rope")
     settings = Settings(**given, rope=rope and Rope(**rope))
     module = package()
-    module.Server(_parameters(module, settings, key="", verbosity=_ERRORS))
+    module.Server(parameters(module, settings, key="", verbosity=_ERRORS))
 
 
 def said_against(log: str) -> str:
