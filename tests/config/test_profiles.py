@@ -133,7 +133,7 @@ def test_mirostat_beside_what_it_replaces_is_refused(tmp_path: Path, key: str, v
 def test_every_key_is_a_step_s_or_known_to_be_none() -> None:
     """A new key cannot be forgotten where contradictions are looked for."""
     no_step = {"mirostat", "mirostat_tau", "mirostat_eta", "mirostat_surprise"}
-    no_step |= {"adaptive_target", "adaptive_decay", "order", "max_tokens", "stop", "seed"}
+    no_step |= {"adaptive_target", "adaptive_decay", "order", "max_tokens", "stop", "ignore_eos", "seed"}
     assert set(ProfileRow.model_fields) == set(STEPS) | no_step
 
 

@@ -50,10 +50,11 @@ def test_the_null_engine_loads_as_backends_do() -> None:
 
 
 def test_the_overhead_is_within_a_generous_multiple_of_its_bars() -> None:
-    """The bars themselves are asserted by tests/benchmarks/test_harness_overhead.py."""
-    found = overhead(plugins.load(), clock=time.perf_counter_ns, rounds=9)
-    assert 0 < found.us_per_token < GENEROUS * bars.US_PER_TOKEN
-    assert 0 < found.ms_per_request < GENEROUS * bars.MS_PER_REQUEST
+    """In the calmest of five measurements; the bars are asserted by tests/benchmarks/test_harness_overhead.py."""
+    registry = plugins.load()
+    found = [overhead(registry, clock=time.perf_counter_ns, rounds=9) for _ in range(5)]
+    assert 0 < min(each.us_per_token for each in found) < GENEROUS * bars.US_PER_TOKEN
+    assert 0 < min(each.ms_per_request for each in found) < GENEROUS * bars.MS_PER_REQUEST
 
 
 class Sluggish(NullEngine):

@@ -37,7 +37,10 @@ def suite_items(path: Path) -> set[Item]:
     """Return all items of a suite's cases and haystacks."""
     suite = tomllib.loads(path.read_text(encoding="utf-8"))
     found = {item for row in suite.get("haystack", ()) for item in haystack_items(row, folder=path.parent)}
+    kind = suite.get("defaults", {}).get("kind", "quality")
     for case in suite.get("case", ()):
+        if case.get("kind", kind) == "benchmark":
+            continue  # what is timed and not scored may as well be known
         context = "\n".join(
             document_text(document, folder=path.parent) for document in case.get("documents", ())
         )

@@ -202,3 +202,11 @@ def test_the_last_words_are_the_last_line() -> None:
     assert notes.last_line == "Abort at x.cc:1: no"
     notes.push(b"x" * 100_000, at_ns=2)
     assert len(notes.text) == 1 << 16
+
+
+def test_what_came_before_bytes_that_are_no_text_is_kept_also_within_one_read() -> None:
+    """However the system has joined what the program wrote."""
+    answer = AnswerOutput(())
+    with pytest.raises(ValueError, match="not UTF-8"):
+        answer.push(b"..\n\nFinn lives\xff", at_ns=5)
+    assert answer.text == "Finn lives"

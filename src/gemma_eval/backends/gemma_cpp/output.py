@@ -67,16 +67,20 @@ class AnswerOutput:
         if self._bytes > MOST_BYTES:
             raise ValueError(f"wrote more than {MOST_BYTES:,} bytes")
         self._last_ns = at_ns
-        text = self._decoded(data)
+        text, flaw = self._decoded(data)
         if self.began_ns is None:
             text = self._without_head(text, at_ns)
         if text:
             self.has_tokens = True
             self._take(text, at_ns)
+        if flaw:
+            raise ValueError(flaw)
 
     def finish(self) -> None:
         """Close the answer, now that the program has ended well. Raises ValueError: it is not whole."""
-        self._decoded(b"", final=True)
+        _, flaw = self._decoded(b"", final=True)
+        if flaw:
+            raise ValueError(flaw)
         if self.began_ns is None:
             raise ValueError(f"wrote {self._head[-40:]!r} and no blank line after it")
         if self.has_tokens and len(self._newlines) < _BLANK:
@@ -84,12 +88,13 @@ class AnswerOutput:
         self._newlines = ()
         self._emit(self._stops.finish(), self._last_ns)
 
-    def _decoded(self, data: bytes, *, final: bool = False) -> str:
+    def _decoded(self, data: bytes, *, final: bool = False) -> tuple[str, str | None]:
+        """Return the text up to the first bytes that are none, and what is wrong with those."""
         try:
-            return self._decoder.decode(data, final)
+            return self._decoder.decode(data, final), None
         except UnicodeDecodeError as error:
-            wrong = error.object[error.start : error.start + 8]
-            raise ValueError(f"wrote bytes that are not UTF-8: {wrong!r}") from error
+            right, wrong = error.object[: error.start], error.object[error.start : error.start + 8]
+            return right.decode("utf-8"), f"wrote bytes that are not UTF-8: {wrong!r}"
 
     def _without_head(self, text: str, at_ns: int) -> str:
         """Return what comes after the dots and the blank line that begin the output."""
