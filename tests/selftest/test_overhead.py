@@ -50,7 +50,7 @@ def test_the_null_engine_loads_as_backends_do() -> None:
 
 
 def test_the_overhead_is_within_a_generous_multiple_of_its_bars() -> None:
-    """In the calmest of five measurements; the bars are asserted by tests/benchmarks/test_harness_overhead.py."""
+    """In the calmest of five measurements; tests/benchmarks asserts the bars themselves."""
     registry = plugins.load()
     found = [overhead(registry, clock=time.perf_counter_ns, rounds=9) for _ in range(5)]
     assert 0 < min(each.us_per_token for each in found) < GENEROUS * bars.US_PER_TOKEN

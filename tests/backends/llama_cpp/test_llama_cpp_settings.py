@@ -134,7 +134,7 @@ def test_llama_cpp_is_given_what_was_proven_to_be_the_same(
 ) -> None:
     """The parameters of tests/oracle/test_rope_llama_cpp.py, where log-probabilities are compared."""
     module = required.module("xllamacpp", extra="llama-cpp")
-    found = llama_cpp_engine._parameters(module, started(rope_scaling=scaling), key="k", verbosity=0)
+    found = llama_cpp_engine.parameters(module, started(rope_scaling=scaling), key="k", verbosity=0)
     for name, value in given.items():
         told = getattr(found, name)
         assert getattr(told, "name", told) in (value, f"LLAMA_ROPE_SCALING_TYPE_{value}"), name
@@ -143,7 +143,7 @@ def test_llama_cpp_is_given_what_was_proven_to_be_the_same(
 def test_nothing_of_one_request_is_kept_for_the_next() -> None:
     """And the port is on loopback, and asks for a key."""
     module = required.module("xllamacpp", extra="llama-cpp")
-    found = llama_cpp_engine._parameters(module, started({"parallel": 3}), key="k", verbosity=0)
+    found = llama_cpp_engine.parameters(module, started({"parallel": 3}), key="k", verbosity=0)
     assert (found.cache_prompt, found.cache_ram_mib, found.n_ctx_checkpoints) == (False, 0, 0)
     assert (found.n_ctx, found.n_parallel) == (3 * 2048, 3)
     assert (found.hostnames, found.api_keys) == (["127.0.0.1"], ["k"])
