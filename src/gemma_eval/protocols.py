@@ -118,6 +118,14 @@ class CapableBackendFactory(Protocol):
 
 
 @runtime_checkable
+class CheckingBackendFactory(Protocol):
+    """A backend factory that can tell before it loads anything what is wrong with a model's options."""
+
+    def check(self, spec: ModelSpec) -> None:
+        """Look at location and options of `spec`, and at nothing else. Raises GemmaEvalError."""
+
+
+@runtime_checkable
 class ConcurrentBackendFactory(Protocol):
     """A backend factory that knows before it loads an engine how many requests that will serve at once."""
 

@@ -99,7 +99,7 @@ def test_the_cases_of_a_haystack_may_have_a_load(tmp_path: Path) -> None:
         ("load = { concurrency = 0 }", "load.concurrency is 0; it should be at least 1"),
         ("load = { concurrency = 2000 }", "load.concurrency is 2000; it should be at most 1,024"),
         ("load = { concurrency = 4.0 }", "load.concurrency is 4.0; it should be a whole number"),
-        ("load = { rate_per_s = 0 }", "load.rate_per_s is 0; it should be more than 0"),
+        ("load = { rate_per_s = 0 }", "load.rate_per_s is 0; it should be at least 0.001"),
         ("load = { rate_per_s = inf }", "load.rate_per_s is inf; it should be a finite number"),
         ("load = { rate_per_s = true }", "load.rate_per_s is true; it should be a number"),
         ("load = { concurency = 4 }", 'unknown key "concurency"; did you mean "concurrency"?'),

@@ -152,3 +152,19 @@ def test_a_load_beyond_what_the_engine_takes_is_not_sent() -> None:
     messages = {outcome.failure.message for outcome in outcomes if outcome.failure is not None}
     assert messages == {"the load has 3 requests in flight, and the engine takes 2 at once"}
     assert "sent" not in server.log
+
+
+def test_a_fault_of_a_plugin_costs_one_request_and_not_the_load() -> None:
+    """What the others had measured is kept."""
+
+    class Faulty(Server):
+        def _answer(self, prompt: Prompt, trial: Trial) -> Generation:
+            made = super()._answer(prompt, trial)
+            return made if trial.repeat != 1 else 1 / 0  # type: ignore[return-value]
+
+    outcomes = Faulty().run(under(Load(concurrency=1), requests=3))
+    assert [outcome.failure and outcome.failure.message for outcome in outcomes] == [
+        None,
+        "ZeroDivisionError: division by zero",
+        None,
+    ]

@@ -28,9 +28,8 @@ backend = "scripted"
 location = "@scripted"
 options = { reply = "Finn lives in Oslo", ttft_ms = 10, tpot_ms = 2 }
 [model.broken]
-backend = "scripted"
-location = "@scripted"
-options = { ttft_ms = -1 }
+backend = "numpy_gemma"
+location = "no-such-folder"
 [model.small]
 backend = "scripted"
 location = "@scripted"

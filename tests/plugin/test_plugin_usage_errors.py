@@ -120,7 +120,7 @@ def test_a_suite_whose_only_model_does_not_load_is_refused(pytester: pytest.Pyte
     """The engine is loaded before the database is made."""
     write_project(pytester.path, head(models=("broken",)) + CITIES)
     (line,) = refused(pytester, "--gemma-suite", "cities.gemma.toml")
-    assert line.startswith("model broken: ttft_ms")
+    assert "no-such-folder: no such folder or file" in line
 
 
 def test_a_prompt_that_is_too_long_ends_as_a_usage_error(pytester: pytest.Pytester) -> None:
@@ -192,3 +192,36 @@ def test_resuming_without_the_suite_says_what_to_give(pytester: pytest.Pytester)
     result = pytester.runpytest_inprocess("--gemma-resume", "latest")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert any("--gemma-suite NAME" in line for line in result.errlines)
+
+
+def test_what_is_wrong_with_a_models_options_is_said_before_anything_is_stored(
+    pytester: pytest.Pytester,
+) -> None:
+    """All of it at once; a password in an address must not get into a database by being refused."""
+    write_project(pytester.path, head(models=("echo", "early", "secret")) + CITIES)
+    models = pytester.path / "models.toml"
+    models.write_text(
+        models.read_text()
+        + '[model.early]\nbackend = "scripted"\nlocation = "-"\noptions = { ttft_ms = -1 }\n'
+        + '[model.secret]\nbackend = "openai_http"\nlocation = "http://me:hunter2@127.0.0.1:9/v1"\n'
+    )
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    lines = [line for line in result.errlines if line.strip()]
+    assert len(lines) == 2
+    assert "model early: ttft_ms = -1" in lines[0]
+    assert "model secret: location has a user, a password or parameters in it" in lines[1]
+    assert not (pytester.path / "reports").exists()
+    assert "hunter2" not in str(result.stdout) + str(result.stderr)
+
+
+def test_repeats_of_the_command_line_must_be_enough_for_a_load(pytester: pytest.Pytester) -> None:
+    """As those of the suite must."""
+    load = "load = { concurrency = 1, warmup = 2, cooldown = 2 }\n"
+    case = f'[[case]]\nid = "story"\nkind = "benchmark"\nprompt = "?"\nrepeats = 8\n{load}'
+    write_project(pytester.path, head() + case)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "--gemma-repeats", "4")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ['ERROR: --gemma-repeats 4: case "story": load.warmup + load.cooldown = 4 leaves none*']
+    )

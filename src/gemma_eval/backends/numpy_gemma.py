@@ -45,6 +45,13 @@ class Load:
 
     capabilities = CAPABILITIES
 
+    def check(self, spec: ModelSpec) -> None:
+        """Look at the options of a model. Raises UnknownName, BackendError."""
+        for option in spec.options:
+            if option not in OPTIONS:
+                raise UnknownName(f"option of the model {spec.name} (backend numpy_gemma)", option, OPTIONS)
+        _asked_threads(spec)
+
     def __call__(
         self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
     ) -> NumpyGemma:
@@ -53,9 +60,7 @@ class Load:
         Raises ModelNotFound, UnknownName for an unknown option, BackendError for a `rope_scaling` or a
         `context_tokens` that the model cannot take.
         """
-        for option in spec.options:
-            if option not in OPTIONS:
-                raise UnknownName(f"option of the model {spec.name} (backend numpy_gemma)", option, OPTIONS)
+        self.check(spec)
         path = locate(spec.location)
         loaded = checkpoint.load(path)
         try:
@@ -198,12 +203,12 @@ class NumpyGemma:
     def _generate_together(
         self, prompt: Prompt, profile: SamplingProfile, seeds: Sequence[int]
     ) -> tuple[Generation, ...]:
-        requested_ns = self.clock()
         ids = self._local.prompt_ids(prompt)
         capacity = len(ids) + profile.max_tokens
         self._local.demand_room(capacity)
         writings = [self._local.writing(profile, seed=seed, prompt_ids=ids) for seed in seeds]
         decoding = Decoding(self._loaded, capacity=capacity, answers=len(seeds))
+        requested_ns = self.clock()
         with self._computing():
             logits = decoding.prefill(ids)
             read_ns = self.clock()
@@ -256,10 +261,17 @@ def _text_sha256(text: str | None) -> str | None:
 
 
 def _threads(spec: ModelSpec, parameters: int, blas: ThreadpoolController) -> int:
-    asked = spec.options.get("threads")
+    asked = _asked_threads(spec)
     if asked is None:
         available = max((int(pool["num_threads"]) for pool in blas.info()), default=1)
         return default_threads(parameters, available=available)
+    return asked
+
+
+def _asked_threads(spec: ModelSpec) -> int | None:
+    asked = spec.options.get("threads")
+    if asked is None:
+        return None
     if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
         raise BackendError(f"model {spec.name}: threads = {asked!r}; a whole number of at least 1 is needed")
     return asked

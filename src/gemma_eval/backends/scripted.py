@@ -47,6 +47,10 @@ class Load:
 
     capabilities = CAPABILITIES
 
+    def check(self, spec: ModelSpec) -> None:
+        """Look at the options of a model. Raises UnknownName, BackendError."""
+        self(spec, clock=lambda: 0, transforms={})
+
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Refuse to stretch positions, which replies do not have; how they are sampled means nothing here."""
         del profile

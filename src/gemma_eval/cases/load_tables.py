@@ -34,6 +34,18 @@ def slo(row: SloRow | None) -> Slo | None:
     return None if row is None else Slo(limits=_limits(row), may_miss=tuple(row.may_miss or ()))
 
 
+def misfit(load: Load, *, repeats: int) -> str | None:
+    """Say why so many requests are too few for a load: some are to be measured, and some to be at once."""
+    edges = load.warmup + load.cooldown
+    if edges >= repeats:
+        what = f"load.warmup + load.cooldown = {edges} leaves none of repeats = {repeats} to be measured"
+        return f"{what}; give more repeats"
+    if load.concurrency is not None and load.concurrency > repeats:
+        what = f"load.concurrency is {load.concurrency}, and there are only repeats = {repeats} requests"
+        return f"{what}; give more repeats"
+    return None
+
+
 def check_case(at: locate.Path, row: Choices, case: Case, problems: Problems) -> None:
     """Note where the load and the limits of a case, its own or by default, do not go with the rest of it."""
     for key, given in (("load", row.load), ("slo", row.slo)):
@@ -41,8 +53,9 @@ def check_case(at: locate.Path, row: Choices, case: Case, problems: Problems) ->
             timed = 'add kind = "benchmark", or leave it out'
             mended = timed if case.continuation is None else "a text that is read is not; leave it out"
             problems.say((*at, key), f"{key} is about requests that are timed; {mended}")
-    if case.load is not None and not _flawed(at, problems):
-        _check_numbers((*at, "load") if row.load else at, case.load, case.repeats, problems)
+    what = None if case.load is None else misfit(case.load, repeats=case.repeats)
+    if what and not _flawed(at, problems):
+        problems.say((*at, "load") if row.load else at, what)
     scheduled = case.load is not None and case.load.rate_per_s is not None
     late = [name for name in (case.slo.limits if case.slo else ()) if name in FROM_SCHEDULE]
     if late and not scheduled:
@@ -69,17 +82,6 @@ def _check_slo(at: locate.Path, row: SloRow, problems: Problems) -> None:
     for index, name in enumerate(row.may_miss or ()):
         if name not in limits and (*at, name) not in problems.flawed:
             problems.say((*at, "may_miss", index), f"slo.may_miss: {rows.unknown('limit', name, limits)}")
-
-
-def _check_numbers(at: locate.Path, load: Load, repeats: int, problems: Problems) -> None:
-    """A load of so many requests has to have some that are measured, and as many as are to be at once."""
-    edges = load.warmup + load.cooldown
-    if edges >= repeats:
-        what = f"load.warmup + load.cooldown = {edges} leaves none of repeats = {repeats} to be measured"
-        problems.say(at, f"{what}; give more repeats")
-    elif load.concurrency is not None and load.concurrency > repeats:
-        what = f"load.concurrency is {load.concurrency}, and there are only repeats = {repeats} requests"
-        problems.say(at, f"{what}; give more repeats")
 
 
 def _limits(row: SloRow) -> Mapping[str, float]:

@@ -29,7 +29,7 @@ Warmup = Annotated[int, Field(ge=0, le=1000)]
 Tokens = Annotated[int, Field(ge=1, le=1_000_000)]
 InFlight = Annotated[int, Field(ge=1, le=1024)]
 """How many requests there may be at once, each of which takes a thread."""
-Rate = Annotated[FiniteFloat, Field(gt=0, le=100_000)]
+Rate = Annotated[FiniteFloat, Field(ge=0.001, le=100_000)]
 Edge = Annotated[int, Field(ge=0, le=10_000)]
 Limit = Annotated[FiniteFloat, Field(gt=0)]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gemma_eval.errors import UnknownName, UsageError
+from gemma_eval.errors import BackendError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.records import Cell, Load
 
@@ -19,18 +19,27 @@ if TYPE_CHECKING:
     from gemma_eval.run import Stages
     from gemma_eval.stats.serving import Serving
 
+FROM_SCHEDULE = {"ttft_s": "ttft_sched_s", "e2e_s": "e2e_sched_s"}
+"""What a user waits for, by what is waited for from the sending on."""
+RATE = click.FloatRange(0.001, 100_000)
+"""The rates that a suite may have as well."""
+
 
 @click.command(short_help="Find the highest rate of requests that keeps an SLO.")
 @click.argument("suite")
 @click.option("--case", "case_id", required=True, help="The case that is asked; it has an slo.")
 @click.option("--model", required=True, help="The model that answers.")
-@click.option("--low", type=float, default=0.5, show_default=True, help="The first rate, in requests per s.")
-@click.option("--high", type=float, default=256.0, show_default=True, help="The highest rate to be tried.")
+@click.option("--low", type=RATE, default=0.5, show_default=True, help="The first rate, in requests per s.")
+@click.option("--high", type=RATE, default=256.0, show_default=True, help="The highest rate to be tried.")
 @click.option("--tolerance", type=float, default=0.1, show_default=True, help="How exact, as a share.")
 @click.option(
     "--good", type=float, default=0.95, show_default=True, help="The share of good requests wanted."
 )
-@click.option("--requests", type=int, help="Requests per rate; by default the repeats of the case.")
+@click.option(
+    "--requests",
+    type=click.IntRange(1, 10_000),
+    help="Requests per rate; by default the repeats of the case.",
+)
 @click.pass_obj
 def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **search: float) -> None:
     """Find the highest rate of requests at which a case of SUITE (a name or a file) keeps its SLO.
@@ -38,6 +47,7 @@ def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **sear
     Rates are doubled until one fails, then the gap is halved. Each is an open loop: requests come when they
     are due, whatever has ended, and their times count from then on. Nothing is recorded.
     """
+    from gemma_eval.cases.load_tables import misfit
     from gemma_eval.executors.trials import warm_up
     from gemma_eval.measure.clock import clock
     from gemma_eval.measure.sweep import highest_rate
@@ -46,9 +56,13 @@ def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **sear
     cell = _cell(suite, case_id, model, registry)
     if search["requests"] is not None:
         cell = replace(cell, case=replace(cell.case, repeats=int(search["requests"])))
+    if what := misfit(at_rate(cell, search["low"]).case.load or Load(), repeats=cell.case.repeats):
+        raise UsageError(f'case "{case_id}": {what}')
     with closing(load_backend(cell.model, registry, clock=clock)) as backend:
         stage = stages(registry, backend)
-        warm_up(cell, stage)
+        first = warm_up(cell, stage)
+        if first is not None and first.failure is not None:
+            raise BackendError(first.failure.message)
         found = highest_rate(
             lambda rate: _meets(at_rate(cell, rate), stage, good=search["good"]),
             low=search["low"],
@@ -59,9 +73,20 @@ def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **sear
 
 
 def at_rate(cell: Cell, rate_per_s: float) -> Cell:
-    """Return the cell with its requests arriving at a rate."""
+    """Return the cell with its requests arriving at a rate, its limits counting from when they are due.
+
+    From the sending on, whoever waits in a line for it would wait for nothing.
+    """
     load = replace(cell.case.load or Load(), concurrency=None, rate_per_s=rate_per_s)
-    return replace(cell, case=replace(cell.case, load=load))
+    slo = cell.case.slo
+    if slo is not None:
+        limits: dict[str, float] = {}
+        for name, limit in slo.limits.items():
+            due = FROM_SCHEDULE.get(name, name)
+            limits[due] = min(limit, limits.get(due, limit))
+        may_miss = tuple(FROM_SCHEDULE.get(name, name) for name in slo.may_miss)
+        slo = replace(slo, limits=limits, may_miss=may_miss)
+    return replace(cell, case=replace(cell.case, load=load, slo=slo))
 
 
 def in_words(found: Sweep) -> str:
@@ -96,7 +121,7 @@ def _line(served: Serving, *, met: str) -> str:
         f"TTFT p50 {numbers.seconds(served.ttft.p50_s)}",
         f"{served.answered} of {served.scheduled} answered",
     ]
-    parts += [f"{count} {kind}" for kind, count in served.errors.items()]
+    parts += [f"{count} failed ({kind})" for kind, count in served.errors.items()]
     return f"{', '.join(parts)}: {met}"
 
 

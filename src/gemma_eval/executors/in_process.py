@@ -39,7 +39,7 @@ class Engines:
     clock: Clock = time.perf_counter_ns
     load_s: float | None = field(default=None, init=False)
     _loaded: tuple[ModelSpec, Backend] | None = field(default=None, init=False)
-    _failed: list[tuple[ModelSpec, BackendError]] = field(default_factory=list, init=False)
+    _failed: list[tuple[ModelSpec, GemmaEvalError]] = field(default_factory=list, init=False)
 
     def get(self, spec: ModelSpec) -> Backend:
         """Return the engine of a model. Raises BackendError."""
@@ -70,7 +70,7 @@ class Engines:
     def _load(self, spec: ModelSpec) -> Backend:
         try:
             return self.load(spec)
-        except BackendError as error:
+        except GemmaEvalError as error:
             self._failed.append((spec, error))
             raise
         except Exception as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gemma_eval.cases.expand import trials
-from gemma_eval.errors import BackendError
+from gemma_eval.errors import BackendError, PluginError
 from gemma_eval.measure.load import REAL, Slot, Time, drive, in_flight, phase
 from gemma_eval.measure.resources import watch
 from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Prompt, Trial
@@ -88,7 +88,10 @@ def _run_under_load(
         prompt = prompts[slot.index]
         if isinstance(prompt, Broken):
             return prompt
-        return _stamped(attempt(lambda: stage.generate(prompt, planned[slot.index])), slot)
+        try:
+            return _stamped(attempt(lambda: stage.generate(prompt, planned[slot.index])), slot)
+        except Exception as error:  # noqa: BLE001 - a fault of a plugin must not cost the other requests
+            return Broken(failure=Failure(kind=PluginError.kind, message=f"{type(error).__name__}: {error}"))
 
     made = drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time)
     return tuple(

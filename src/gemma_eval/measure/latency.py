@@ -155,7 +155,9 @@ def _prompt_rate(events: Events) -> Value:
     if read < 1:
         return "all_cached"
     if took_ms is not None:
-        return 1000 * read / took_ms if took_ms > 0 else "zero_duration"
+        # Some engines leave the last token to the first step of writing, and say how many they read before.
+        timed = g.engine_timings.get("prefill_tokens", read)
+        return 1000 * timed / took_ms if took_ms > 0 else "zero_duration"
     took_ns = int(first) - g.requested_ns
     return NS * read / took_ns if took_ns else "zero_duration"
 

@@ -22,7 +22,7 @@ from gemma_eval.pytest_plugin import options, suites
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
 from gemma_eval.pytest_plugin.problems import lines_of
-from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_unknown_backends, refused
+from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_malformed, refuse_unknown_backends, refused
 from gemma_eval.pytest_plugin.suites import Asked
 from gemma_eval.records import Cell, ModelSpec, Outcome
 from gemma_eval.run import load_backend, load_suite, stages
@@ -78,6 +78,7 @@ class Evaluation:
             suite, cells = load_suite(path, self.registry, models=self.settings.models)
             refuse_unknown_backends(cells, self.registry)
             kept = narrow(cells, self.settings)
+            refuse_malformed(kept, self.registry)
             reasons = refused(kept, self.registry)
             self.suites[path] = LoadedSuite(
                 path=path, suite=suite, everything=cells, cells=kept, refused=reasons

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import pytest
 
-from gemma_eval.errors import suggestion
+from gemma_eval.cases.load_tables import misfit
+from gemma_eval.errors import UsageError, suggestion
 from gemma_eval.pytest_plugin.options import Settings
 from gemma_eval.pytest_plugin.refusals import in_words, skipped
 from gemma_eval.records import Cell, Skipped, Suite
@@ -100,4 +101,10 @@ def _fits(name: str, globs: tuple[str, ...]) -> bool:
 
 
 def _repeated(cell: Cell, repeats: int | None) -> Cell:
-    return cell if repeats is None else replace(cell, case=replace(cell.case, repeats=repeats))
+    """Return the cell with other repeats. Raises UsageError when those are too few for its load."""
+    if repeats is None:
+        return cell
+    load = cell.case.load
+    if load is not None and (what := misfit(load, repeats=repeats)):
+        raise UsageError(f'--gemma-repeats {repeats}: case "{cell.case.id}": {what}')
+    return replace(cell, case=replace(cell.case, repeats=repeats))

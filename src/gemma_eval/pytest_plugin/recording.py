@@ -21,8 +21,7 @@ from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
 from gemma_eval.pytest_plugin.recorder import Closed, Recorder
 from gemma_eval.pytest_plugin.suite_file import CaseItem
-from gemma_eval.records import Cell, Run, Trial
-from gemma_eval.selftest.check import calibrate
+from gemma_eval.records import Cell, Harness, Run, Trial
 
 
 class Recording:
@@ -53,11 +52,7 @@ class Recording:
             run = replace(
                 self._describe(planned),
                 skipped=matrix.left_out(evaluation.suites.values()),
-                harness=calibrate(
-                    evaluation.registry,
-                    clock=clock,
-                    with_http=any(cell.model.backend == "openai_http" for cell in cells),
-                ),
+                harness=self._harness(cells),
             )
             self._recorder = Recorder(run, planned, database=settings.database, reports=settings.reports)
             self._noise = begin_noise(pids=evaluation.engines.process_ids)
@@ -143,6 +138,16 @@ class Recording:
             arguments=tuple(map(str, self._config.invocation_params.args)),
             folder=self._config.rootpath,
         )
+
+    def _harness(self, cells: Sequence[Cell]) -> Harness | None:
+        """Measure what measuring costs; a machine on which that cannot be done runs all the same."""
+        from gemma_eval.selftest.check import calibrate  # here, so that a plan pays nothing for it
+
+        served = any(cell.model.backend == "openai_http" for cell in cells)
+        try:
+            return calibrate(self._evaluation.registry, clock=clock, with_http=served)
+        except Exception:  # noqa: BLE001 - whatever keeps the self-test from running, it keeps no run from it
+            return None
 
     def _refuse_resuming_nothing(self) -> None:
         if self._evaluation.resumed is not None:

@@ -6,9 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_type_hints
 
-from gemma_eval.errors import BackendError, PluginError, UnknownName
+from gemma_eval.errors import BackendError, GemmaEvalError, PluginError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import CapableBackendFactory, ChoosyBackendFactory, ConcurrentBackendFactory
+from gemma_eval.protocols import (
+    CapableBackendFactory,
+    CheckingBackendFactory,
+    ChoosyBackendFactory,
+    ConcurrentBackendFactory,
+)
 from gemma_eval.records import Case, Cell, ModelSpec, SamplingProfile, Skipped
 
 
@@ -18,6 +23,21 @@ def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
         name = cell.model.backend
         if name not in registry.backends:
             raise UnknownName(f'backend (of model "{cell.model.name}")', name, registry.backends)
+
+
+def refuse_malformed(cells: Iterable[Cell], registry: Registry) -> None:
+    """Raise UsageError with what is wrong with the options of each model, before anything of it is stored."""
+    lines: dict[str, None] = {}
+    for model in {cell.model.name: cell.model for cell in cells}.values():
+        factory = _factory(model, registry)
+        if not isinstance(factory, CheckingBackendFactory):
+            continue
+        try:
+            factory.check(model)
+        except GemmaEvalError as error:
+            lines[str(error)] = None
+    if lines:
+        raise UsageError("\n".join(lines))
 
 
 def refused(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:

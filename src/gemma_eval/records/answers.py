@@ -119,8 +119,8 @@ class Generation:
     `attempts` are those that failed before this one. With `finish_reason` *error* or *timeout* the answer is
     what had come when it broke off.
     `effective` are the sampling parameters that the engine really used; `engine_timings` what it says itself,
-    with `prompt_ms` and `decode_ms` for reading and for writing, and `accept_length` for the tokens that
-    speculative decoding had accepted per step.
+    with `prompt_ms` and `decode_ms` for reading and for writing, `prefill_tokens` where the former is not of
+    all tokens of the prompt, and `accept_length` for those that speculative decoding had accepted per step.
     `batch_size` answers were decoded together, so that the stamps of one are not those it would have alone.
     `log_probabilities` (natural) are those of each output token, where the engine was asked for them.
     """

@@ -15,11 +15,16 @@ MARKUP_SHARE = 0.5
 
 
 def error_kind(outcome: Outcome) -> str | None:
-    """Return why a request has no whole answer (`timeout`, `server_error` …), `None` when it has one."""
+    """Return why a request has no whole answer (`timeout`, `server_error` …), `None` when it has one.
+
+    One that was answered at another attempt failed at first, and its user waited for that: `retried`.
+    """
     if outcome.failure is not None:
         return outcome.failure.kind
     if outcome.generation is None:
         return "no_generation"
+    if outcome.generation.attempts:
+        return "retried"
     reason = outcome.generation.finish_reason
     return reason if reason in ("error", "timeout") else None
 

@@ -48,6 +48,10 @@ class Load:
         """What every build of the program can do."""
         return CAPABILITIES
 
+    def check(self, spec: ModelSpec) -> None:
+        """Look at the options of a model. Raises UnknownName, BackendError."""
+        settings(spec)
+
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Say what no build can do, and what the one at hand cannot.
 

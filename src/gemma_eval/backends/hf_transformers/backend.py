@@ -46,6 +46,10 @@ class Load:
         """Every way of sampling, for that is done here, and reading a text."""
         return CAPABILITIES
 
+    def check(self, spec: ModelSpec) -> None:
+        """Look at the options of a model. Raises UnknownName, BackendError."""
+        settings(spec)
+
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Say what cannot be done: positions are stretched as the folder's own config.json says."""
         if spec.rope_scaling is not None:
@@ -120,11 +124,11 @@ class HfTransformers:
         The end-of-turn token is no output token. Raises BackendError, ContextOverflow, NonFiniteLogits,
         UnknownName.
         """
-        requested_ns = self.clock()
         ids = self._local.prompt_ids(prompt)
         self._local.demand_room(len(ids) + profile.max_tokens)
         writing = self._local.writing(profile, seed=seed, prompt_ids=ids)
         decoding = Decoding(self._loaded)
+        requested_ns = self.clock()
         with self._computing():
             logits = decoding.read(ids)[0]
             read_ns = self.clock()

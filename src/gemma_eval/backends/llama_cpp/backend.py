@@ -13,7 +13,7 @@ from gemma_eval.backends.llama_cpp import request as llama_cpp_request
 from gemma_eval.backends.llama_cpp.engine import Engine, Stream, package
 from gemma_eval.backends.llama_cpp.file import GgufFile, read
 from gemma_eval.backends.llama_cpp.reply import Reply
-from gemma_eval.backends.llama_cpp.settings import Settings, parallel, rope_refusal, settings
+from gemma_eval.backends.llama_cpp.settings import Settings, check, parallel, rope_refusal, settings
 from gemma_eval.backends.model_files import sha256
 from gemma_eval.errors import BackendError, ContextOverflow
 from gemma_eval.protocols import Clock, TransformFactory
@@ -37,6 +37,10 @@ class Load:
     def capabilities(self) -> frozenset[str]:
         """What llama.cpp does as it is meant here, in the words of `backends.capabilities`."""
         return CAPABILITIES
+
+    def check(self, spec: ModelSpec) -> None:
+        """Look at the options of a model. Raises UnknownName, BackendError."""
+        check(spec)
 
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Say what llama.cpp lacks for the profile, or for the RoPE scaling of the model."""

@@ -64,9 +64,7 @@ def settings(spec: ModelSpec, file: GgufFile) -> Settings:
     but one. Raises UnknownName for an unknown option, BackendError for a value, a `rope_scaling` or a
     `context_tokens` that cannot be.
     """
-    for option in spec.options:
-        if option not in OPTIONS:
-            raise UnknownName(f"option of the model {spec.name} (backend llama_cpp)", option, OPTIONS)
+    check(spec)
     threads = default_threads(file.parameters, available=_cores())
     return Settings(
         path=file.path,
@@ -77,6 +75,17 @@ def settings(spec: ModelSpec, file: GgufFile) -> Settings:
         cache_type=_word(spec, "cache_type", "f16", CACHE_TYPES),
         rope=None if spec.rope_scaling is None else _rope(spec.rope_scaling, file),
     )
+
+
+def check(spec: ModelSpec) -> None:
+    """Look at the options of a model. Raises UnknownName, BackendError."""
+    for option in spec.options:
+        if option not in OPTIONS:
+            raise UnknownName(f"option of the model {spec.name} (backend llama_cpp)", option, OPTIONS)
+    _count(spec, "threads", 1, most=MOST_THREADS)
+    _count(spec, "parallel", 1, most=MOST_PARALLEL)
+    _word(spec, "flash_attn", "auto", FLASH_ATTENTION)
+    _word(spec, "cache_type", "f16", CACHE_TYPES)
 
 
 def parallel(spec: ModelSpec) -> int | None:

@@ -48,6 +48,11 @@ class Load:
         """What every server of the protocol can do; the option `dialect` tells of more."""
         return openai_dialects.CAPABILITIES["openai"]
 
+    def check(self, spec: ModelSpec) -> None:
+        """Look at the options of a model. Raises UnknownName, BackendError."""
+        openai_options.read(spec)
+        http_address.parse(spec.location, model=spec.name)
+
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Say what the server of `spec` lacks for `profile`, by the dialect in its options: nobody is asked.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -104,10 +103,14 @@ def message(error: object) -> str:
     return found if isinstance(found, str) else json.dumps(found)
 
 
+MOST = 2.0**53
+"""Beyond this no server counts or measures, and a number with a fraction is no longer exact."""
+
+
 def numbers(told: Json) -> Mapping[str, float]:
     """Return the finite numbers among what was told, by name."""
     found = {name: value for name, value in told.items() if isinstance(value, int | float)}
-    return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+    return {name: float(value) for name, value in found.items() if abs(value) <= MOST}
 
 
 def _first_choice(choices: object) -> Json | None:
@@ -176,8 +179,7 @@ def _usage(told: object) -> Usage | None:
 
 def _whole(value: object) -> int | None:
     """Return a count, `None` for what is none."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(cast(float, value)):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MOST:
         return None
-    count = int(cast(float, value))
-    return count if count == value and count >= 0 else None
+    count = int(value)
+    return count if count == value else None

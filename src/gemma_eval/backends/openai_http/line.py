@@ -12,7 +12,7 @@ from gemma_eval.backends.openai_http.address import Address
 from gemma_eval.backends.openai_http.errors import Excerpt, Question, Secret, refusal
 from gemma_eval.backends.openai_http.events import NoSuchEvent, has_token, parsed
 from gemma_eval.backends.openai_http.transport import Limits, Request, Transport
-from gemma_eval.errors import BackendError
+from gemma_eval.errors import BackendError, GenerationTimeout
 from gemma_eval.records import ModelSpec
 
 Json = Mapping[str, object]
@@ -49,7 +49,11 @@ class Line:
 
     def ask(self, path: str, body: Json | None) -> Json | None:
         """Return what the server tells at `path`, `None` when it has no such path. Raises BackendError."""
-        reply = self.transport.send(self.request(path, body), limits=_ASIDE)
+        try:
+            reply = self.transport.send(self.request(path, body), limits=_ASIDE)
+        except GenerationTimeout as error:
+            what = f"{self.address.origin}{path}: no answer within {_ASIDE.timeout_s:.0f} s"
+            raise GenerationTimeout(f"{what}; is the server still loading its model?") from error
         if reply.status in _HAS_NOT:
             return None
         url = self.address.origin + path

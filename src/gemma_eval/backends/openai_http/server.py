@@ -63,7 +63,7 @@ def recognise(ask: Ask, options: HttpOptions, *, address: Address, name: str, ex
         )
     dialect = options.dialect or dialect
     model = options.model or _only(
-        listed, where=f"model {name}: the server at {address.origin}", show=excerpt
+        listed, where=f"model {name}: {address.origin}{address.path}/models", show=excerpt
     )
     entry = listed.get(model, {})
     if dialect == "llama.cpp":
@@ -134,7 +134,12 @@ def _dialect(listed: Mapping[str, Json], properties: Json | None, ollama: Json |
 def _only(listed: Mapping[str, Json], *, where: str, show: Excerpt) -> str:
     if len(listed) == 1:
         return next(iter(listed))
-    shown = ", ".join(f'"{show(model)}"' for model in sorted(listed)[:10]) or "none"
+    if not listed:
+        raise BackendError(
+            f"{where} tells of no model; is that the address of the server's API? If it lists none, name the "
+            "model with the option model"
+        )
+    shown = ", ".join(f'"{show(model)}"' for model in sorted(listed)[:10])
     raise BackendError(f"{where} lists {len(listed)} models ({shown}); name one with the option model")
 
 

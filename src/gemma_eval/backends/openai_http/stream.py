@@ -260,7 +260,8 @@ def _engine_timings(told: Mapping[str, float]) -> Mapping[str, float]:
         ours["decode_ms"] = told["predicted_ms"]
     if told.get("predicted_per_second", 0) > 0:
         ours["output_tokens_per_s"] = told["predicted_per_second"]
-    steps = told.get("predicted_n", 0) - told.get("draft_n_accepted", 0)
-    if told.get("draft_n", 0) > 0 and steps > 0:
-        ours["accept_length"] = told["predicted_n"] / steps
+    written = told.get("predicted_n", 0)
+    steps = written - told.get("draft_n_accepted", 0)
+    if told.get("draft_n", 0) > 0 and 0 < steps <= written:
+        ours["accept_length"] = written / steps
     return {**told, **ours}

@@ -107,14 +107,16 @@ class Transport:
         return reply
 
     def _take_idle(self) -> HTTPConnection | None:
-        while self._idle:
-            connection, since_ns = self._idle.pop()
+        while True:
+            try:
+                connection, since_ns = self._idle.pop()
+            except IndexError:  # another thread took the last one
+                return None
             is_fresh = self._clock() - since_ns < _nanoseconds(_IDLE_S)
             if is_fresh and connection.is_connected:
                 return connection
             connection.close()
             self._is_kept_open = self._is_kept_open and not is_fresh
-        return None
 
     def _new(self, limits: Limits) -> HTTPConnection:
         kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
