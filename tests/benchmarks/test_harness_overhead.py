@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from gemma_eval import plugins
+from gemma_eval.report.numbers import known
 from gemma_eval.run import run_trial, stages
 from gemma_eval.selftest import bars
 from gemma_eval.selftest.arm import Busyness, machine
@@ -46,8 +47,8 @@ def until_kept(measure_once: Callable[[], tuple[tuple[bars.Bar, ...], Busyness]]
         found, busyness = measure_once()
         print(f"\n{busyness.arm} machine {'; '.join(busyness.reasons)}")
         for bar in found:
-            print(f"  {bar.what}: {bar.measured:.3g} {bar.unit}, at most {bar.most}")
-        if not any(bar.kept is False for bar in found):
+            print(f"  {bar.what}: {known(bar.measured)} {bar.unit}, at most {bar.most}")
+        if all(bar.kept for bar in found):
             break
     return found
 

@@ -64,6 +64,17 @@ def test_what_measuring_costs_is_one_sentence() -> None:
     assert harness_sentence(a_run()) is None
 
 
+def test_a_cost_that_is_not_known_says_why() -> None:
+    """In the sentence and among the facts; the other cost is told as ever."""
+    hidden = replace(HARNESS, us_per_token=None)
+    said = harness_sentence(replace(a_run(), harness=hidden))
+    assert said is not None
+    assert said.startswith(
+        "Measuring adds an unknown time (other programs hid it) per token and 0.310 ms per request"
+    )
+    assert dict(harness_facts(hidden))["per token"] == "– (other programs hid it)"  # noqa: RUF001
+
+
 def test_what_measuring_costs_is_in_the_provenance() -> None:
     """Each figure by itself; what was not measured says what measures it."""
     facts = dict(harness_facts(HARNESS))

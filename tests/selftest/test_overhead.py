@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 
 from gemma_eval import plugins
-from gemma_eval.records import Generation, Prompt, SamplingProfile
+from gemma_eval.records import Generation, Harness, Prompt, SamplingProfile
 from gemma_eval.run import run_trial, stages
 from gemma_eval.selftest import bars, null_engine
 from gemma_eval.selftest.null_engine import NullEngine
-from gemma_eval.selftest.overhead import LONG, SHORT, of_medians, overhead, trial
+from gemma_eval.selftest.overhead import LONG, SHORT, Overhead, of_pairs, overhead, trial
 
 GENEROUS = 10
 """How far beyond its bar a figure may be on a machine of which nothing is known."""
 
 
+def spent_ns(tokens: int) -> int:
+    """Return a time made of 2 µs for each token and 0.3 ms for each request."""
+    return 300_000 + 2_000 * tokens
+
+
 def test_two_lengths_give_the_cost_of_a_token_and_of_a_request() -> None:
-    """The oracle: times made of 2 µs for each token and 0.3 ms for each request."""
-
-    def spent_ns(tokens: int) -> float:
-        return 300_000 + 2_000 * tokens
-
-    found = of_medians(short_ns=spent_ns(SHORT), long_ns=spent_ns(LONG))
+    """The oracle: times that were made of two known costs."""
+    found = of_pairs([(spent_ns(SHORT), spent_ns(LONG))])
     assert found.us_per_token == pytest.approx(2)
     assert found.ms_per_request == pytest.approx(0.3)
+
+
+def test_a_machine_that_slows_down_for_some_pairs_changes_nothing() -> None:
+    """The median short trial and the median long one are of different pairs here, 9 ms apart."""
+    short_ns, long_ns, pause_ns = spent_ns(SHORT), spent_ns(LONG), 9_000_000
+    calm, late = (short_ns, long_ns), (short_ns + pause_ns, long_ns + pause_ns)
+    found = of_pairs([calm, calm, calm, late, late, late, (short_ns + pause_ns, long_ns)])
+    assert found.us_per_token == pytest.approx(2)
+
+
+def test_a_cost_that_noise_hides_is_unknown() -> None:
+    """Never negative, and never 0: a long answer that took no longer than a short one tells nothing."""
+    for long_ns in (spent_ns(SHORT), spent_ns(SHORT) - 1):
+        found = of_pairs([(spent_ns(SHORT), long_ns)])
+        assert found.us_per_token is None
+        assert found.ms_per_request is not None
+    assert of_pairs([(1_000, 1_000_000)]).ms_per_request is None
+    hidden = bars.of_overhead(Overhead(us_per_token=None, ms_per_request=None), "quiet")
+    assert {bar.kept for bar in hidden} == {None}
 
 
 def test_the_null_engine_is_measured_like_any_other() -> None:
@@ -50,11 +74,24 @@ def test_the_null_engine_loads_as_backends_do() -> None:
 
 
 def test_the_overhead_is_within_a_generous_multiple_of_its_bars() -> None:
-    """In the calmest of five measurements; tests/benchmarks asserts the bars themselves."""
-    registry = plugins.load()
-    found = [overhead(registry, clock=time.perf_counter_ns, rounds=9) for _ in range(5)]
-    assert 0 < min(each.us_per_token for each in found) < GENEROUS * bars.US_PER_TOKEN
-    assert 0 < min(each.ms_per_request for each in found) < GENEROUS * bars.MS_PER_REQUEST
+    """In one of five measurements; tests/benchmarks asserts the bars themselves."""
+    for _ in range(5):
+        found = measured_afresh()
+        kept = (
+            0 < (found.us_per_token or 0) < GENEROUS * bars.US_PER_TOKEN
+            and 0 < (found.ms_per_request or 0) < GENEROUS * bars.MS_PER_REQUEST
+        )
+        if kept:
+            break
+    assert kept, found
+
+
+def measured_afresh() -> Harness:
+    """Return what an interpreter of its own measures: without what other tests have left, nor coverage."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    command = [sys.executable, "-m", "gemma_eval", "selftest", "--no-http", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return Harness(**json.loads(done.stdout)["harness"])
 
 
 class Sluggish(NullEngine):
@@ -72,6 +109,6 @@ def test_a_cost_that_was_put_in_is_found() -> None:
     """The check above can fail: 100 µs for each token and 10 ms for each request are seen as such."""
     clock = time.perf_counter_ns
     found = overhead(plugins.load(), clock=clock, rounds=3, engine=Sluggish(clock=clock))
-    assert found.us_per_token > 90
-    assert found.ms_per_request > 9
+    assert (found.us_per_token or 0) > 90
+    assert (found.ms_per_request or 0) > 9
     assert not any(bar.kept for bar in bars.of_overhead(found, "busy"))

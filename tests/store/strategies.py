@@ -296,8 +296,8 @@ NOISE = st.builds(
 )
 HARNESS = st.builds(
     Harness,
-    us_per_token=FLOAT,
-    ms_per_request=FLOAT,
+    us_per_token=maybe(FLOAT),
+    ms_per_request=maybe(FLOAT),
     http_cpu_us_per_token=maybe(FLOAT),
     http_ttft_error_ms=maybe(FLOAT),
     http_itl_error_ms=maybe(FLOAT),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gemma_eval.plugins import Registry
-from gemma_eval.report.numbers import number
+from gemma_eval.report.numbers import MISSING, number
 
 if TYPE_CHECKING:
     from gemma_eval.selftest.bars import Bar
@@ -78,12 +78,16 @@ def _line(bar: Bar) -> str:
 
 
 def _verdict(bar: Bar) -> str:
+    if bar.measured is None:
+        return "not known"
     if bar.kept is None:
         return "not asked"
     return click.style("pass", fg="green") if bar.kept else click.style("FAIL", fg="red")
 
 
-def _figure(value: float, unit: str) -> str:
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return MISSING
     return f"{number(value)} {unit}" if unit else str(round(value))
 
 

@@ -73,14 +73,14 @@ class Harness:
     """What measuring itself costs on this machine, and how far its times are off.
 
     `us_per_token` and `ms_per_request` are what gemma_eval adds to an engine in this process that takes no
-    time; the HTTP figures are of streams from a server that stamps its own sends, and `None` where none was
-    measured. `http_ttft_error_ms` is the median of client time minus server time, with its sign;
-    `http_itl_error_ms` the median absolute error of a gap, and `http_tpot_error_ms` the largest of a stream.
-    `arm` says how busy the machine was.
+    time, `None` where other programs hid it; the HTTP figures are of streams from a server that stamps its
+    own sends, and `None` where none was measured. `http_ttft_error_ms` is the median of client time minus
+    server time, with its sign; `http_itl_error_ms` the median absolute error of a gap, and
+    `http_tpot_error_ms` the largest of a stream. `arm` says how busy the machine was.
     """
 
-    us_per_token: float
-    ms_per_request: float
+    us_per_token: float | None
+    ms_per_request: float | None
     http_cpu_us_per_token: float | None = None
     http_ttft_error_ms: float | None = None
     http_itl_error_ms: float | None = None

@@ -24,8 +24,9 @@ def harness_sentence(run: Run) -> str | None:
     errors = [f"{value} ({what})" for what, value in _errors(harness).items() if value != numbers.MISSING]
     over_http = f"times over HTTP are off by {', '.join(errors)}; " if errors else ""
     return (
-        f"Measuring adds {numbers.number(harness.us_per_token)} µs per token and "
-        f"{numbers.number(harness.ms_per_request)} ms per request on this machine; {over_http}"
+        f"Measuring adds {_cost(harness.us_per_token, 'µs', unknown='an unknown time')} per token and "
+        f"{_cost(harness.ms_per_request, 'ms', unknown='an unknown time')} per request on this machine; "
+        f"{over_http}"
         f"that was measured while the machine was {harness.arm}."
     )
 
@@ -49,8 +50,8 @@ def harness_facts(harness: Harness | None) -> Pairs:
     if harness is None:
         return [("cost of measuring", f"{numbers.MISSING} (not measured; gemma-eval selftest does)")]
     return [
-        ("per token", f"{numbers.number(harness.us_per_token)} µs"),
-        ("per request", f"{numbers.number(harness.ms_per_request)} ms"),
+        ("per token", _cost(harness.us_per_token, "µs")),
+        ("per request", _cost(harness.ms_per_request, "ms")),
         ("HTTP, CPU per token", _plain(harness.http_cpu_us_per_token, " µs")),
         *((f"HTTP, {what}, off by", value) for what, value in _errors(harness).items()),
         ("machine meanwhile", harness.arm),
@@ -74,6 +75,10 @@ def _errors(harness: Harness) -> dict[str, str]:
         "ITL in the median": _plain(harness.http_itl_error_ms, " ms"),
         "TPOT at most": _plain(harness.http_tpot_error_ms, " ms"),
     }
+
+
+def _cost(value: float | None, unit: str, *, unknown: str = numbers.MISSING) -> str:
+    return f"{unknown} (other programs hid it)" if value is None else f"{numbers.number(value)} {unit}"
 
 
 def _plain(value: float | None, unit: str = "", *, write: Callable[[float], str] = numbers.number) -> str:

@@ -13,18 +13,21 @@ from gemma_eval.selftest.overhead import Overhead
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bar:
-    """A figure with the most that it may be, and the least for what must be exact; `None` asks nothing."""
+    """A figure with the most that it may be, and the least for what must be exact.
+
+    A figure of `None` is not known, and a `most` of `None` asks nothing.
+    """
 
     what: str
-    measured: float
+    measured: float | None
     most: float | None
     least: float | None = None
     unit: str = ""
 
     @property
     def kept(self) -> bool | None:
-        """Whether the figure is within its bar, `None` where nothing is asked."""
-        if self.most is None:
+        """Whether the figure is within its bar, `None` where nothing is asked or known."""
+        if self.most is None or self.measured is None:
             return None
         return (self.least is None or self.least <= self.measured) and self.measured <= self.most
 

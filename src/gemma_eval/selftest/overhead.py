@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -31,31 +32,41 @@ Both end well within the time that a busy machine lets a process run at a stretc
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overhead:
-    """What gemma_eval adds for each token and for each request: the prompt, watching, measuring, scoring."""
+    """What gemma_eval adds for each token and for each request: the prompt, watching, measuring, scoring.
 
-    us_per_token: float
-    ms_per_request: float
+    `None` is a cost that other programs hid: the time of tokens, or of a request, came out as none at all.
+    """
+
+    us_per_token: float | None
+    ms_per_request: float | None
 
 
 def overhead(
     registry: Registry, *, clock: Clock, rounds: int = 31, engine: Backend | None = None
 ) -> Overhead:
-    """Measure trials of two lengths in turns; each figure is made of the medians of `rounds` of them.
+    """Measure trials of two lengths in turns, `rounds` of them.
 
     The first round is left out: it imports, compiles templates and fills caches.
     """
     stage = stages(registry, engine or NullEngine(clock=clock))
     short, long = trial(SHORT), trial(LONG)
     pairs = [(_spent_ns(short, stage, clock), _spent_ns(long, stage, clock)) for _ in range(rounds + 1)]
-    return of_medians(
-        short_ns=median(pair[0] for pair in pairs[1:]), long_ns=median(pair[1] for pair in pairs[1:])
+    return of_pairs(pairs[1:])
+
+
+def of_pairs(pairs: Sequence[tuple[int, int]]) -> Overhead:
+    """Return the overhead that makes answers of `SHORT` and of `LONG` tokens take these nanoseconds.
+
+    Each pair is solved for both costs, since what slows a machine for a while slows both of its trials. The
+    median of all pairs is what a run pays; the least would be what it pays at its luckiest.
+    """
+    per_token_ns = [(long_ns - short_ns) / (LONG - SHORT) for short_ns, long_ns in pairs]
+    per_request_ns = [
+        short_ns - SHORT * each for (short_ns, _), each in zip(pairs, per_token_ns, strict=True)
+    ]
+    return Overhead(
+        us_per_token=_cost(median(per_token_ns) / 1e3), ms_per_request=_cost(median(per_request_ns) / 1e6)
     )
-
-
-def of_medians(*, short_ns: float, long_ns: float) -> Overhead:
-    """Return the overhead that makes an answer of `SHORT` tokens and one of `LONG` take these times."""
-    per_token_ns = (long_ns - short_ns) / (LONG - SHORT)
-    return Overhead(us_per_token=per_token_ns / 1e3, ms_per_request=(short_ns - SHORT * per_token_ns) / 1e6)
 
 
 def trial(tokens: int) -> Trial:
@@ -80,6 +91,10 @@ def trial(tokens: int) -> Trial:
         seed=0,
     )
     return Trial(cell=cell, repeat=0, seed=0)
+
+
+def _cost(found: float) -> float | None:
+    return found if found > 0 else None
 
 
 def _spent_ns(planned: Trial, stage: Stages, clock: Clock) -> int:
