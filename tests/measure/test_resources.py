@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ from gemma_eval.measure.process import Pids, Spent, TreeMemory
 from gemma_eval.measure.process_tree import ProcessTree, Tree, tree
 from gemma_eval.measure.resources import PSS_S_PER_BYTE, PSS_SHARE, watch
 from gemma_eval.records import Resources
+from tests.fresh import fresh
 from tests.measure.made_up import MIB, Obedient, obeying, process, write
 from tests.measure.test_gpu import FakeNvml, gpus_of
 
@@ -56,6 +59,26 @@ class _Readings:
     def close(self) -> None:
         """Remember it."""
         self.is_closed = True
+
+
+def duration_s(action: Callable[[], object]) -> float:
+    """Return how long an action takes."""
+    begun_s = time.perf_counter()
+    action()
+    return time.perf_counter() - begun_s
+
+
+def wait_for(condition: Callable[[], bool], *, patience_s: float = 20) -> bool:
+    """Return whether a condition comes true in time."""
+    until_s = time.monotonic() + patience_s
+    while not condition() and time.monotonic() < until_s:
+        time.sleep(0.001)
+    return condition()
+
+
+def no_more_threads_than(before: int) -> bool:
+    """Say whether threads end that nobody waits for."""
+    return wait_for(lambda: _thread._count() <= before)
 
 
 def held(resident: int, *, highest: int | None = None, file: int | None = 0) -> TreeMemory:
@@ -174,11 +197,11 @@ def test_without_gpu_and_counters_there_is_no_energy() -> None:
 
 def test_an_error_inside_a_watch_passes_and_ends_the_thread() -> None:
     """No thread is left behind, and what was taken until then is known."""
-    before = threading.active_count()
+    before = _thread._count()
     readings = _Readings(held(5))
     with pytest.raises(KeyError), watch(interval_s=0.001, watched=lambda pids: readings) as memory:
         raise KeyError
-    assert threading.active_count() == before
+    assert no_more_threads_than(before)
     reading = memory.reading()
     assert reading is not None
     assert reading.peak_memory_bytes == 5
@@ -191,12 +214,83 @@ def test_processes_that_cannot_be_named_in_the_end_leave_nothing_behind() -> Non
         def find(self) -> None:
             raise ConnectionError
 
-    before = threading.active_count()
+    before = _thread._count()
     readings = _Broken(held(5))
     with pytest.raises(ConnectionError), watch(watched=lambda pids: readings):
         pass
-    assert threading.active_count() == before
+    assert no_more_threads_than(before)
     assert readings.is_closed
+
+
+def test_an_error_of_a_reading_in_between_is_raised_in_the_end() -> None:
+    """It is not lost with its thread, which reads no more."""
+
+    class _Broken(_Readings):
+        def memory(self) -> TreeMemory:
+            self.asked += 1
+            if self.asked > 1:
+                raise ConnectionError
+            return held(5)
+
+    readings = _Broken(held(5))
+
+    def watch_until_it_breaks() -> None:
+        with watch(interval_s=0.001, watched=lambda pids: readings):
+            wait_for(lambda: readings.asked > 1)
+            time.sleep(0.01)
+
+    with pytest.raises(ConnectionError):
+        watch_until_it_breaks()
+    assert readings.asked == 2
+    assert readings.is_closed
+
+
+def test_a_watch_that_has_ended_is_read_no_more() -> None:
+    """A reading that is under way is waited for: what it reads is closed after it."""
+
+    class _Slow(_Readings):
+        is_within = False
+
+        def memory(self) -> TreeMemory:
+            self.asked += 1
+            self.is_within = True
+            time.sleep(0.01)
+            self.is_within = False
+            return held(5)
+
+        def close(self) -> None:
+            assert not self.is_within
+            super().close()
+
+    for _ in range(20):
+        readings = _Slow(held(5))
+        with watch(interval_s=0.001, watched=lambda pids, given=readings: given):  # type: ignore[misc]
+            wait_for(lambda given=readings: given.asked > 1)  # type: ignore[misc]
+        asked = readings.asked
+        assert readings.is_closed
+        time.sleep(0.005)
+        assert readings.asked == asked
+
+
+def test_a_watch_does_not_wait_for_its_thread() -> None:
+    """Neither for its start nor for its end: each would last until a thread that computes gives way."""
+    is_over = threading.Event()
+
+    def compute() -> None:
+        while not is_over.is_set():
+            pass
+
+    computing = threading.Thread(target=compute)
+    switching_s = sys.getswitchinterval()
+    sys.setswitchinterval(0.2)
+    try:
+        computing.start()
+        taken_s = sum(duration_s(lambda: watched(_Readings(held(5)))) for _ in range(5))
+    finally:
+        is_over.set()
+        sys.setswitchinterval(switching_s)
+        computing.join()
+    assert taken_s < 0.5
 
 
 def test_given_processes_are_handed_to_the_tree() -> None:
@@ -281,14 +375,14 @@ def sees_a_spike(make: Callable[[Pids], Tree]) -> bool:
 @ON_LINUX
 def test_a_spike_of_a_child_and_its_child_is_seen_to_four_mebibytes() -> None:
     """Also between two readings, by the kernel's marks."""
-    assert sees_a_spike(tree)
+    assert fresh(sees_a_spike, tree)
 
 
 @ON_LINUX
 @pytest.mark.parametrize("planted", [_Alone, _WithoutMarks])
 def test_a_watch_of_one_process_or_without_marks_misses_the_spike(planted: Callable[[Pids], Tree]) -> None:
     """The test above can fail."""
-    assert not sees_a_spike(planted)
+    assert not fresh(sees_a_spike, planted)
 
 
 @ON_LINUX
@@ -342,9 +436,9 @@ def test_a_mapped_file_does_not_look_like_heap(tmp_path: Path) -> None:
     """As the weights of a GGUF file that an engine maps."""
     if in_memory(tmp_path):
         pytest.skip("the folder of temporary files is in memory, where a file is held by nothing else")
-    assert tells_a_mapped_file_from_heap(tree, tmp_path / "weights")
-    assert not tells_a_mapped_file_from_heap(_AllAnonymous, tmp_path / "weights")
-    assert not tells_a_mapped_file_from_heap(_Alone, tmp_path / "weights")
+    assert fresh(tells_a_mapped_file_from_heap, tree, tmp_path / "weights")
+    assert not fresh(tells_a_mapped_file_from_heap, _AllAnonymous, tmp_path / "weights")
+    assert not fresh(tells_a_mapped_file_from_heap, _Alone, tmp_path / "weights")
 
 
 def burns(make: Callable[[Pids], Tree], seconds: float) -> tuple[float, float]:
@@ -354,11 +448,12 @@ def burns(make: Callable[[Pids], Tree], seconds: float) -> tuple[float, float]:
     """
     with obeying() as lasting:
         before_s = lasting.tell("free")
-        own_s = time.process_time()
-        with watch(watched=make) as memory, obeying() as ending:
-            ending.tell(f"burn {seconds}")
-            used_s = lasting.tell(f"burn {seconds}") - before_s + ending.end()
-        own_s = time.process_time() - own_s
+        with watch(watched=make) as memory:
+            own_s = time.process_time()
+            with obeying() as ending:
+                ending.tell(f"burn {seconds}")
+                used_s = lasting.tell(f"burn {seconds}") - before_s + ending.end()
+            own_s = time.process_time() - own_s
     reading = memory.reading()
     assert reading is not None
     return (reading.cpu_s or 0.0) - own_s, used_s
@@ -368,7 +463,7 @@ def burns(make: Callable[[Pids], Tree], seconds: float) -> tuple[float, float]:
 @pytest.mark.parametrize("seconds", [0.2, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_the_processor_time_of_two_children_is_right_to_two_per_cent(seconds: float) -> None:
     """Against what the kernel tells each of them about itself."""
-    seen_s, used_s = burns(tree, seconds)
+    seen_s, used_s = fresh(burns, tree, seconds)
     assert seen_s == pytest.approx(used_s, rel=0.02)
 
 
@@ -376,7 +471,7 @@ def test_the_processor_time_of_two_children_is_right_to_two_per_cent(seconds: fl
 @pytest.mark.parametrize("planted", [_Alone, _WithoutTheEnded])
 def test_time_of_one_process_or_of_the_living_alone_is_not_right(planted: Callable[[Pids], Tree]) -> None:
     """The test above can fail."""
-    seen_s, used_s = burns(planted, 0.1)
+    seen_s, used_s = fresh(burns, planted, 0.1)
     assert seen_s != pytest.approx(used_s, rel=0.02)
 
 
