@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -160,6 +161,25 @@ def test_the_prompt_of_a_benchmark_is_new_to_an_engine_that_keeps_what_it_has_re
     assert plain is not None
     assert found is not None
     assert [turn.content for turn in found.messages] == [begins + turn.content for turn in plain.messages]
+
+
+class Served(Engine):
+    """An engine that answers from the given processes."""
+
+    process_ids: Sequence[int] = ()
+
+
+def test_what_an_engine_takes_that_is_not_seen_from_here_is_not_known(registry: Registry) -> None:
+    """Lest this process be taken for it; where its processes are seen, they are watched."""
+    engine, trial = Served(a_generation(), a_generation()), trials(a_cell())[0]
+    measured = run_trial(trial, stages(registry, engine)).measurement
+    assert measured is not None
+    assert measured.peak_memory_bytes is measured.cpu_s is None
+    assert measured.missing["peak_memory_bytes"] == measured.missing["cpu_s"] == "elsewhere"
+    engine.process_ids = (os.getpid(),)
+    measured = run_trial(trial, stages(registry, engine)).measurement
+    assert measured is not None
+    assert (measured.peak_memory_bytes or 0) > 0
 
 
 def test_a_template_that_cannot_be_rendered_makes_a_failure_and_asks_nothing(registry: Registry) -> None:

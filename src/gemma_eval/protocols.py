@@ -93,11 +93,11 @@ class PrefixCachingBackend(Backend, Protocol):
 
 @runtime_checkable
 class ServingBackend(Backend, Protocol):
-    """A backend whose engine runs in processes of its own."""
+    """A backend whose engine runs in processes that are neither this one nor started by it."""
 
     @property
     def process_ids(self) -> Sequence[int]:
-        """The processes on this machine that the engine runs in; empty when they are not known."""
+        """The processes that the engine runs in; none when they cannot be seen from here."""
 
 
 @runtime_checkable
@@ -126,11 +126,28 @@ class CheckingBackendFactory(Protocol):
 
 
 @runtime_checkable
+class ServingBackendFactory(Protocol):
+    """A backend factory that can find the processes of an engine that others have started."""
+
+    def process_ids(self, spec: ModelSpec) -> Sequence[int]:
+        """Return those that the engine of `spec` runs in; none when they cannot be seen from here."""
+
+
+@runtime_checkable
 class ConcurrentBackendFactory(Protocol):
     """A backend factory that knows before it loads an engine how many requests that will serve at once."""
 
     def max_in_flight(self, spec: ModelSpec) -> int | None:
         """Return how many; `None` when nothing limits them on this side."""
+
+
+@runtime_checkable
+class WidenableBackendFactory(ConcurrentBackendFactory, Protocol):
+    """A backend factory whose engines serve as many requests at once as an option of the model says."""
+
+    @property
+    def in_flight_option(self) -> str:
+        """The name of that option."""
 
 
 class Vocabulary(Protocol):

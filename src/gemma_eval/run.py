@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -96,7 +97,8 @@ class Stages:
 
     `generate_batch` answers one prompt for several trials at once; `None` when the engine cannot.
     `max_in_flight` is how many threads may generate at once: 1 unless the engine serves several, `None`
-    when nothing limits them. `process_ids` are those that the engine runs in beside this one.
+    when nothing limits them. `process_ids` asks for the processes of an engine that runs in others than this
+    one and its children, `None` when it does not.
     """
 
     retrieve: Callable[[Trial], tuple[Passage, ...]]
@@ -105,7 +107,7 @@ class Stages:
     score: Callable[[Case, Generation], tuple[Score, ...]]
     generate_batch: Callable[[Prompt, Sequence[Trial]], tuple[Generation, ...]] | None = None
     max_in_flight: int | None = 1
-    process_ids: Callable[[], Sequence[int]] = tuple
+    process_ids: Callable[[], Sequence[int]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +145,7 @@ def stages(
         ),
         generate_batch=_batch_of(backend) if isinstance(backend, BatchBackend) else None,
         max_in_flight=backend.max_in_flight if isinstance(backend, ConcurrentBackend) else 1,
-        process_ids=(lambda: backend.process_ids) if isinstance(backend, ServingBackend) else tuple,
+        process_ids=(lambda: backend.process_ids) if isinstance(backend, ServingBackend) else None,
     )
 
 
@@ -152,9 +154,19 @@ def run_trial(trial: Trial, stage: Stages) -> Outcome:
     prompt = prepare(trial, stage)
     if isinstance(prompt, Broken):
         return outcome_of(trial, None, prompt, stage=stage)
-    with watch(pids=stage.process_ids) as watched:
+    with watching(stage) as taken:
         made = attempt(lambda: stage.generate(prompt, trial))
-    return outcome_of(trial, prompt, made, stage=stage, resources=watched.reading())
+    return outcome_of(trial, prompt, made, stage=stage, resources=taken())
+
+
+@contextmanager
+def watching(stage: Stages) -> Iterator[Callable[[], Resources | Unwatched | None]]:
+    """Watch what the engine takes; the result returns it afterwards, or why it cannot be known."""
+    if stage.process_ids is not None and not stage.process_ids():
+        yield lambda: "elsewhere"
+        return
+    with watch(pids=stage.process_ids or ()) as watched:
+        yield watched.reading
 
 
 def prepare(trial: Trial, stage: Stages) -> Prompt | Broken:

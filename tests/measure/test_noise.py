@@ -163,13 +163,16 @@ def test_a_short_run_is_not_blamed_for_what_ticks_cannot_tell(tmp_path: Path) ->
 
 
 def test_the_hottest_look_is_kept(tmp_path: Path) -> None:
-    """Sensors of processors alone; the disk is hotter and does not count."""
+    """Of the sensors of processors, and of looks that are not too close to one another."""
     zone, chip = "sys/class/thermal/thermal_zone0", "sys/class/hwmon/hwmon1"
     write(tmp_path, {f"{zone}/type": "x86_pkg_temp\n", f"{zone}/temp": "51000\n"})
     write(tmp_path, {f"{chip}/name": "nvme\n", f"{chip}/temp1_input": "99000\n"})
-    watch = noise.begin(root=machine(tmp_path), ours=_Ours(Spent()))
+    seconds = iter((0, 5, 6, 20))
+    watch = noise.begin(root=machine(tmp_path), clock=lambda: next(seconds) * 10**9, ours=_Ours(Spent()))
     write(tmp_path, {"sys/class/hwmon/hwmon2/name": "k10temp\n"})
     write(tmp_path, {"sys/class/hwmon/hwmon2/temp1_input": "83500\n"})
+    watch.look()
+    write(tmp_path, {"sys/class/hwmon/hwmon2/temp1_input": "91000\n"})
     watch.look()
     write(tmp_path, {"sys/class/hwmon/hwmon2/temp1_input": "40000\n"})
     assert watch.end().temperature_c == 83.5

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
 from gemma_eval.executors.trials import run_trials, warm_up
-from gemma_eval.protocols import Backend, Clock, ServingBackend
+from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
 from gemma_eval.run import Stages
 
@@ -54,11 +54,6 @@ class Engines:
         self.load_s = (self.clock() - began_ns) / 1e9
         self._loaded = (spec, backend)
         return backend
-
-    def process_ids(self) -> Sequence[int]:
-        """Return the processes that the engine in use runs in beside this one."""
-        backend = None if self._loaded is None else self._loaded[1]
-        return backend.process_ids if isinstance(backend, ServingBackend) else ()
 
     def close(self) -> None:
         """Free the engine in use; a second call does nothing."""

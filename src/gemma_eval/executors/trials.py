@@ -8,9 +8,8 @@ from dataclasses import replace
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, PluginError
 from gemma_eval.measure.load import REAL, Slot, Time, drive, in_flight, phase
-from gemma_eval.measure.resources import watch
 from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Prompt, Trial
-from gemma_eval.run import Broken, Stages, attempt, outcome_of, prepare, run_trial
+from gemma_eval.run import Broken, Stages, attempt, outcome_of, prepare, run_trial, watching
 
 MOST_TOGETHER = 32
 """How many trials are answered in one batch; each takes memory for what it has read and written."""
@@ -59,9 +58,9 @@ def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
     prompt = prepare(batch[0], stage)
     if isinstance(prompt, Broken):
         return tuple(outcome_of(trial, None, prompt, stage=stage) for trial in batch)
-    with watch(pids=stage.process_ids) as watched:
+    with watching(stage) as taken:
         made = attempt(lambda: generate_batch(prompt, batch))
-    resources = watched.reading()
+    resources = taken()
     answers: Sequence[Generation | Broken] = [made] * len(batch) if isinstance(made, Broken) else made
     return tuple(
         outcome_of(trial, prompt, answer, stage=stage, resources=resources)

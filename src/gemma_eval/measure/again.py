@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import get_args
 
 from gemma_eval.measure.events import Making
 from gemma_eval.measure.latency import Unwatched, measure
@@ -54,7 +55,7 @@ def _resources(measurement: Measurement) -> Resources | Unwatched:
     reason = measurement.missing.get("peak_memory_bytes")
     if reason == "unavailable" or any(value is not None for value in known.values()):
         return Resources(**known)
-    return "shared" if reason == "shared" else "not_watched"
+    return next((known for known in get_args(Unwatched) if known == reason), "not_watched")
 
 
 _Told = tuple[float | str | None, str | None]

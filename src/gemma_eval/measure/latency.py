@@ -36,6 +36,7 @@ What cannot be had is `None`, with a reason code in `missing`:
     no_engine_timing  the engine does not say
     no_client_count   the tokens were not counted on this side as well
     not_watched       memory, processor and energy were not watched
+    elsewhere         the engine runs in processes that are not seen from here
     shared            several requests were in flight, so that none has resources of its own
     unavailable       this machine does not tell, or an earlier version did not ask
 """
@@ -51,7 +52,7 @@ from gemma_eval.records import Generation, Measurement, Phase, Resources
 DEFINITIONS_VERSION = 2
 """The version of the formulas here; a change of any of them is another version."""
 
-Unwatched = Literal["not_watched", "shared"]
+Unwatched = Literal["not_watched", "elsewhere", "shared"]
 """Why there are no resources."""
 
 

@@ -1,6 +1,7 @@
 """How busy the machine is with other things while a run is made, and whether the run is fair.
 
-Counters of the kernel are read when a run begins and when it ends, so that nothing disturbs it in between:
+Counters of the kernel are read when a run begins and when it ends, so that nothing disturbs it in between;
+temperature and source of power have no counter, and are looked at between cases as well:
 
     pressure    the part of the time in which some task waited for a processor, memory or a disk (PSI)
     steal       the part of the processors' time that the hypervisor gave to other machines
@@ -42,6 +43,8 @@ MEMORY_PRESSURE = 0.01
 IO_PRESSURE = 0.20
 """Loading weights and storing results wait for a disk by right; above that, weights were read in use."""
 
+_LOOK_EVERY_NS = 5_000_000_000
+
 
 def begin(
     *, pids: Pids = (), root: Path = Path("/"), clock: Clock = monotonic, ours: Tree | None = None
@@ -70,14 +73,19 @@ class NoiseWatch:
         self._load_before = _load(root)
         self._hottest_c: float | None = None
         self._was_on_battery = False
-        self.look()
-        self._before = _Counters.read(root, at_ns=clock())
+        self._read_sensors()
+        self._looked_ns = clock()
+        self._before = _Counters.read(root, at_ns=self._looked_ns)
 
     def look(self) -> None:
-        """Read temperature and source of power, as may be done between two cases; the worst is kept."""
-        self._hottest_c = max(_temperatures_c(self._root, self._hottest_c), default=None)
-        batteries = (self._root / "sys/class/power_supply").glob("*/status")
-        self._was_on_battery |= any(text(status) == "Discharging" for status in batteries)
+        """Read temperature and source of power, as may be done between two cases; the worst is kept.
+
+        A call soon after another does nothing: heat comes slowly, and sensors are files by the dozen.
+        """
+        now_ns = self._clock()
+        if now_ns - self._looked_ns >= _LOOK_EVERY_NS:
+            self._looked_ns = now_ns
+            self._read_sensors()
 
     def end(self) -> Noise:
         """Return what the machine did in between; to be called once."""
@@ -85,7 +93,7 @@ class NoiseWatch:
         self._ours.find()
         spent = self._ours.spent()
         self._ours.close()
-        self.look()
+        self._read_sensors()
         others_s = passed.others_s(spent.cpu_ns / 1e9) if spent else None
         noise = Noise(
             cpu_pressure=passed.waited["cpu"],
@@ -102,6 +110,11 @@ class NoiseWatch:
         if self._was_on_battery:
             reasons.append("the machine ran on its battery; plug it in")
         return replace(noise, reasons=tuple(reasons))
+
+    def _read_sensors(self) -> None:
+        self._hottest_c = max(_temperatures_c(self._root, self._hottest_c), default=None)
+        batteries = (self._root / "sys/class/power_supply").glob("*/status")
+        self._was_on_battery |= any(text(status) == "Discharging" for status in batteries)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from gemma_eval.executors import device
 from gemma_eval.executors.in_process import CellResult, Engines, run_cell
 from gemma_eval.hookspecs import PROJECT
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import Backend, ReadingBackend
+from gemma_eval.protocols import Backend, ReadingBackend, ServingBackendFactory
 from gemma_eval.pytest_plugin import options, suites
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
@@ -131,6 +131,15 @@ class Evaluation:
                 line = None if isinstance(backend, ReadingBackend) else cannot_read(cells, model=cell.model)
                 return () if line is None else (line,)
         return tuple(lines)
+
+    def server_processes(self, cells: Sequence[Cell]) -> tuple[int, ...]:
+        """Return the processes of this machine that answer for the models of `cells` as servers."""
+        found: dict[int, None] = {}
+        for spec in {cell.model.name: cell.model for cell in cells}.values():
+            factory = self.registry.backends.find(spec.backend)
+            if isinstance(factory, ServingBackendFactory):
+                found |= dict.fromkeys(factory.process_ids(spec))
+        return tuple(found)
 
     def run(self, cell: Cell) -> CellResult:
         """Run a cell on its engine, holding the device as its kind needs."""

@@ -55,7 +55,7 @@ class Recording:
                 harness=self._harness(cells),
             )
             self._recorder = Recorder(run, planned, database=settings.database, reports=settings.reports)
-            self._noise = begin_noise(pids=evaluation.engines.process_ids)
+            self._noise = begin_noise(pids=lambda: evaluation.server_processes(cells))
         except GemmaEvalError as error:
             raise usage_error(error, here=evaluation.here) from error
 
@@ -85,6 +85,8 @@ class Recording:
             brought = payload.of(report)
             if brought is not None:
                 self._problems.extend(self._recorder.record(brought, self._evaluation.registry))
+                if self._noise is not None:
+                    self._noise.look()
         except GemmaEvalError as error:
             self._problems.extend(lines_of(error, here=self._evaluation.here))
             pytest.exit("gemma_eval: an outcome could not be recorded")

@@ -32,7 +32,6 @@ from gemma_eval.errors import (
     UnknownName,
 )
 from gemma_eval.prompts import chat
-from gemma_eval.protocols import ServingBackend
 from gemma_eval.records import Message, ModelSpec, Option, Prompt, RopeScaling, SamplingProfile
 from tests.backends.gemma_cpp import stand_in_gemma
 from tests.backends.gemma_cpp.stand_in_gemma import MARKUP_TOKENS, TOKENS, Told
@@ -545,16 +544,15 @@ def test_what_does_not_fit_the_context_is_refused_and_not_cut_short(folder: Path
     assert (caught.value.needed_tokens, caught.value.limit_tokens) == (MARKUP_TOKENS + 45, 32)
 
 
-def test_the_process_is_named_while_it_runs(folder: Path) -> None:
-    """So that its memory can be watched; between answers there is none."""
+def test_the_process_is_a_child_of_this_one(folder: Path) -> None:
+    """So that a watch sees it without being told of it."""
     backend = load(folder, token_s=0.05)
-    assert isinstance(backend, ServingBackend)
     seen: set[int] = set()
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.01):
-            seen.update(backend.process_ids)
+            seen.update(child.pid for child in psutil.Process().children())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -562,8 +560,7 @@ def test_the_process_is_named_while_it_runs(folder: Path) -> None:
     done.set()
     watcher.join()
     (run,) = stand_in_gemma.runs(folder / "gemma")
-    assert seen == {run["pid"]}
-    assert backend.process_ids == ()
+    assert run["pid"] in seen
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -33,6 +34,7 @@ from gemma_eval.protocols import (
     ConcurrentBackend,
     PrefixCachingBackend,
     ServingBackend,
+    ServingBackendFactory,
 )
 from gemma_eval.records import (
     Generation,
@@ -688,14 +690,12 @@ def test_an_ollama_is_recognised_with_what_its_model_sets_by_itself() -> None:
 
 
 def test_any_other_server_is_taken_at_the_word_of_the_protocol() -> None:
-    """It tells neither version nor context, and its processes are not this one."""
+    """It tells neither version nor context."""
     with backend(GOOD) as (asked, _):
         info = asked.info()
         assert (info.engine, info.version, info.context_tokens) == ("openai-compatible", "unknown", None)
         assert asked.chat_template is None
         assert asked.count_tokens("abc") is None
-        assert isinstance(asked, ServingBackend)
-        assert asked.process_ids == ()
 
 
 def test_a_server_that_tells_odd_things_is_still_a_server() -> None:
@@ -735,20 +735,62 @@ def test_an_answer_is_not_lost_because_it_cannot_be_counted() -> None:
     assert (found.text, found.output_tokens) == ("He left", None)
 
 
-def test_processes_that_listen_are_found_but_for_this_one() -> None:
-    """Which is watched anyway, and which this test serves from."""
-    with backend(GOOD) as (asked, server):
-        assert asked.process_ids == listening(server.port) == ()
-    listens = (
-        "import socket; s = socket.create_server(('127.0.0.1', 0)); "
-        "print(s.getsockname()[1], flush=True); input()"
-    )
+LISTENS = (
+    "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
+    "print(s.getsockname()[1], flush=True); input()"
+)
+
+
+@contextmanager
+def somebody_listens(*command: str, port: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield id and port of another process that listens."""
     with subprocess.Popen(
-        [sys.executable, "-c", listens], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*(command or (sys.executable,)), "-c", LISTENS, str(port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as child:
         assert child.stdout is not None
-        assert listening(int(child.stdout.readline())) == (child.pid,)
+        yield child.pid, int(child.stdout.readline())
         child.communicate("\n")
+
+
+def test_processes_that_listen_are_found() -> None:
+    """This one as well, where it serves; a factory tells them before anything is loaded."""
+    with backend(GOOD) as (asked, server):
+        assert isinstance(asked, ServingBackend)
+        assert asked.process_ids == listening(server.port) == (os.getpid(),)
+        assert isinstance(load, ServingBackendFactory)
+        assert load.process_ids(spec_of(server)) == (os.getpid(),)
+    with somebody_listens() as (pid, port):
+        assert listening(port) == (pid,)
+    assert listening(port) == ()
+
+
+def test_processes_of_another_machine_are_not_seen() -> None:
+    """Though somebody listens at the same port here."""
+    with somebody_listens() as (_, port):
+        spec = ModelSpec(name="far", backend="openai_http", location=f"http://203.0.113.1:{port}/v1")
+        assert load.process_ids(spec) == ()
+
+
+def test_a_program_that_hands_on_what_it_hears_is_not_the_server(tmp_path: Path) -> None:
+    """As Docker's proxy listens for a container; what it takes is not what the engine takes."""
+    program = tmp_path / "docker-proxy"
+    program.symlink_to(sys.executable)
+    with somebody_listens(str(program)) as (_, port):
+        assert listening(port) == ()
+
+
+def test_a_server_that_was_started_again_is_found_again() -> None:
+    """Its processes are others now."""
+    with backend(GOOD) as (asked, _):
+        with somebody_listens() as (pid, port):
+            line = replace(asked.line, address=replace(asked.line.address, port=port))
+            moved = replace(asked, line=line)
+            assert moved.process_ids == (pid,)
+        with somebody_listens(port=port) as (later, _):
+            assert moved.process_ids == (later,)
 
 
 def test_a_model_that_lies_on_this_machine_is_hashed(tmp_path: Path) -> None:

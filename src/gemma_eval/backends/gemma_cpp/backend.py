@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
@@ -102,17 +102,11 @@ class GemmaCpp:
     context_tokens: int | None
     environment: Mapping[str, str]
     clock: Clock
-    _running: tuple[int, ...] = field(default=(), init=False)
 
     @property
     def chat_template(self) -> str | None:
         """`None`: the program puts Gemma's markup around the prompt."""
         return None
-
-    @property
-    def process_ids(self) -> Sequence[int]:
-        """The process of the answer that is being made; none between answers."""
-        return self._running
 
     def info(self) -> EngineInfo:
         """Say what is driven; a program that tells no version is known by the hash of its file."""
@@ -136,11 +130,7 @@ class GemmaCpp:
             arguments = (*self.fixed, *per_profile(self.program, profile), *prompt_arguments)
             with self._start(arguments) as child:
                 hearing = Hearing(profile, started_ns=child.started_ns, context_tokens=self.context_tokens)
-                self._running = (child.pid,)
-                try:
-                    self._hear(child, hearing)
-                finally:
-                    self._running = ()
+                self._hear(child, hearing)
         return hearing.whole()
 
     def close(self) -> None:

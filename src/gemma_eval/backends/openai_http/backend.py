@@ -18,12 +18,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import psutil
+
 from gemma_eval.backends.openai_http import address as http_address
 from gemma_eval.backends.openai_http import dialects as openai_dialects
 from gemma_eval.backends.openai_http import options as openai_options
 from gemma_eval.backends.openai_http import request as openai_request
 from gemma_eval.backends.openai_http.errors import Question, pause_s, refusal
-from gemma_eval.backends.openai_http.identity import info, listening
+from gemma_eval.backends.openai_http.identity import info, processes
 from gemma_eval.backends.openai_http.line import Line, key_of
 from gemma_eval.backends.openai_http.options import HttpOptions
 from gemma_eval.backends.openai_http.reply import Reply
@@ -52,6 +54,10 @@ class Load:
         """Look at the options of a model. Raises UnknownName, BackendError."""
         openai_options.read(spec)
         http_address.parse(spec.location, model=spec.name)
+
+    def process_ids(self, spec: ModelSpec) -> Sequence[int]:
+        """Return the processes of this machine that listen at the server's port."""
+        return processes(http_address.parse(spec.location, model=spec.name))
 
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
         """Say what the server of `spec` lacks for `profile`, by the dialect in its options: nobody is asked.
@@ -103,6 +109,7 @@ class OpenAiHttp:
     server: Server
     wanted: Wanted
     sleep: Callable[[float], None]
+    _processes: list[int] = field(default_factory=list, init=False)
 
     @property
     def chat_template(self) -> str | None:
@@ -119,10 +126,12 @@ class OpenAiHttp:
         """Whether the server may keep what it has read: llama-server is asked not to."""
         return self.server.dialect != "llama.cpp" or self.options.cache_prompt
 
-    @cached_property
+    @property
     def process_ids(self) -> Sequence[int]:
-        """The processes of this machine that listen at the server's port, but for this one."""
-        return listening(self.line.address.port) if self.line.address.is_loopback else ()
+        """The processes of this machine that listen at the server's port; looked for again when one ends."""
+        if not self._processes or not all(map(psutil.pid_exists, self._processes)):
+            self._processes[:] = processes(self.line.address)
+        return tuple(self._processes)
 
     def info(self) -> EngineInfo:
         """Say what is driven, as the server tells it; weights that lie on this machine are hashed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import psutil
@@ -40,8 +39,21 @@ def info(server: Server, wanted: Wanted, address: Address) -> EngineInfo:
     )
 
 
+_CONTAINERS = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "kubectl")
+_FORWARDERS = frozenset((*_CONTAINERS, "ssh", "socat", "nginx", "haproxy", "caddy"))
+"""Programs that listen for a server which runs in a container or on another machine."""
+
+
+def processes(address: Address) -> tuple[int, ...]:
+    """Return the processes that serve at an address, none when it is not one of this machine."""
+    return listening(address.port) if address.is_loopback else ()
+
+
 def listening(port: int) -> tuple[int, ...]:
-    """Return the processes that listen at `port` of this machine, but for this one and the unseen."""
+    """Return the processes that listen at `port` of this machine.
+
+    There are none where one of them may not be seen, or only hands on what it hears.
+    """
     try:
         connections = psutil.net_connections(kind="tcp")
     except (psutil.AccessDenied, OSError):
@@ -51,7 +63,15 @@ def listening(port: int) -> tuple[int, ...]:
         for connection in connections
         if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
     }
-    return tuple(sorted(pid for pid in found if pid is not None and pid != os.getpid()))
+    known = sorted(pid for pid in found if pid is not None)
+    return tuple(known) if len(known) == len(found) and not any(map(_hands_on, known)) else ()
+
+
+def _hands_on(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).name() in _FORWARDERS
+    except psutil.Error:
+        return True
 
 
 def _sha256(location: str | None) -> str | None:
