@@ -115,6 +115,23 @@ def test_a_process_that_starts_is_found_when_the_machine_gave_out_a_number(tmp_p
         assert found.memory().resident == 60 * KIB
 
 
+def test_who_was_just_looked_for_is_not_looked_for_again(tmp_path: Path) -> None:
+    """A watch ends with a look and a reading, and its own thread has been given a number."""
+    looks: list[int] = []
+
+    class _Looking(ProcessTree):
+        def _children(self, pid: int) -> list[int]:
+            looks.append(pid)
+            return super()._children(pid)
+
+    write(tmp_path, process(1) | {"proc/loadavg": "0 0 0 1/90 5\n"})
+    with closing(_Looking(root=tmp_path, me=1, own=Spent)) as found:
+        write(tmp_path, {"proc/loadavg": "0 0 0 1/91 6\n"})
+        found.find()
+        found.memory()
+        assert looks == [1, 1]
+
+
 def test_where_the_newest_number_is_not_told_children_are_always_looked_for(tmp_path: Path) -> None:
     """Some sandboxes write 0, some have no such file."""
     for name, text in (("zero", {"proc/loadavg": "0 0 0 0/0 0\n"}), ("none", {})):

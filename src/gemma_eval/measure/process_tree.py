@@ -94,6 +94,7 @@ class ProcessTree:
 
     def find(self) -> None:
         """Look for processes that have come, those that `pids` names now among them."""
+        self._newest = self._newest_pid()  # before looking, so that who comes meanwhile is noticed later
         starting = set()
         for pid, is_stranger in self._newcomers().items():
             # What has not yet executed its program is counted twice, in its parent and as its copy. It is
@@ -136,7 +137,7 @@ class ProcessTree:
         """
         total = Spent()
         for pid, member in tuple(self._members.items()):
-            if self._held(pid, member) is not None:
+            if pid == self._me or self._held(pid, member) is not None:
                 total = total.plus(member.spent()).minus(member.before)
         total = total.minus(self._moved)
         return total if self._is_known and total.cpu_ns >= 0 else None
@@ -192,10 +193,10 @@ class ProcessTree:
 
         Where the kernel does not list children, looking for them is too dear to be done between two readings.
         """
+        if not self._lists_children:
+            return False
         newest = self._newest_pid()
-        is_same = newest == self._newest and newest != b"0"
-        self._newest = newest
-        return self._lists_children and not (is_same and not self._starting)
+        return bool(self._starting) or newest != self._newest or newest == b"0"
 
     def _newest_pid(self) -> bytes:
         """Return the number that a process or thread was given last, as text; `0` where that is not told."""
