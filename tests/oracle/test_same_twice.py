@@ -7,12 +7,19 @@ It holds within one run: two starts of an engine differ by more, which a compari
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
+from gemma_eval import plugins
+from gemma_eval.config import models
+from gemma_eval.config.shipped import suites_directory
+from gemma_eval.measure.latency import measure
+from gemma_eval.records import Message, Prompt, SamplingProfile
 from gemma_eval.report.groups import overlap
+from gemma_eval.run import load_backend
 from gemma_eval.stats.intervals import of_median
 
 SPREAD = 0.0266
@@ -67,3 +74,38 @@ def test_less_is_found_less_often(slower: float) -> None:
 def test_medians_without_intervals_call_the_same_different() -> None:
     """The planted error fails the first test by far."""
     assert share_called_different(medians_apart, slower=0.0) > 2 * MOST_FALSE
+
+
+# --- a real engine, answering in turns for both sides --------------------------------------------------
+
+REAL_PAIRS = 40
+MOST_FALSE_OF_FORTY = 6
+"""What 5 % of 40 pairs may come to by chance in 99 of 100 runs of this test."""
+
+
+def real_times() -> tuple[list[float], list[float]]:
+    """Return the times per output token of two sides for which the shipped model answers in turns."""
+    spec = models.load(suites_directory() / "models.toml")["pocket"]
+    profile = SamplingProfile(name="greedy", temperature=0.0, max_tokens=16, ignore_eos=True)
+    question = "Tell a story about a fox."
+    prompt = Prompt(text=question, messages=(Message(role="user", content=question),), n_tokens=None)
+    backend = load_backend(spec, plugins.load(), clock=time.perf_counter_ns)
+    sides: tuple[list[float], list[float]] = ([], [])
+    for turn in range(2 * REPEATS * REAL_PAIRS):
+        found = measure(backend.generate(prompt, profile=profile, seed=turn)).tpot_s
+        assert found is not None
+        sides[turn % 2].append(found)
+    backend.close()
+    return sides
+
+
+@pytest.mark.slow
+def test_a_real_engine_is_not_called_different_from_itself() -> None:
+    """On this machine as it is; how often 5 % are found depends on its noise and is printed."""
+    one, other = real_times()
+    pairs = [slice(start, start + REPEATS) for start in range(0, len(one), REPEATS)]
+    false = sum(intervals_apart(one[pair], other[pair]) for pair in pairs)
+    found = sum(intervals_apart(one[pair], [1.05 * time_s for time_s in other[pair]]) for pair in pairs)
+    spread = float(np.median([np.std(one[pair]) / np.mean(one[pair]) for pair in pairs]))
+    print(f"{false} of {len(pairs)} false, {found} of 5 % found; an answer's time spreads by {spread:.1%}")
+    assert false <= MOST_FALSE_OF_FORTY
