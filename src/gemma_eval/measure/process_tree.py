@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Tree(Protocol):
 
 def tree(pids: Pids = (), *, root: Path = Path("/")) -> Tree:
     """Watch this process, its descendants and `pids` with theirs, by /proc of `root` where there is one."""
-    return ProcessTree(pids, root=root) if (root / "proc/self/status").exists() else PortableTree(pids)
+    return ProcessTree(pids, root=root) if _has_proc(root) else PortableTree(pids)
 
 
 class ProcessTree:
@@ -239,6 +239,11 @@ class _Member:
     is_stranger: bool
     mark: int = 0
     before: Spent = field(default_factory=Spent)
+
+
+@cache
+def _has_proc(root: Path) -> bool:
+    return (root / "proc/self/status").exists()
 
 
 def _forget_peak(folder: str) -> None:
