@@ -142,6 +142,22 @@ def test_what_had_come_of_an_answer_that_broke_off_is_kept(registry: Registry) -
     assert outcome.scores == ()
 
 
+@pytest.mark.parametrize(("kind", "text"), [("benchmark", "at once"), ("quality", "in the end")])
+def test_a_benchmark_is_answered_in_one_attempt(registry: Registry, kind: CaseKind, text: str) -> None:
+    """What failed and was asked again has no times; of a benchmark the failure is what is measured."""
+
+    class Retrying(Engine):
+        def generate_once(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
+            del prompt, profile, seed
+            return a_generation("at once")
+
+    cell = a_cell()
+    planned = trials(replace(cell, case=replace(cell.case, kind=kind)))[0]
+    found = run_trial(planned, stages(registry, Retrying(a_generation("in the end"))))
+    assert found.generation is not None
+    assert found.generation.text == text
+
+
 @pytest.mark.parametrize(
     ("kind", "caches", "begins"),
     [("benchmark", True, "n1 "), ("benchmark", False, ""), ("quality", True, "")],

@@ -92,6 +92,14 @@ class PrefixCachingBackend(Backend, Protocol):
 
 
 @runtime_checkable
+class RetryingBackend(Backend, Protocol):
+    """A backend whose `generate` asks again when an answer failed before it had begun."""
+
+    def generate_once(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
+        """Answer as `generate` does, and fail where that would ask again: what a benchmark measures."""
+
+
+@runtime_checkable
 class ServingBackend(Backend, Protocol):
     """A backend whose engine runs in processes that are neither this one nor started by it."""
 

@@ -30,6 +30,7 @@ from gemma_eval.protocols import (
     ConcurrentBackend,
     PrefixCachingBackend,
     ReadingBackend,
+    RetryingBackend,
     ServingBackend,
 )
 from gemma_eval.records import (
@@ -127,6 +128,7 @@ def stages(
     """
     # Asked once: whether an object has the shape of a protocol takes longer than a short prompt.
     keeps = isinstance(backend, PrefixCachingBackend) and backend.caches_prefixes
+    once = backend.generate_once if isinstance(backend, RetryingBackend) else backend.generate
     return Stages(
         retrieve=lambda trial: _retrieve(trial, registry),
         build_prompt=lambda trial, passages: build(
@@ -138,7 +140,7 @@ def stages(
             nonce=nonce() if keeps and trial.cell.case.kind == "benchmark" else None,
         ),
         generate=lambda prompt, trial: whole(
-            _generate(prompt, trial, backend), backend=trial.cell.model.backend
+            _generate(prompt, trial, backend, once=once), backend=trial.cell.model.backend
         ),
         score=lambda case, generation: tuple(
             _score(check, case, generation, registry) for check in case.checks
@@ -216,11 +218,17 @@ def make_report(run: Run, outcomes: Sequence[Outcome]) -> Report:
     return Report(run=run, outcomes=tuple(outcomes), summaries=summaries)
 
 
-def _generate(prompt: Prompt, trial: Trial, backend: Backend) -> Generation:
-    """Have the answer of a trial written, or its continuation read. Raises BackendError."""
+def _generate(
+    prompt: Prompt, trial: Trial, backend: Backend, *, once: Callable[..., Generation]
+) -> Generation:
+    """Have the answer of a trial written, a benchmark's in one attempt, or its continuation read.
+
+    Raises BackendError.
+    """
     continuation = trial.cell.case.continuation
     if continuation is None:
-        return backend.generate(prompt, profile=trial.cell.profile, seed=trial.seed)
+        generate = once if trial.cell.case.kind == "benchmark" else backend.generate
+        return generate(prompt, profile=trial.cell.profile, seed=trial.seed)
     if not isinstance(backend, ReadingBackend):
         name = trial.cell.model.backend
         raise BackendError(f'the backend "{name}" cannot read a continuation: it has no method read')

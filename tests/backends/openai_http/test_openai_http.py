@@ -33,6 +33,7 @@ from gemma_eval.protocols import (
     ChoosyBackendFactory,
     ConcurrentBackend,
     PrefixCachingBackend,
+    RetryingBackend,
     ServingBackend,
     ServingBackendFactory,
 )
@@ -455,6 +456,28 @@ def test_without_retries_there_is_one_attempt() -> None:
         assert len(server.posted) == 1
 
 
+@pytest.mark.parametrize("answer", [BUSY, status("429 Too Many Requests", retry_after="0"), (CLOSE,)])
+def test_an_answer_that_is_asked_for_once_fails_at_once(answer: tuple[Step, ...]) -> None:
+    """Of a benchmark a refusal is a datum, whatever the model's options say of retries."""
+    slept = Slept()
+    with backend(answer, GOOD, sleep=slept, options={"retries": 3}) as (asked, server):
+        assert isinstance(asked, RetryingBackend)
+        with pytest.raises(ServerError) as caught:
+            asked.generate_once(PROMPT, profile=PROFILE, seed=1)
+        assert len(server.posted) == 1
+        assert asked.generate_once(PROMPT, profile=PROFILE, seed=1).text == "He left"
+    assert caught.value.partial is not None
+    assert caught.value.partial.attempts == ()
+    assert slept.seconds == []
+
+
+def test_no_request_is_sent_again_without_an_attempt_that_tells_of_it() -> None:
+    """Also where the server closes each connection after its stream without saying so."""
+    with backend((*GOOD, CLOSE), sleep=Slept()) as (asked, server):
+        found = [asked.generate(PROMPT, profile=PROFILE, seed=1) for _ in range(5)]
+        assert len(server.posted) == len(found) + sum(len(each.attempts) for each in found)
+
+
 def test_a_server_that_went_away_is_told_of() -> None:
     """It was there when the model was loaded; the attempts have no stamp of a request."""
     with backend(GOOD, sleep=Slept()) as (asked, server):
@@ -479,6 +502,12 @@ def test_a_server_that_went_away_is_told_of() -> None:
 def spec_of(server: HostileServer, **options: Option) -> ModelSpec:
     """Return a model on a server."""
     return ModelSpec(name="m", backend="openai_http", location=server.url, options=options)
+
+
+def test_questions_wait_as_long_for_a_connection_as_answers() -> None:
+    """The option is of the server and not of what it is asked."""
+    with backend(GOOD, options={"connect_timeout_s": 1.5}) as (asked, _):
+        assert asked.line.limits.connect_timeout_s == 1.5
 
 
 def test_a_server_that_is_down_is_told_of_when_the_model_is_loaded() -> None:

@@ -26,7 +26,7 @@ from gemma_eval.backends.openai_http import options as openai_options
 from gemma_eval.backends.openai_http import request as openai_request
 from gemma_eval.backends.openai_http.errors import Question, pause_s, refusal
 from gemma_eval.backends.openai_http.identity import info, processes
-from gemma_eval.backends.openai_http.line import Line, key_of
+from gemma_eval.backends.openai_http.line import ASIDE, Line, key_of
 from gemma_eval.backends.openai_http.options import HttpOptions
 from gemma_eval.backends.openai_http.reply import Reply
 from gemma_eval.backends.openai_http.request import PATHS, Wanted
@@ -88,6 +88,7 @@ class Load:
             transport=Transport(address, clock=clock),
             key=key_of(spec, options.api_key_env, self.environment),
             api_key_env=options.api_key_env,
+            limits=replace(ASIDE, connect_timeout_s=options.limits.connect_timeout_s),
         )
         with ExitStack() as stack:
             stack.callback(line.transport.close)
@@ -148,6 +149,17 @@ class OpenAiHttp:
         The server's count of tokens is taken over, with the one that ends a turn where it counts that. Raises
         BackendError with what had come, ContextOverflow, UsageError.
         """
+        return self._generate(prompt, profile=profile, seed=seed, retries=self.options.retries)
+
+    def generate_once(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
+        """Have `prompt` answered as `generate` does, in one attempt whatever the option `retries` says."""
+        return self._generate(prompt, profile=profile, seed=seed, retries=0)
+
+    def close(self) -> None:
+        """Ask nothing more; the server runs on."""
+        self.line.transport.close()
+
+    def _generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int, retries: int) -> Generation:
         self._demand(prompt, profile)
         body = openai_request.body(
             prompt, wanted=self.wanted, profile=profile, seed=seed, vocabulary=_Vocabulary(self._tokens)
@@ -167,14 +179,10 @@ class OpenAiHttp:
                 return self._answer(reply, asked)
             except BackendError as error:
                 pause = pause_s(reply, attempts=len(asked.attempts))
-                if pause is None or len(asked.attempts) >= self.options.retries:
+                if pause is None or len(asked.attempts) >= retries:
                     raise
                 asked = replace(asked, attempts=(*asked.attempts, _attempt(reply, error)))
             self.sleep(pause)
-
-    def close(self) -> None:
-        """Close the connections; the server runs on."""
-        self.line.transport.close()
 
     @cached_property
     def _info(self) -> EngineInfo:

@@ -12,24 +12,26 @@ from gemma_eval.backends.openai_http.address import Address
 from gemma_eval.backends.openai_http.errors import Excerpt, Question, Secret, refusal
 from gemma_eval.backends.openai_http.events import NoSuchEvent, has_token, parsed
 from gemma_eval.backends.openai_http.transport import Limits, Request, Transport
-from gemma_eval.errors import BackendError, GenerationTimeout
+from gemma_eval.errors import BackendError, GenerationTimeout, ServerError
 from gemma_eval.records import ModelSpec
 
 Json = Mapping[str, object]
 
-_ASIDE = Limits(first_token_timeout_s=30.0, idle_timeout_s=30.0, timeout_s=30.0, max_response_bytes=16 << 20)
+ASIDE = Limits(first_token_timeout_s=30.0, idle_timeout_s=30.0, timeout_s=30.0, max_response_bytes=16 << 20)
+"""How long and how large the reply to a question beside answers may be; no option sets it."""
 _HAS_NOT = (400, 404, 405, 422, 501)
 """The statuses by which a server says that it has no such path."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Line:
-    """A server's address, the connections to it, and the key, which is shown nowhere."""
+    """A server's address, the way to it, and the key, which is shown nowhere."""
 
     address: Address
     transport: Transport
     key: Secret | None = field(repr=False)
     api_key_env: str | None
+    limits: Limits = ASIDE
 
     @cached_property
     def excerpt(self) -> Excerpt:
@@ -49,16 +51,18 @@ class Line:
 
     def ask(self, path: str, body: Json | None) -> Json | None:
         """Return what the server tells at `path`, `None` when it has no such path. Raises BackendError."""
-        try:
-            reply = self.transport.send(self.request(path, body), limits=_ASIDE)
-        except GenerationTimeout as error:
-            what = f"{self.address.origin}{path}: no answer within {_ASIDE.timeout_s:.0f} s"
-            raise GenerationTimeout(f"{what}; is the server still loading its model?") from error
+        reply = self.transport.send(self.request(path, body), limits=self.limits)
         if reply.status in _HAS_NOT:
             return None
         url = self.address.origin + path
+        broken = reply.broken
+        if broken is not None and broken.kind == "timeout":
+            what = f"no whole answer within {self.limits.timeout_s:g} s"
+            raise GenerationTimeout(f"{url}: {what}; is the server still loading its model?")
         if flaw := refusal(reply, Question(url=url, api_key_env=self.api_key_env, excerpt=self.excerpt)):
             raise flaw
+        if broken is not None:
+            raise ServerError(f"{url}: {broken.what}")
         try:
             return parsed(self.excerpt.without_key(reply.body.decode(errors="replace")))
         except NoSuchEvent:

@@ -3,6 +3,10 @@
 Nothing is parsed while a reply comes, beyond what frames it. Deadlines hold for every wait, even for headers
 that come byte by byte, and are of the clock that stamps. Redirects are not followed, proxies of the
 environment are not used, and no reply is asked for in compressed form.
+
+Each request has a connection of its own, which is there before it is stamped. One that was kept may be closed
+by the server just when it is used again, as llama-server closes each after a stream: the request would fail,
+or have to be sent a second time.
 """
 
 from __future__ import annotations
@@ -28,9 +32,6 @@ _COMMENT = ord(":")
 _LAST_BYTES = (b"[DONE]\n\n", b"[DONE]\r\n\r\n", b"[DONE]\r\r", b"[DONE]\n", b"[DONE]")
 _AFTER_THE_LAST_S = 1.0
 """How long a server may take to close a reply whose last event has come."""
-_IDLE_S = 1.0
-"""How long a connection is kept for the next request; servers close theirs after 2 s and more."""
-_AT_ONCE_S = 0.1
 _LAST_WRITE_BYTES = 1 << 14
 """What any socket takes without waiting for the server to read."""
 _NS = 1_000_000_000
@@ -62,65 +63,28 @@ class Request:
 
 
 class Transport:
-    """Connections to one server, kept open between requests; any number of threads may send at once."""
+    """The way to one server; any number of threads may send at once."""
 
     def __init__(self, address: Address, *, clock: Clock) -> None:
         self._address = address
         self._clock = clock
-        self._idle: list[tuple[HTTPConnection, int]] = []
-        self._is_kept_open = True
         self._closed = False
 
     def send(self, request: Request, *, limits: Limits) -> Reply:
-        """Return what came of `request`, and what broke it off. Raises BackendError when closed.
-
-        A connection that the server had closed while nothing was asked is no fault of the request, which is
-        then sent on another one; and none of that server's is kept from then on, for llama-server closes each
-        after a stream without saying so.
-        """
+        """Return what came of `request`, and what broke it off. Raises BackendError when closed."""
         if self._closed:
             raise BackendError(f"the connection to {self._address.origin} has been closed")
-        if (idle := self._take_idle()) is not None:
-            reply = self._exchange(idle, request, limits)
-            if not _was_closed(reply):
-                return reply
-            self._is_kept_open = False
-        return self._exchange(self._new(limits), request, limits)
-
-    def close(self) -> None:
-        """Close what is idle; a second call does nothing."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop()[0].close()
-
-    def _exchange(self, connection: HTTPConnection, request: Request, limits: Limits) -> Reply:
+        kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
+        connection = kind(self._address.host, self._address.port, timeout=limits.connect_timeout_s)
         exchange = _Exchange(connection, request, limits=limits, clock=self._clock)
         try:
-            reply = exchange.run()
-        except BaseException:  # what interrupts the waiting; the server should see that nobody waits
-            connection.close()
-            raise
-        if exchange.may_be_used_again and self._is_kept_open and not self._closed:
-            self._idle.append((connection, reply.ended_ns))
-        else:
-            connection.close()
-        return reply
+            return exchange.run()
+        finally:  # also when the waiting is interrupted: the server should see that nobody waits
+            exchange.close()
 
-    def _take_idle(self) -> HTTPConnection | None:
-        while True:
-            try:
-                connection, since_ns = self._idle.pop()
-            except IndexError:  # another thread took the last one
-                return None
-            is_fresh = self._clock() - since_ns < _nanoseconds(_IDLE_S)
-            if is_fresh and connection.is_connected:
-                return connection
-            connection.close()
-            self._is_kept_open = self._is_kept_open and not is_fresh
-
-    def _new(self, limits: Limits) -> HTTPConnection:
-        kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
-        return kind(self._address.host, self._address.port, timeout=limits.connect_timeout_s)
+    def close(self) -> None:
+        """Send nothing more; a second call does nothing."""
+        self._closed = True
 
 
 class _Exchange:
@@ -140,7 +104,6 @@ class _Exchange:
         self._end_ns = self._began_ns + _nanoseconds(limits.timeout_s)
         self._wire = Wire(clock, due_ns=self._end_ns)
         self._has_begun = self._is_over = False
-        self.may_be_used_again = False
 
     def run(self) -> Reply:
         broken = self._broken()
@@ -157,14 +120,19 @@ class _Exchange:
             broken=broken,
         )
 
+    def close(self) -> None:
+        """Close the reply, which holds the socket, and the connection."""
+        if self._response is not None:
+            self._response.close()
+        self._connection.close()
+
     def _broken(self) -> Broken | None:
         """Run the exchange; return what it broke off with, which nothing does after the last event."""
         try:
             self._connect()
             self._send()
-            response = self._response = self._begin()
-            broken = self._receive(response)
-            self.may_be_used_again = broken is None and not response.will_close
+            self._response = self._begin()
+            broken = self._receive(self._response)
         except TimeoutError:
             broken = self._timed_out()
         except IncompleteRead:
@@ -176,8 +144,7 @@ class _Exchange:
         return None if self._is_over else broken
 
     def _connect(self) -> None:
-        if self._connection.sock is None:
-            self._connection.connect()
+        self._connection.connect()
         self._connected_ns = self._clock()
 
     def _send(self) -> None:
@@ -193,6 +160,7 @@ class _Exchange:
             connection.putrequest(self._request.method, self._request.path)
             for name, value in self._request.headers.items():
                 connection.putheader(name, value)
+            connection.putheader("Connection", "close")
             if body:
                 connection.putheader("Content-Length", str(len(body)))
             self._stamp_request()
@@ -236,7 +204,6 @@ class _Exchange:
                 wire.due_ns = at_ns + _nanoseconds(_AFTER_THE_LAST_S)
             elif data[0] != _COMMENT and (self._has_begun or self._begins(size)):
                 wire.due_ns = min(at_ns + idle_ns, self._end_ns)
-        response.close()
         return None if length is None or size == length else _CUT
 
     def _begins(self, size: int) -> bool:
@@ -264,12 +231,6 @@ class _Exchange:
         if isinstance(error, RemoteDisconnected):
             return Broken(kind="reset", what="the connection was closed without a reply")
         return Broken(kind="reset", what="the connection was reset")
-
-
-def _was_closed(reply: Reply) -> bool:
-    """Whether a connection had been closed before the request: it breaks at once, without a reply."""
-    is_reset = reply.status is None and reply.broken is not None and reply.broken.kind == "reset"
-    return is_reset and reply.ended_ns - reply.requested_ns < _nanoseconds(_AT_ONCE_S)
 
 
 def _nanoseconds(seconds: float) -> int:
