@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -198,10 +199,30 @@ def test_a_server_that_does_not_start_is_one_clear_error() -> None:
         pytest.fail("it did not start")
 
 
+def test_a_server_that_never_says_its_port_is_not_waited_for() -> None:
+    """Half a line is no port either."""
+    silent = ("-c", "import time; print(1, end='', flush=True); time.sleep(600)")
+    with (
+        pytest.raises(BackendError, match="the test server did not start: it printed"),
+        running(program=silent, start_within_s=0.3),
+    ):
+        pytest.fail("it did not start")
+
+
+def test_a_server_that_does_not_tell_what_it_served_is_one_clear_error() -> None:
+    """One that is gone, and one that keeps silent."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = RunningServer(port=listener.getsockname()[1], process_id=0, patience_s=0.1)
+        with pytest.raises(BackendError, match="did not tell what it had served: timed out"):
+            silent.truth()
+    with pytest.raises(BackendError, match="did not tell what it had served"):
+        silent.truth()
+
+
 def test_a_server_that_does_not_end_is_killed() -> None:
     """Whatever it waits for."""
     sleeping = ("-c", "import time; print(1, flush=True); time.sleep(600)")
-    with running(program=sleeping, patience_s=0.1) as started:
+    with running(program=sleeping, end_within_s=0.1) as started:
         pid = started.process_id
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
+from threading import Timer
 
 from gemma_eval.errors import BackendError
 from gemma_eval.selftest.ledger import Truth
 
 PATIENCE_S = 20.0
-"""How long a server may take to end, or to tell what it served, on a machine that is busy."""
+"""How long a server may take to start, to end, or to tell what it served, on a machine that is busy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,7 @@ class RunningServer:
 
     port: int
     process_id: int
+    patience_s: float = PATIENCE_S
 
     @property
     def url(self) -> str:
@@ -29,19 +31,25 @@ class RunningServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def truth(self) -> Truth:
-        """Return what was served since this was last asked."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
-            connection.request("GET", "/served")
-            return Truth.read(connection.getresponse().read().decode())
+        """Return what was served since this was last asked. Raises BackendError when it is not told."""
+        try:
+            with closing(HTTPConnection("127.0.0.1", self.port, timeout=self.patience_s)) as connection:
+                connection.request("GET", "/served")
+                return Truth.read(connection.getresponse().read().decode())
+        except (OSError, HTTPException) as error:
+            raise BackendError(f"the test server did not tell what it had served: {error}") from error
 
 
 @contextmanager
 def running(
-    *, program: Sequence[str] = ("-m", "gemma_eval.selftest.server"), patience_s: float = PATIENCE_S
+    *,
+    program: Sequence[str] = ("-m", "gemma_eval.selftest.server"),
+    start_within_s: float = PATIENCE_S,
+    end_within_s: float = PATIENCE_S,
 ) -> Iterator[RunningServer]:
     """Start a server and end it with the block. Raises BackendError when it does not start.
 
-    `program` are the arguments of Python; one that does not end by itself in `patience_s` is killed.
+    `program` are the arguments of Python; one that takes longer than it may to start or to end is killed.
     """
     command = [sys.executable, *program]
     # In a session of its own, an interrupt from the keyboard is for its parent alone.
@@ -49,22 +57,27 @@ def running(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         try:
-            yield RunningServer(port=_port(process), process_id=process.pid)
+            yield RunningServer(port=_port(process, start_within_s), process_id=process.pid)
         finally:
-            _end(process, patience_s)
+            _end(process, end_within_s)
 
 
-def _port(process: subprocess.Popen[str]) -> int:
-    line = process.stdout.readline() if process.stdout else ""
-    if not line.strip().isdigit():
+def _port(process: subprocess.Popen[str], within_s: float) -> int:
+    overdue = Timer(within_s, process.kill)
+    overdue.start()
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+    finally:
+        overdue.cancel()
+    if not (line.endswith("\n") and line.strip().isdigit()):
         raise BackendError(f"the test server did not start: it printed {line!r}, not the port it listens on")
     return int(line)
 
 
-def _end(process: subprocess.Popen[str], patience_s: float) -> None:
+def _end(process: subprocess.Popen[str], within_s: float) -> None:
     if process.stdin:
         process.stdin.close()
     try:
-        process.wait(timeout=patience_s)
+        process.wait(timeout=within_s)
     except subprocess.TimeoutExpired:
         process.kill()
