@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -82,6 +83,11 @@ def test_the_run_says_what_it_was(pytester: pytest.Pytester) -> None:
     assert (run.suites, run.planned, run.state) == (("cities",), 4, "done")
     assert run.arguments[-2:] == ("--gemma-suite", "cities.gemma.toml")
     assert set(run.engines) == {"echo"}
+    assert run.ended_utc is not None
+    assert run.ended_utc >= run.started_utc
+    assert run.clock_offset_ns is not None
+    now_ns = run.clock_offset_ns + time.perf_counter_ns()
+    assert abs(now_ns - time.time_ns()) < 60e9
 
 
 def test_database_and_reports_go_where_they_are_told(pytester: pytest.Pytester) -> None:

@@ -319,4 +319,5 @@ RUN = st.builds(
     definitions_version=st.integers(1, 9),
     skipped=few(SKIPPED),
     harness=maybe(HARNESS),
+    clock_offset_ns=maybe(st.integers(-(1 << 62), 1 << 62)),
 )

@@ -27,7 +27,7 @@ OUTCOMES = tuple(
     for repeat in (0, 1)
 )
 TRIALS = tuple(outcome.trial for outcome in OUTCOMES)
-RUN = replace(a_run(planned=len(TRIALS)), state="running")
+RUN = replace(a_run(planned=len(TRIALS)), state="running", clock_offset_ns=1_767_225_600_000_000_000)
 
 
 @pytest.fixture
@@ -118,6 +118,16 @@ def test_done_needs_every_planned_trial(store: Store, path: Path) -> None:
     store.record(RUN.id, OUTCOMES[3])
     store.finish(RUN.id, "done")
     assert query(path, "SELECT state FROM v_run") == [("done",)]
+
+
+def test_a_run_says_when_it_ended_and_what_time_its_clock_was(store: Store, path: Path) -> None:
+    """So that a stamp can be found in a server's log; the last end counts when it was gone on with."""
+    for ended_utc in ("2026-01-01T00:00:09+00:00", "2026-01-02T00:00:00+00:00"):
+        store.finish(RUN.id, "interrupted", ended_utc=ended_utc)
+    store.close()
+    with closing(open_reader(path)) as reader:
+        run = reader.run(RUN.id)
+    assert (run.ended_utc, run.clock_offset_ns) == ("2026-01-02T00:00:00+00:00", RUN.clock_offset_ns)
 
 
 def test_a_run_that_was_never_begun_is_named(store: Store) -> None:

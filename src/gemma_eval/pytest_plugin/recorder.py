@@ -62,10 +62,10 @@ class Recorder:
             problems += _observed(partial(registry.hook.outcome_recorded, outcome=outcome))
         return tuple(problems)
 
-    def close(self, registry: Registry, *, noise: Noise | None) -> Closed:
+    def close(self, registry: Registry, *, noise: Noise | None, ended_utc: str | None = None) -> Closed:
         """End the run, summarise it and write its reports. Raises StoreError.
 
-        `noise` says how busy the machine was meanwhile.
+        `noise` says how busy the machine was meanwhile, `ended_utc` what time it is.
 
         A report that could not be written is named among the problems, and costs no other; what was measured
         is in the database.
@@ -73,7 +73,7 @@ class Recorder:
         recorded = len(self._store.recorded(self.run.id))
         try:
             state: Literal["done", "interrupted"] = "done" if recorded >= self.run.planned else "interrupted"
-            self._store.finish(self.run.id, state, noise=noise)
+            self._store.finish(self.run.id, state, noise=noise, ended_utc=ended_utc)
         finally:
             self._store.close()
         with closing(open_reader(self.database)) as reader:

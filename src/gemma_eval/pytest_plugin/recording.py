@@ -16,7 +16,7 @@ from gemma_eval.measure.clock import clock
 from gemma_eval.measure.noise import NoiseWatch
 from gemma_eval.measure.noise import begin as begin_noise
 from gemma_eval.pytest_plugin import matrix, payload, terminal
-from gemma_eval.pytest_plugin.begin import describe_run, run_id
+from gemma_eval.pytest_plugin.begin import describe_run, run_id, utc
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
 from gemma_eval.pytest_plugin.recorder import Closed, Recorder
@@ -104,7 +104,8 @@ class Recording:
             return
         try:
             noise = None if self._noise is None else self._noise.end()
-            self._closed = self._recorder.close(self._evaluation.registry, noise=noise)
+            ended_utc = utc(datetime.now(UTC))
+            self._closed = self._recorder.close(self._evaluation.registry, noise=noise, ended_utc=ended_utc)
             self._problems.extend(self._closed.problems)
         except GemmaEvalError as error:
             self._problems.extend(lines_of(error, here=self._evaluation.here))

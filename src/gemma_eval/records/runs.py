@@ -100,10 +100,16 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One invocation over one or more suites. `state` is *done* only when every planned trial is recorded."""
+    """One invocation over one or more suites. `state` is *done* only when every planned trial is recorded.
+
+    `clock_offset_ns` and a stamp of an answer make nanoseconds since 1970 (UTC). They belong together unless
+    the machine was started anew before the run was gone on with.
+    """
 
     id: str
     started_utc: str
+    ended_utc: str | None = None
+    clock_offset_ns: int | None = None
     state: Literal["running", "interrupted", "done"]
     suites: tuple[str, ...]
     planned: int

@@ -17,6 +17,7 @@ def facts_of(run: Run) -> Pairs:
     machine = f"{host.cpu}, {numbers.count(host.logical_cores)} cores, {numbers.bytes_(host.memory_bytes)}"
     return [
         ("started", run.started_utc),
+        ("ended", run.ended_utc or numbers.MISSING),
         ("state", f"{run.state}, {numbers.count(run.planned)} trials planned"),
         ("suites", ", ".join(run.suites)),
         ("command", " ".join(run.arguments) or numbers.MISSING),

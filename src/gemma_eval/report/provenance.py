@@ -25,6 +25,7 @@ def run_facts(run: Run) -> Pairs:
     return [
         ("run", run.id),
         ("started", run.started_utc),
+        ("ended", run.ended_utc or numbers.MISSING),
         ("state", f"{run.state}, {numbers.count(run.planned)} trials planned"),
         ("suites", ", ".join(run.suites)),
         ("command", " ".join(run.arguments) or numbers.MISSING),

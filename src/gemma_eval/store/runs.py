@@ -14,8 +14,8 @@ from gemma_eval.wire import Plain, dump, load
 
 _INSERT = """
 INSERT INTO run(id, started_utc, state, suites, planned, host, arguments, "commit", definitions_version,
-  skipped, harness)
-VALUES(?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
+  skipped, harness, clock_offset_ns)
+VALUES(?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _SELECT = "SELECT * FROM run ORDER BY number DESC"  # a file of an earlier version lacks some columns
 
@@ -35,6 +35,7 @@ def insert(connection: sqlite3.Connection, run: Run, *, n_trials: int) -> None:
         run.definitions_version,
         from_plain([dump(each) for each in run.skipped]),
         None if run.harness is None else from_plain(dump(run.harness)),
+        run.clock_offset_ns,
     )
     connection.execute(_INSERT, row)
 
@@ -56,6 +57,11 @@ def set_state(
 ) -> None:
     """Change the state of a run."""
     connection.execute("UPDATE run SET state = ? WHERE id = ?", (state, run_id))
+
+
+def note_end(connection: sqlite3.Connection, run_id: str, ended_utc: str | None) -> None:
+    """Write when a run ended; the last time counts for one that was taken up again."""
+    connection.execute("UPDATE run SET ended_utc = ? WHERE id = ?", (ended_utc, run_id))
 
 
 def note_noise(connection: sqlite3.Connection, run_id: str, noise: Noise | None) -> None:

@@ -186,6 +186,8 @@ _WHOLE_EVENT_ROW = (
     *(f"ALTER TABLE outcome ADD COLUMN {name} INTEGER" for name in _COUNTED),
     *(f"ALTER TABLE outcome ADD COLUMN {name} TEXT" for name in _TOLD),
     *(f"ALTER TABLE run ADD COLUMN {name} ANY" for name in ("skipped", "noise", "harness")),
+    "ALTER TABLE run ADD COLUMN ended_utc TEXT",
+    "ALTER TABLE run ADD COLUMN clock_offset_ns INTEGER",
     "ALTER TABLE run ADD COLUMN noisy INTEGER CHECK(noisy IN (0, 1))",
     """
 CREATE TABLE attempt(
@@ -212,7 +214,8 @@ FROM plan JOIN outcome USING(run_id, trial_key)
 CREATE VIEW v_run AS
 SELECT run.id AS run_id, started_utc, state, suites, planned,
   (SELECT count(*) FROM outcome WHERE outcome.run_id = run.id) AS recorded,
-  "commit", host, arguments, definitions_version, skipped, noise, harness, noisy
+  "commit", host, arguments, definitions_version, skipped, noise, harness, noisy,
+  ended_utc, clock_offset_ns
 FROM run ORDER BY run.number
 """,
     """

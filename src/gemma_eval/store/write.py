@@ -77,15 +77,24 @@ class Store:
             return self._insert_once(run_id, outcome.trial, rows)
 
     def finish(
-        self, run_id: str, state: Literal["interrupted", "done"], *, noise: Noise | None = None
+        self,
+        run_id: str,
+        state: Literal["interrupted", "done"],
+        *,
+        noise: Noise | None = None,
+        ended_utc: str | None = None,
     ) -> None:
-        """End a run, noting how busy the machine was; *done* needs an outcome for every planned trial."""
+        """End a run, noting when, and how busy the machine was.
+
+        *Done* needs an outcome for every planned trial.
+        """
         with self._transaction():
             runs.refuse_unknown(self._connection, run_id)
             if state == "done":
                 runs.refuse_unfinished(self._connection, run_id)
             runs.set_state(self._connection, run_id, state)
             runs.note_noise(self._connection, run_id, noise)
+            runs.note_end(self._connection, run_id, ended_utc)
 
     def replace_measurements(
         self, run_id: str, outcomes: Mapping[str, Outcome], *, definitions_version: int
