@@ -60,6 +60,35 @@ def test_a_cell_that_a_model_cannot_run_is_skipped_with_the_reason(pytester: pyt
     assert {outcome.trial.cell.model.name for outcome in latest(pytester.path)} == {"echo", "other"}
 
 
+DECLARING = """\
+from gemma_eval import hookimpl
+from gemma_eval.backends.scripted import load
+
+
+class Declaring:
+    capabilities = {"temperature", "seed"}
+
+    def __call__(self, spec, *, clock, transforms):
+        return load(spec, clock=clock, transforms=transforms)
+
+
+@hookimpl
+def register_backends(register):
+    register("choosy", Declaring())
+"""
+
+
+def test_declared_words_are_held_against_what_a_cell_asks(pytester: pytest.Pytester) -> None:
+    """Without a method `refusal` they are all that is known of the engine, and they are enough."""
+    choosy_project(pytester, head(profiles=("mirostat-a", "greedy")) + CITIES + READ)
+    pytester.makeconftest(DECLARING)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml", "-rs")
+    result.assert_outcomes(passed=3, skipped=5)
+    result.stdout.fnmatch_lines(
+        ['SKIPPED*the backend "choosy" has no mirostat', 'SKIPPED*"choosy" cannot read a continuation']
+    )
+
+
 def test_a_plan_says_what_would_be_skipped(pytester: pytest.Pytester) -> None:
     """And counts only what would run."""
     choosy_project(pytester, head(profiles=("mirostat-a", "greedy")) + CITIES)

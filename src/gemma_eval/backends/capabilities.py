@@ -46,8 +46,8 @@ SAMPLING: Mapping[str, Callable[[SamplingProfile], bool]] = MappingProxyType(
 )
 """Each word about sampling, with whether a profile needs it."""
 
-OTHERS = ("rope_scaling", "logprobs", "batch", "concurrent", "cached_tokens", "grammar")
-"""The words about everything else: reading a text, answering several at once, saying what was cached."""
+OTHERS = ("rope_scaling", "logprobs", "concurrent")
+"""The words about everything else: stretching positions, reading a text, answering several at once."""
 
 EVERY_SAMPLING = frozenset(SAMPLING)
 """What a backend can do that samples in this process, with our own transforms."""

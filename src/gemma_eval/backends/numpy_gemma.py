@@ -33,7 +33,7 @@ from gemma_eval.sampling.effective import effective
 OPTIONS = ("threads",)
 
 
-CAPABILITIES = EVERY_SAMPLING | {"rope_scaling", "logprobs", "batch", "cached_tokens"}
+CAPABILITIES = EVERY_SAMPLING | {"rope_scaling", "logprobs"}
 
 
 class Load:

@@ -38,14 +38,13 @@ from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import Delta, EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
 
-CAPABILITIES = frozenset((*EVERY_SAMPLING, "cached_tokens"))
 OPTIONS = ("reply", "replies", "stream", "ttft_ms", "tpot_ms", "pause_ms", "fail")
 
 
 class Load:
     """Builds the backend from the options of a model; `location` and `transforms` are not used."""
 
-    capabilities = CAPABILITIES
+    capabilities = EVERY_SAMPLING
 
     def check(self, spec: ModelSpec) -> None:
         """Look at the options of a model. Raises UnknownName, BackendError."""

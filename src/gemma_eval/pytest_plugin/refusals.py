@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import get_type_hints
 
+from gemma_eval.backends.refusals import clause, of_case, of_profile
 from gemma_eval.errors import BackendError, GemmaEvalError, PluginError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import (
-    CapableBackendFactory,
-    CheckingBackendFactory,
-    ChoosyBackendFactory,
-    ConcurrentBackendFactory,
-)
-from gemma_eval.records import Case, Cell, ModelSpec, SamplingProfile, Skipped
+from gemma_eval.protocols import CheckingBackendFactory
+from gemma_eval.records import Cell, ModelSpec, Skipped
 
 
 def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
@@ -43,22 +38,21 @@ def refuse_malformed(cells: Iterable[Cell], registry: Registry) -> None:
 def refused(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
     """Return why the engine of a cell cannot run it, by the label of each such cell.
 
-    The backend is asked about model and profile, and whether it can read a continuation and serve a load. One
-    that cannot be imported is not asked: its cells fail later, with the reason. Raises PluginError when a
+    One that cannot be imported is not asked: its cells fail later, with the reason. Raises PluginError when a
     backend fails to answer.
     """
     answers: dict[tuple[str, str], str | None] = {}
     found = {}
     for cell in cells:
         factory = _factory(cell.model, registry)
+        if factory is None:
+            continue
         pair = cell.model.name, cell.profile.name
         if pair not in answers:
-            answers[pair] = _answer(factory, cell.model, cell.profile)
-        reason = (
-            answers[pair] or _cannot_read(factory, cell.case) or _cannot_serve(factory, cell.model, cell.case)
-        )
+            answers[pair] = of_profile(factory, cell.model, cell.profile)
+        reason = answers[pair] or of_case(factory, cell.model, cell.case)
         if reason:
-            found[cell.label] = _clause(cell.model, reason)
+            found[cell.label] = clause(cell.model, reason)
     return found
 
 
@@ -86,36 +80,7 @@ def cannot_read(cells: Iterable[Cell], *, model: ModelSpec) -> str | None:
     more = len(dict.fromkeys(wanted)) - 1
     asking = f'as {more + 1} cases ask, first "{wanted[0]}"' if more else f'as the case "{wanted[0]}" asks'
     reason = f"cannot read a continuation, {asking}"
-    return f'model "{model.name}": {_clause(model, reason)}'
-
-
-def _cannot_read(factory: object | None, case: Case) -> str | None:
-    if case.continuation is None or factory is None or _may_read(factory):
-        return None
-    return "cannot read a continuation"
-
-
-def _cannot_serve(factory: object | None, model: ModelSpec, case: Case) -> str | None:
-    """Say why an engine cannot be put under the load of a case; requests of an open loop wait for room."""
-    if case.load is None or case.load.concurrency == 1:
-        return None
-    most = _max_in_flight(factory, model)
-    wanted = 2 if case.load.concurrency is None else case.load.concurrency
-    if most is None or most >= wanted:
-        return None
-    return f"answers {_requests(most)} at once, and the load needs {wanted}"
-
-
-def _max_in_flight(factory: object | None, model: ModelSpec) -> int | None:
-    """Return how many requests an engine will serve at once; one that says nothing is asked when loaded."""
-    if isinstance(factory, ConcurrentBackendFactory):
-        return factory.max_in_flight(model)
-    declared = factory.capabilities if isinstance(factory, CapableBackendFactory) else ("concurrent",)
-    return None if "concurrent" in declared else 1
-
-
-def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count} requests"
+    return f'model "{model.name}": {clause(model, reason)}'
 
 
 def _factory(model: ModelSpec, registry: Registry) -> object | None:
@@ -123,29 +88,3 @@ def _factory(model: ModelSpec, registry: Registry) -> object | None:
         return registry.backends.find(model.backend)
     except (PluginError, BackendError):
         return None
-
-
-def _answer(factory: object, model: ModelSpec, profile: SamplingProfile) -> str | None:
-    if not isinstance(factory, ChoosyBackendFactory):
-        return None
-    try:
-        return factory.refusal(model, profile)
-    except Exception as error:  # whatever a plugin does when it is asked
-        what = f'backend "{model.backend}": refusal failed: {type(error).__name__}: {error}'
-        raise PluginError(what) from error
-
-
-def _clause(model: ModelSpec, reason: str) -> str:
-    return f'the backend "{model.backend}" {reason}'
-
-
-def _may_read(factory: object) -> bool:
-    """Whether what a factory says it returns can read; one that says nothing is asked when it has loaded."""
-    if isinstance(factory, type):
-        return hasattr(factory, "read")
-    called = factory if hasattr(factory, "__annotations__") else type(factory).__call__
-    try:
-        made = get_type_hints(called).get("return")
-    except (NameError, TypeError):
-        return True
-    return not isinstance(made, type) or hasattr(made, "read") or getattr(made, "_is_protocol", False)

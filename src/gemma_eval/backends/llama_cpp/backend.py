@@ -24,7 +24,7 @@ CAPABILITIES = frozenset(
         *("temperature", "top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc", "dry"),
         *("repeat_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "dynatemp"),
         *("mirostat", "adaptive_p", "order", "seed", "stop", "ignore_eos"),
-        *("rope_scaling", "concurrent", "cached_tokens"),
+        *("rope_scaling", "concurrent"),
     )
 )
 """What llama.cpp does as it is meant here; its mirostat takes the surprise after the cut, `renormalized`."""
@@ -46,6 +46,11 @@ class Load:
         """Say what llama.cpp lacks for the profile, or for the RoPE scaling of the model."""
         missing = lacking("xllamacpp", extra="llama-cpp")
         return missing or _refusal(profile) or rope_refusal(spec.rope_scaling)
+
+    @property
+    def in_flight_option(self) -> str:
+        """The option that says how many answers are made at once."""
+        return "parallel"
 
     def max_in_flight(self, spec: ModelSpec) -> int | None:
         """Return how many answers the engine will make at once; `None` when loading it will be an error."""
