@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from textwrap import wrap
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gemma_eval.cli.progress import say
 from gemma_eval.plugins import Registry
 from gemma_eval.report.numbers import MISSING, number
 
@@ -36,8 +36,8 @@ def selftest(ctx: click.Context, *, as_json: bool, http: bool) -> None:
 
     registry: Registry = ctx.obj
     client = http_client(registry, clock=clock) if http else None
-    result = check(registry, machine=machine(clock), client=client, say=_say)
-    _say("")
+    result = check(registry, machine=machine(clock), client=client, say=say)
+    say("")
     click.echo(_json(result) if as_json else "\n".join(screen(result)))
     ctx.exit(1 if result.missed else 0)
 
@@ -52,14 +52,6 @@ def screen(result: Selftest) -> Iterator[str]:
             yield f"  a stream failed: {section.failure}"
         yield ""
     yield _ending(result)
-
-
-def _say(what: str) -> None:
-    """Show what is measured now: in one line that the next overwrites, or in lines that stay in a log."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{what}", err=True, nl=False)
-    elif what:
-        click.echo(f"measuring: {what}", err=True)
 
 
 def _arm(section: Section) -> Iterator[str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gemma_eval.cli.figures import Figure
+from gemma_eval.cli.progress import say
 from gemma_eval.errors import BackendError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.records import Cell, Load
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 FROM_SCHEDULE = {"ttft_s": "ttft_sched_s", "e2e_s": "e2e_sched_s"}
 """What a user waits for, by what is waited for from the sending on."""
-RATE = click.FloatRange(0.001, 100_000)
+RATE = Figure(0.001, 100_000)
 """The rates that a suite may have as well."""
 
 
@@ -33,7 +35,11 @@ RATE = click.FloatRange(0.001, 100_000)
 @click.option("--high", type=RATE, default=256.0, show_default=True, help="The highest rate to be tried.")
 @click.option("--tolerance", type=float, default=0.1, show_default=True, help="How exact, as a share.")
 @click.option(
-    "--good", type=float, default=0.95, show_default=True, help="The share of good requests wanted."
+    "--good",
+    type=Figure(0, 1, min_open=True),
+    default=0.95,
+    show_default=True,
+    help="The share of good requests wanted.",
 )
 @click.option(
     "--requests",
@@ -47,28 +53,29 @@ def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **sear
     Rates are doubled until one fails, then the gap is halved. Each is an open loop: requests come when they
     are due, whatever has ended, and their times count from then on. Nothing is recorded.
     """
-    from gemma_eval.cases.load_tables import misfit
-    from gemma_eval.executors.trials import warm_up
+    from gemma_eval.executors import device
     from gemma_eval.measure.clock import clock
-    from gemma_eval.measure.sweep import highest_rate
+    from gemma_eval.measure.sweep import check, highest_rate
     from gemma_eval.run import load_backend, stages
 
+    low, high, tolerance = search["low"], search["high"], search["tolerance"]
+    check(low=low, high=high, tolerance=tolerance)
     cell = _cell(suite, case_id, model, registry)
     if search["requests"] is not None:
         cell = replace(cell, case=replace(cell.case, repeats=int(search["requests"])))
-    if what := misfit(at_rate(cell, search["low"]).case.load or Load(), repeats=cell.case.repeats):
-        raise UsageError(f'case "{case_id}": {what}')
-    with closing(load_backend(cell.model, registry, clock=clock)) as backend:
-        stage = stages(registry, backend)
-        first = warm_up(cell, stage)
-        if first is not None and first.failure is not None:
-            raise BackendError(first.failure.message)
-        found = highest_rate(
-            lambda rate: _meets(at_rate(cell, rate), stage, good=search["good"]),
-            low=search["low"],
-            high=search["high"],
-            tolerance=search["tolerance"],
-        )
+    _refuse(at_rate(cell, low), registry)
+    click.echo(opening(cell, good=search["good"]))
+    with device.hold("benchmark", folder=device.lock_folder()):
+        say(f"the model {model} is loaded")
+        with closing(load_backend(cell.model, registry, clock=clock)) as backend:
+            stage = stages(registry, backend)
+            _warm_up(cell, stage)
+            found = highest_rate(
+                lambda rate: _meets(at_rate(cell, rate), stage, good=search["good"]),
+                low=low,
+                high=high,
+                tolerance=tolerance,
+            )
     click.echo(in_words(found))
 
 
@@ -89,6 +96,12 @@ def at_rate(cell: Cell, rate_per_s: float) -> Cell:
     return replace(cell, case=replace(cell.case, load=load, slo=slo))
 
 
+def opening(cell: Cell, *, good: float) -> str:
+    """Return what is looked for, with what, and how."""
+    many = "1 request" if cell.case.repeats == 1 else f"{cell.case.repeats} requests"
+    return f"{cell.label}: up to three times {many} at each rate, {100 * good:.3g} % of them good"
+
+
 def in_words(found: Sweep) -> str:
     """Return what was found."""
     if found.rate_per_s is None:
@@ -99,12 +112,26 @@ def in_words(found: Sweep) -> str:
     return f"highest rate that keeps the SLO: {found.rate_per_s:.3g} requests per s ({above})"
 
 
+def _warm_up(cell: Cell, stage: Stages) -> None:
+    """Have the engine answer before it is measured. Raises BackendError when it cannot."""
+    from gemma_eval.executors.trials import warm_up
+
+    first = warm_up(cell, stage)
+    if first is not None and first.failure is not None:
+        raise BackendError(first.failure.message)
+
+
 def _meets(cell: Cell, stage: Stages, *, good: float) -> bool:
     from gemma_eval.cases.expand import trials
     from gemma_eval.executors.trials import run_trials
+    from gemma_eval.report import numbers
     from gemma_eval.stats.serving import serving
 
+    rate = cell.case.load.rate_per_s if cell.case.load else None
+    takes_s = cell.case.repeats / rate if rate else None
+    say(f"{rate:.3g} per s, for {numbers.seconds(takes_s)} and what the last answers take")
     served = serving(run_trials(trials(cell), stage))
+    say("")
     met = served.goodput is not None and served.goodput.ratio >= good
     click.echo(_line(served, met="keeps it" if met else "does not"))
     return met
@@ -127,40 +154,39 @@ def _line(served: Serving, *, met: str) -> str:
 
 def _cell(suite: str, case_id: str, model: str, registry: Registry) -> Cell:
     """Return the one cell of a case and a model. Raises UsageError."""
+    from gemma_eval.config.shipped import suite_path
     from gemma_eval.run import load_suite
 
-    _, cells = load_suite(_path(suite), registry, models=[model])
+    _, cells = load_suite(suite_path(suite, folder=Path()), registry, models=[model])
     of_case = [cell for cell in cells if cell.case.id == case_id]
     if not of_case:
         raise UnknownName("case", case_id, {cell.case.id for cell in cells})
     found = [cell for cell in of_case if cell.model.name == model]
     if not found:
         raise UnknownName("model", model, {cell.model.name for cell in of_case})
-    _refuse(found[0], found, registry)
+    _refuse_several(found)
     return found[0]
 
 
-def _refuse(cell: Cell, found: Sequence[Cell], registry: Registry) -> None:
+def _refuse_several(found: Sequence[Cell]) -> None:
     if len(found) > 1:
         names = ", ".join(f"{each.profile.name}/{each.template.name}" for each in found)
-        raise UsageError(f'the case "{cell.case.id}" has several profiles or templates ({names}); sweep one')
+        what = f"has several profiles or templates ({names}); sweep one"
+        raise UsageError(f'the case "{found[0].case.id}" {what}')
+
+
+def _refuse(cell: Cell, registry: Registry) -> None:
+    """Refuse a case without a promise or with too few requests, and what the engine cannot do.
+
+    Raises UsageError, before the engine is loaded.
+    """
+    from gemma_eval.backends.refusals import refusal
+    from gemma_eval.cases.load_tables import misfit
+
+    case = f'the case "{cell.case.id}"'
     if cell.case.slo is None:
-        raise UsageError(
-            f'the case "{cell.case.id}" has no slo, as slo = {{ ttft_s = 0.5 }}; nothing is promised'
-        )
-    factory = registry.backends.find(cell.model.backend)
-    if "concurrent" not in getattr(factory, "capabilities", ("concurrent",)):
-        raise UsageError(f'the backend "{cell.model.backend}" answers one request at a time, and has no load')
-
-
-def _path(suite: str) -> Path:
-    """Return the file of a suite: one that is there, or one that ships."""
-    from gemma_eval.config.shipped import suites_directory
-
-    given = Path(suite)
-    if given.suffix == ".toml" or given.exists():
-        return given
-    shipped = {path.stem: path for path in sorted(suites_directory().glob("*.toml")) if path.stem != "models"}
-    if suite not in shipped:
-        raise UnknownName("suite", suite, shipped)
-    return shipped[suite]
+        raise UsageError(f"{case} has no slo, as slo = {{ ttft_s = 0.5 }}; nothing is promised")
+    if what := misfit(cell.case.load or Load(), repeats=cell.case.repeats):
+        raise UsageError(f"{case}: {what}")
+    if reason := refusal(registry.backends.find(cell.model.backend), cell):
+        raise UsageError(f'model "{cell.model.name}" with profile "{cell.profile.name}": {reason}')

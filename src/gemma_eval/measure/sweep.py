@@ -43,10 +43,7 @@ def highest_rate(
     to `best_of` times and passes with the majority; measuring ends when that is certain. Whatever `meets`
     does, `rate_per_s` passed and `failed_per_s` failed, by the votes in `tried`. Raises UsageError.
     """
-    if not 0 < low <= high < math.inf:
-        raise UsageError(f"a sweep from {low:g} to {high:g} per s; give 0 < low <= high")
-    if not tolerance >= FINEST:
-        raise UsageError(f"a sweep with tolerance {tolerance:g}; give at least {FINEST:g}")
+    check(low=low, high=high, tolerance=tolerance)
     if best_of < 1 or best_of % 2 == 0:
         raise UsageError(f"a sweep with the best of {best_of}; give an odd number of at least 1")
     search = _Search(meets=meets, majority=best_of // 2 + 1)
@@ -54,6 +51,14 @@ def highest_rate(
     if passed is not None and failed is not None:
         passed, failed = search.narrow(passed, failed, tolerance=tolerance)
     return Sweep(rate_per_s=passed, failed_per_s=failed, tried=tuple(search.tried))
+
+
+def check(*, low: float, high: float, tolerance: float) -> None:
+    """Refuse a search that could not end, or not begin. Raises UsageError."""
+    if not 0 < low <= high < math.inf:
+        raise UsageError(f"a sweep from {low:g} to {high:g} per s; give 0 < low <= high")
+    if not tolerance >= FINEST:
+        raise UsageError(f"a sweep with tolerance {tolerance:g}; give at least {FINEST:g}")
 
 
 @dataclass(kw_only=True, slots=True)
