@@ -14,8 +14,10 @@ from gemma_eval.config import shipped
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
 from gemma_eval.protocols import Backend
+from gemma_eval.pytest_plugin.refusals import refused
 from gemma_eval.records import Case, Cell, Load, Message
 from gemma_eval.run import load_backend, load_suite
+from tests import required
 
 QUESTION_TOKENS = 22
 """What the question alone takes, which depth 0 is."""
@@ -108,3 +110,18 @@ def test_every_cell_is_a_benchmark_with_enough_requests_for_a_95th_percentile(ce
 def measured(case: Case) -> int:
     """Return how many requests of a case are measured."""
     return case.repeats - (case.load.warmup + case.load.cooldown if case.load else 0)
+
+
+def test_no_cell_is_skipped_with_the_shipped_model_in_llama_cpp(registry: Registry) -> None:
+    """It has a slot for each request in flight; with the one slot of the default three loads are refused."""
+    required.module("xllamacpp", extra="llama-cpp")
+    _, every = load_suite(shipped.suites_directory() / "performance.toml", registry)
+    cells = [cell for cell in every if cell.model.name == "pocket-llama-cpp"]
+    alone = [replace(cell, model=replace(cell.model, options={})) for cell in cells]
+    assert len(cells) == 11
+    assert refused(cells, registry) == {}
+    assert {label.partition("[")[0] for label in refused(alone, registry)} == {
+        "closed-4",
+        "closed-16",
+        "open-5",
+    }
