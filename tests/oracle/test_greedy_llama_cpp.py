@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 
 from gemma_eval import plugins, run
-from gemma_eval.backends import numpy_gemma
+from gemma_eval.backends import llama_request, numpy_gemma
 from gemma_eval.backends.llama_cpp import backend as llama_cpp
-from gemma_eval.backends.llama_cpp import request as llama_cpp_request
 from gemma_eval.backends.llama_cpp.backend import LlamaCpp
 from gemma_eval.backends.numpy_gemma import NumpyGemma
 from gemma_eval.cases.expand import trials
@@ -105,7 +104,7 @@ def written(backend: NumpyGemma, ask: Asked) -> Written:
 
 def streamed(backend: LlamaCpp, ask: Asked) -> tuple[int, ...]:
     """Return the ids that llama.cpp streamed in answer to the backend's own request."""
-    request = llama_cpp_request.request(
+    request = llama_request.request(
         ask.profile,
         ids=backend.engine.tokenize(ask.prompt.text or ""),
         seed=0,

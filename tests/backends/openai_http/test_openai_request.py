@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from gemma_eval.backends import llama_request
 from gemma_eval.backends.capabilities import SAMPLING, needs
-from gemma_eval.backends.llama_cpp import request as llama_cpp_request
 from gemma_eval.backends.openai_http.dialects import CAPABILITIES, DIALECTS, Dialect, refusal, unknown
 from gemma_eval.backends.openai_http.request import Wanted, body, effective, fields_of
 from gemma_eval.errors import BackendError, UsageError
@@ -99,7 +99,7 @@ def test_llama_server_is_asked_as_the_engine_in_this_process_is() -> None:
         RICH, mirostat=0, min_p=0.1, dry_multiplier=0.8, dynatemp_range=0.2, logit_bias={"a": 1.0}
     )
     found = made(profile, "llama.cpp")
-    same = llama_cpp_request.request(profile, ids=(1,), seed=3, vocabulary=Words())
+    same = llama_request.request(profile, ids=(1,), seed=3, vocabulary=Words())
     ours = {"prompt", "verbose", "n_predict", "stream", "cache_prompt"}
     assert {key: found[key] for key in same if key not in ours} == {
         key: value for key, value in same.items() if key not in ours

@@ -1,1 +1,1 @@
-"""llama.cpp in this process: a GGUF file, the request and its settings, and the reply as it streams."""
+"""llama.cpp in this process: a GGUF file, how it is started, and the reply as it streams."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from gemma_eval.backends import llama_request
 from gemma_eval.backends.capabilities import lack
 from gemma_eval.backends.extras import lacking
 from gemma_eval.backends.llama_cpp import reply as llama_cpp_reply
-from gemma_eval.backends.llama_cpp import request as llama_cpp_request
 from gemma_eval.backends.llama_cpp.engine import Engine, Stream, package
 from gemma_eval.backends.llama_cpp.file import GgufFile, read
 from gemma_eval.backends.llama_cpp.reply import Reply
@@ -113,13 +113,13 @@ class LlamaCpp:
         ids = self._prompt_ids(prompt)
         self._demand_room(len(ids) + profile.max_tokens)
         vocabulary = _Vocabulary(size=self.file.vocabulary, engine=self.engine)
-        request = llama_cpp_request.request(profile, ids=ids, seed=seed, vocabulary=vocabulary)
+        request = llama_request.request(profile, ids=ids, seed=seed, vocabulary=vocabulary)
         stream = self.engine.stream(request)
         reply = llama_cpp_reply.read(stream.pieces, text_of=self.engine.detokenize, silent=self.file.silent)
         if reply.error is not None:
             partial = _generation(stream, reply, prompt_tokens=len(ids))
             raise BackendError(f"llama.cpp broke off: {reply.error}", partial=partial)
-        effective = llama_cpp_request.effective(profile, asked=request, told=reply.settings)
+        effective = llama_request.effective(profile, asked=request, told=reply.settings)
         return _generation(stream, reply, prompt_tokens=reply.prompt_tokens, effective=effective)
 
     def close(self) -> None:
@@ -185,7 +185,7 @@ class _Vocabulary:
 
 
 def _refusal(profile: SamplingProfile) -> str | None:
-    return lack(profile, CAPABILITIES) or llama_cpp_request.refusal(profile)
+    return lack(profile, CAPABILITIES) or llama_request.refusal(profile)
 
 
 def _generation(

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from gemma_eval.backends import llama_request
 from gemma_eval.backends.capabilities import lack, needs
-from gemma_eval.backends.llama_cpp import request as llama_cpp_request
 from gemma_eval.records import SamplingProfile
 
 Dialect = Literal["openai", "llama.cpp", "vllm", "ollama"]
@@ -72,7 +72,7 @@ def unknown(profile: SamplingProfile, knows: Collection[str]) -> str | None:
 def _of_details(profile: SamplingProfile, dialect: Dialect) -> str | None:
     """Say which value of a profile a dialect cannot carry."""
     if dialect == "llama.cpp":
-        return llama_cpp_request.refusal(profile)
+        return llama_request.refusal(profile)
     biases = profile.logit_bias.items()
     if any(abs(bias) > MOST_BIAS for _, bias in biases):
         return f"has no logit_bias beyond {MOST_BIAS:g}"

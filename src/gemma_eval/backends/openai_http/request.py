@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from gemma_eval.backends.llama_cpp import request as llama_cpp_request
+from gemma_eval.backends import llama_request
 from gemma_eval.backends.openai_http.dialects import COUNTS_EACH, Dialect
 from gemma_eval.errors import BackendError, UsageError
 from gemma_eval.protocols import Vocabulary
@@ -136,7 +136,7 @@ def _of_llama_cpp(profile: SamplingProfile, wanted: Wanted, seed: int, vocabular
         for name in ("penalty_last_n", "dry_penalty_last_n")
         if getattr(profile, name) < 0 and whole > 0
     }
-    native = llama_cpp_request.request(
+    native = llama_request.request(
         replace(profile, **windows),  # type: ignore[arg-type]  # two counts
         ids=(),
         seed=seed,

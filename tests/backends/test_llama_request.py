@@ -12,7 +12,7 @@ import pytest
 
 from gemma_eval.backends.llama_cpp import backend as llama_cpp
 from gemma_eval.backends.llama_cpp.backend import LlamaCpp
-from gemma_eval.backends.llama_cpp.request import effective, refusal, request
+from gemma_eval.backends.llama_request import effective, refusal, request
 from gemma_eval.config.catalog import load as load_catalog
 from gemma_eval.config.profiles import ORDERS
 from gemma_eval.config.shipped import suites_directory

@@ -1,4 +1,4 @@
-"""A sampling profile as a request to llama-server: what is on is sent, what is off is sent as off."""
+"""A sampling profile as a request to llama-server, here or over HTTP: what is off is sent as off."""
 
 from __future__ import annotations
 
