@@ -54,6 +54,32 @@ def test_a_suite_imports_what_a_plain_run_does_not(tmp_path: Path) -> None:
     assert {"gemma_eval", "pydantic"} <= modules_of(tmp_path / "with", *arguments)
 
 
+RECORDING = {"gemma_eval.pytest_plugin.recording", "gemma_eval.measure.noise", "gemma_eval.store.write"}
+CLOSING = {"gemma_eval.pytest_plugin.terminal", "gemma_eval.report.benchmarks", "gemma_eval.stats.serving"}
+
+
+def test_a_plan_does_not_import_what_records_and_closes_a_run(tmp_path: Path) -> None:
+    """A worker of pytest-xdist does not either; it is the controller that records."""
+    plan = modules_of(tmp_path, "-p", "_gemma_eval_pytest", "--gemma-suite", "smoke", "--gemma-plan")
+    assert not (RECORDING | CLOSING) & plan
+
+
+def test_what_only_the_end_of_a_run_needs_is_imported_there() -> None:
+    """Whoever records a run begins without it; it does exist, or nothing would be shown here."""
+    begins = ("gemma_eval.pytest_plugin.activation", "gemma_eval.pytest_plugin.recording")
+    assert modules_after(*begins) >= RECORDING
+    assert not CLOSING & modules_after(*begins)
+    assert modules_after("gemma_eval.pytest_plugin.terminal") >= CLOSING
+
+
+def modules_after(*imported: str) -> set[str]:
+    """Return the modules that an interpreter has after importing some."""
+    program = f"import sys, {', '.join(imported)}; print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    return set(done.stdout.split())
+
+
 def test_importing_the_entry_module_is_a_small_part_of_importing_pytest() -> None:
     """Compared within one process, so that the machine does not matter: at most a tenth."""
     command = [sys.executable, "-X", "importtime", "-c", "import pytest, _gemma_eval_pytest"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -16,13 +16,15 @@ from gemma_eval.pytest_plugin.every_process import EveryProcess
 from gemma_eval.pytest_plugin.exit_code import ExitCode
 from gemma_eval.pytest_plugin.plan import Plan
 from gemma_eval.pytest_plugin.problems import usage_error
-from gemma_eval.pytest_plugin.recording import Recording
 from gemma_eval.pytest_plugin.suites import collect_nothing_else
 from gemma_eval.pytest_plugin.termination import Termination
 from gemma_eval.pytest_plugin.workers import WORKER_INPUT, Workers
 from gemma_eval.store.read import open_reader
 
-_RECORDING = pytest.StashKey[Recording]()
+if TYPE_CHECKING:
+    from gemma_eval.pytest_plugin.recording import Recording
+
+_RECORDING: pytest.StashKey[Recording] = pytest.StashKey()
 
 
 def start(config: pytest.Config) -> Evaluation:
@@ -61,6 +63,8 @@ def _register_for_one_process(config: pytest.Config, evaluation: Evaluation) -> 
     if config.getoption("gemma_plan"):
         config.pluginmanager.register(Plan(evaluation), "gemma_eval_plan")
         return
+    from gemma_eval.pytest_plugin.recording import Recording  # here, so that plans and workers do not pay
+
     recording = Recording(evaluation)
     config.stash[_RECORDING] = recording
     config.pluginmanager.register(recording, "gemma_eval_recording")

@@ -15,7 +15,7 @@ from gemma_eval.errors import GemmaEvalError
 from gemma_eval.measure.clock import clock
 from gemma_eval.measure.noise import NoiseWatch
 from gemma_eval.measure.noise import begin as begin_noise
-from gemma_eval.pytest_plugin import matrix, payload, terminal
+from gemma_eval.pytest_plugin import matrix, payload
 from gemma_eval.pytest_plugin.begin import describe_run, run_id, utc
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
@@ -114,6 +114,8 @@ class Recording:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table of the run, and where its database and reports are."""
+        from gemma_eval.pytest_plugin import terminal  # here, so that nobody pays for it at the start
+
         if self._closed is None and not self._problems:
             return
         terminalreporter.section(f"gemma_eval: run {self._run_id}")
