@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 
 import pytest
 
 from gemma_eval import plugins
-from gemma_eval.records import Generation, Harness, Prompt, SamplingProfile
+from gemma_eval.records import Generation, Prompt, SamplingProfile
 from gemma_eval.run import run_trial, stages
 from gemma_eval.selftest import bars, null_engine
 from gemma_eval.selftest.null_engine import NullEngine
 from gemma_eval.selftest.overhead import LONG, SHORT, Overhead, of_pairs, overhead, trial
+from tests.fresh import fresh
 
 GENEROUS = 10
 """How far beyond its bar a figure may be on a machine of which nothing is known."""
@@ -76,7 +73,7 @@ def test_the_null_engine_loads_as_backends_do() -> None:
 def test_the_overhead_is_within_a_generous_multiple_of_its_bars() -> None:
     """In one of five measurements; tests/benchmarks asserts the bars themselves."""
     for _ in range(5):
-        found = measured_afresh()
+        found = fresh(of_the_null_engine)
         kept = (
             0 < (found.us_per_token or 0) < GENEROUS * bars.US_PER_TOKEN
             and 0 < (found.ms_per_request or 0) < GENEROUS * bars.MS_PER_REQUEST
@@ -86,12 +83,9 @@ def test_the_overhead_is_within_a_generous_multiple_of_its_bars() -> None:
     assert kept, found
 
 
-def measured_afresh() -> Harness:
-    """Return what an interpreter of its own measures: without what other tests have left, nor coverage."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    command = [sys.executable, "-m", "gemma_eval", "selftest", "--no-http", "--json"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    return Harness(**json.loads(done.stdout)["harness"])
+def of_the_null_engine() -> Overhead:
+    """Return what is measured in this interpreter."""
+    return overhead(plugins.load(), clock=time.perf_counter_ns)
 
 
 class Sluggish(NullEngine):
