@@ -72,6 +72,9 @@ def test_cells_and_servings_are_what_the_page_is_made_of() -> None:
     found = servings(run.outcomes)
     assert (closed["scheduled"], opened["scheduled"]) == (38, 56)
     assert closed["missing"] == {"queueing": "not_scheduled"}
+    assert found[0].traffic is not None
+    total_per_s = found[0].traffic.whole.total_tokens_per_s
+    assert closed["traffic"]["whole"]["total_tokens_per_s"] == total_per_s is not None
     assert opened["error_rate"] == found[1].error_rate
     assert opened["queueing"]["delay"]["p50_s"] == found[1].queueing.delay.p50_s  # type: ignore[union-attr]
 

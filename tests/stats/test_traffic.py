@@ -90,6 +90,7 @@ def rates(outcomes: Sequence[Outcome], begin: int, end: int, *, always: bool) ->
         requests_per_s=float(done / seconds),
         output_tokens_per_s=float(written / seconds),
         input_tokens_per_s=float(read / seconds),
+        total_tokens_per_s=float((read + written) / seconds),
     )
 
 

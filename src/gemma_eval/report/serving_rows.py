@@ -170,10 +170,14 @@ def _rate(found: Serving) -> Figure:
 def _tokens(found: Serving) -> Figure:
     if found.traffic is None:
         return Figure(value=numbers.MISSING)
-    steady = None if found.traffic.steady is None else found.traffic.steady.output_tokens_per_s
+    whole, steady = found.traffic.whole, found.traffic.steady
+    rates = {
+        "steady": None if steady is None else steady.output_tokens_per_s,
+        "total": whole.total_tokens_per_s,
+    }
     return Figure(
-        value=numbers.known(found.traffic.whole.output_tokens_per_s),
-        below=() if steady is None else (f"steady {numbers.number(steady)}",),
+        value=numbers.known(whole.output_tokens_per_s),
+        below=tuple(f"{name} {numbers.number(rate)}" for name, rate in rates.items() if rate is not None),
     )
 
 

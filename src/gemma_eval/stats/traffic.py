@@ -19,19 +19,16 @@ from gemma_eval.stats.requests import answers, sent
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rates:
-    """What was done per second of `duration_s`; tokens are `None` where an engine did not count them all."""
+    """What was done per second of `duration_s`; tokens are `None` where an engine did not count them all.
+
+    Those of the input are read, those of the output written, and the total is both.
+    """
 
     duration_s: float
     requests_per_s: float
     output_tokens_per_s: float | None
     input_tokens_per_s: float | None
-
-    @property
-    def total_tokens_per_s(self) -> float | None:
-        """Tokens read and written."""
-        if self.output_tokens_per_s is None or self.input_tokens_per_s is None:
-            return None
-        return self.output_tokens_per_s + self.input_tokens_per_s
+    total_tokens_per_s: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,11 +103,14 @@ def _part(made: Generation, window: _Window) -> _Part:
 
 def _rates(parts: Sequence[_Part], window: _Window) -> Rates:
     duration_s = (window.end_ns - window.begin_ns) / 1e9
+    written = [(part.made.output_tokens, part.written) for part in parts]
+    read = [(part.made.prompt_tokens, part.read) for part in parts]
     return Rates(
         duration_s=duration_s,
         requests_per_s=sum(part.ended for part in parts) / duration_s,
-        output_tokens_per_s=_rate([(part.made.output_tokens, part.written) for part in parts], duration_s),
-        input_tokens_per_s=_rate([(part.made.prompt_tokens, part.read) for part in parts], duration_s),
+        output_tokens_per_s=_rate(written, duration_s),
+        input_tokens_per_s=_rate(read, duration_s),
+        total_tokens_per_s=_rate([*read, *written], duration_s),
     )
 
 
