@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemma_eval.measure.latency import DEFINITIONS_VERSION
 from gemma_eval.records import (
     Case,
     Cell,
@@ -114,6 +115,7 @@ def a_run(run_id: str = "20260101-000000-abcd", *, planned: int = 1) -> Run:
         state="done",
         suites=("example",),
         planned=planned,
+        definitions_version=DEFINITIONS_VERSION,
         host=Host(cpu="a processor", logical_cores=2, memory_bytes=8 << 30, os="an os", python="3.11.7"),
         engines={
             "scripted": EngineInfo(

@@ -9,6 +9,7 @@ from hashlib import sha256
 from itertools import pairwise
 from random import Random
 
+from gemma_eval.measure.latency import DEFINITIONS_VERSION
 from gemma_eval.records import (
     Attempt,
     Case,
@@ -94,6 +95,7 @@ def report_of(outcomes: Sequence[Outcome], *, unfinished: int = 0) -> Report:
         state="interrupted" if unfinished else "done",
         suites=("standard",),
         planned=len(outcomes) + unfinished,
+        definitions_version=DEFINITIONS_VERSION,
         host=Host(
             cpu="Example CPU at 2.4 GHz",
             logical_cores=2,

@@ -10,7 +10,7 @@ from random import Random
 from typing import Literal
 
 from gemma_eval.measure.events import icl_s, itl_s
-from gemma_eval.measure.latency import measure
+from gemma_eval.measure.latency import DEFINITIONS_VERSION, measure
 from gemma_eval.records import (
     Attempt,
     Case,
@@ -124,6 +124,7 @@ def timed_report(outcomes: list[Outcome], *, noisy: bool = False) -> Report:
         state="done",
         suites=("performance",),
         planned=len(outcomes),
+        definitions_version=DEFINITIONS_VERSION,
         host=Host(
             cpu="Example CPU at 2.4 GHz",
             logical_cores=2,

@@ -16,7 +16,6 @@ from gemma_eval.measure.latency import measure
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Generation, Message, ModelSpec, Prompt, SamplingProfile
 from gemma_eval.selftest.arm import Arm, machine
-from gemma_eval.selftest.compare import engine_tpot_ms, residual_ms
 from tests.llama_cpp import serve
 
 ANSWERS = 15
@@ -51,6 +50,31 @@ def answers(backend: Backend) -> tuple[list[Generation], Arm]:
     made, busyness = machine(time.perf_counter_ns).watched(lambda: [ask(n + 1) for n in range(ANSWERS)])
     print(f"\n{busyness.arm} machine {busyness.reasons}")
     return made, busyness.arm
+
+
+def residual_ms(generation: Generation) -> float | None:
+    """Return the time of an answer that its engine spent neither reading nor writing, by its own clock.
+
+    It is the way to the server and back, its queue, and its work on text. `None` where the engine does not
+    tell its times, or no token came.
+    """
+    told = generation.engine_timings
+    e2e_s = measure(generation).e2e_s
+    if e2e_s is None or not {"prompt_ms", "decode_ms"} <= told.keys():
+        return None
+    return e2e_s * 1e3 - told["prompt_ms"] - told["decode_ms"]
+
+
+def engine_tpot_ms(generation: Generation) -> float | None:
+    """Return the time per output token by the engine's own clock, `None` where it does not tell.
+
+    llama-server counts its time of writing from the first token on, so it is that of n - 1 tokens; builds
+    that divide it by n give another rate for the same time.
+    Source: ggml-org/llama.cpp:tools/server/server-common.h.
+    """
+    tokens = generation.output_tokens
+    writing_ms = generation.engine_timings.get("decode_ms")
+    return writing_ms / (tokens - 1) if writing_ms is not None and tokens and tokens > 1 else None
 
 
 def residual(made: Sequence[Generation]) -> float:

@@ -102,8 +102,9 @@ class Skipped:
 class Run:
     """One invocation over one or more suites. `state` is *done* only when every planned trial is recorded.
 
-    `clock_offset_ns` and a stamp of an answer make nanoseconds since 1970 (UTC). They belong together unless
-    the machine was started anew before the run was gone on with.
+    `definitions_version` is that of the formulas by which its answers were measured. `clock_offset_ns` and a
+    stamp of an answer make nanoseconds since 1970 (UTC). They belong together unless the machine was started
+    anew before the run was gone on with.
     """
 
     id: str
@@ -113,11 +114,11 @@ class Run:
     state: Literal["running", "interrupted", "done"]
     suites: tuple[str, ...]
     planned: int
+    definitions_version: int
     host: Host
     engines: Mapping[str, EngineInfo] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     commit: str | None = None
-    definitions_version: int = 2
     skipped: tuple[Skipped, ...] = ()
     noise: Noise | None = None
     harness: Harness | None = None
