@@ -17,6 +17,7 @@ from gemma_eval.records import (
     Cell,
     EngineInfo,
     Generation,
+    Load,
     ModelSpec,
     Outcome,
     Passage,
@@ -75,6 +76,20 @@ class Asked:
         del prompt
         self.seeds.append(trial.seed)
         return a_generation()
+
+
+@dataclass
+class Breaking(Asked):
+    """Stages that answer so many times, and then raise."""
+
+    what: BaseException = field(kw_only=True)
+    after: int = field(kw_only=True)
+
+    def generate(self, prompt: Prompt, trial: Trial) -> Generation:
+        """Answer, or raise."""
+        if len(self.seeds) == self.after:
+            raise self.what
+        return super().generate(prompt, trial)
 
 
 def _nothing(trial: Trial) -> tuple[Passage, ...]:
@@ -188,6 +203,66 @@ def test_a_cell_that_is_recorded_needs_no_engine() -> None:
     result = run_cell(cell, engines=engines, join=Asked().stages, recorded=known)
     assert (result.fresh, result.engine) == ((), None)
     assert len(result.outcomes) == 2
+
+
+@pytest.mark.parametrize("what", [KeyboardInterrupt(), ZeroDivisionError("of a plugin")])
+def test_what_was_made_before_something_was_raised_is_kept(what: BaseException) -> None:
+    """With what was raised, and with the engine that made it."""
+    asked = Breaking(what=what, after=2)
+    cell = a_cell_of(repeats=4)
+    first = recorded(trials(cell)[0])
+    known = {first.trial.key: first}
+    result = run_cell(cell, engines=Engines(load=Garage().load), join=asked.stages, recorded=known)
+    assert result.raised is what
+    assert [outcome.trial.repeat for outcome in result.outcomes] == [0, 1, 2]
+    assert [outcome.trial.repeat for outcome in result.fresh] == [1, 2]
+    assert result.engine is not None
+
+
+def test_nothing_may_have_been_made_before_something_was_raised() -> None:
+    """Then there is nothing but that."""
+    asked = Breaking(what=KeyboardInterrupt(), after=0)
+    result = run_cell(
+        a_cell_of(repeats=4), engines=Engines(load=Garage().load), join=asked.stages, recorded={}
+    )
+    assert (result.outcomes, type(result.raised)) == ((), KeyboardInterrupt)
+
+
+def a_load_of(*, repeats: int) -> Cell:
+    """Return a cell whose repeats are requests, one after the other."""
+    cell = a_cell_of(repeats=repeats)
+    return replace(cell, case=replace(cell.case, kind="benchmark", load=Load(concurrency=1)))
+
+
+def test_a_load_of_which_a_part_is_recorded_is_run_again_as_a_whole() -> None:
+    """Two halves would have been made by an engine that was idle in between, each without its warm-up."""
+    asked = Asked()
+    cell = a_load_of(repeats=3)
+    known = {trial.key: recorded(trial) for trial in trials(cell)[:2]}
+    result = run_cell(cell, engines=Engines(load=Garage().load), join=asked.stages, recorded=known)
+    assert len(asked.seeds) == 3
+    assert result.fresh == result.outcomes
+    assert [outcome.trial.repeat for outcome in result.fresh] == [0, 1, 2]
+
+
+def test_a_load_that_is_recorded_is_not_run_again() -> None:
+    """All of it was measured."""
+    asked = Asked()
+    cell = a_load_of(repeats=3)
+    known = {trial.key: recorded(trial) for trial in trials(cell)}
+    result = run_cell(cell, engines=Engines(load=Garage().load), join=asked.stages, recorded=known)
+    assert (asked.seeds, result.fresh) == ([], ())
+
+
+def test_the_part_of_a_load_that_is_recorded_does_not_fail_with_a_model_that_no_longer_loads() -> None:
+    """It stays what it is, and the rest stays missing; of a load that was not begun all requests fail."""
+    cell = a_load_of(repeats=3)
+    known = {trial.key: recorded(trial) for trial in trials(cell)[:2]}
+    engines = Engines(load=Garage(error=ModelNotFound("gone")).load)
+    with pytest.raises(ModelNotFound, match="gone"):
+        run_cell(cell, engines=engines, join=Asked().stages, recorded=known)
+    result = run_cell(cell, engines=engines, join=Asked().stages, recorded={})
+    assert [outcome.failure is not None for outcome in result.fresh] == [True] * 3
 
 
 def test_the_trials_of_a_model_that_does_not_load_fail() -> None:

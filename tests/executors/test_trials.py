@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError
-from gemma_eval.executors.trials import run_trials
+from gemma_eval.executors.trials import run_each
 from gemma_eval.records import (
     Case,
     Cell,
@@ -45,6 +45,10 @@ class Server:
 
     def run(self, planned: Sequence[Trial]) -> tuple[Outcome, ...]:
         """Have the trials answered."""
+        return tuple(self.coming(planned))
+
+    def coming(self, planned: Sequence[Trial]) -> Iterator[Outcome]:
+        """Have the trials answered, and yield their outcomes."""
         stage = Stages(
             retrieve=_nothing,
             build_prompt=self._prompt,
@@ -52,7 +56,7 @@ class Server:
             score=_no_scores,
             max_in_flight=self.max_in_flight,
         )
-        return run_trials(planned, stage, time=self.virtual.time)
+        return run_each(planned, stage, time=self.virtual.time)
 
     def _prompt(self, trial: Trial, passages: tuple[Passage, ...]) -> Prompt:
         del passages
@@ -143,6 +147,26 @@ def test_requests_in_flight_together_have_no_resources_of_their_own() -> None:
     """Their memory is that of all."""
     outcomes = Server().run(under(Load(concurrency=2), requests=2))
     assert times(outcomes, "peak_memory_bytes") == ["shared", "shared"]
+
+
+def test_what_was_answered_before_an_interrupt_comes_before_it() -> None:
+    """The fourth of six requests, two at a time: the one beside it ends, and no other is sent."""
+
+    class Interrupted(Server):
+        def _answer(self, prompt: Prompt, trial: Trial) -> Generation:
+            made = super()._answer(prompt, trial)
+            if trial.repeat == 3:
+                raise KeyboardInterrupt
+            return made
+
+    planned = under(Load(concurrency=2, warmup=1, cooldown=1), requests=6)
+    server = Interrupted()
+    coming, came = server.coming(planned), []
+    with pytest.raises(KeyboardInterrupt):
+        came.extend(coming)
+    assert [outcome.trial.repeat for outcome in came] == [0, 1, 2, 4]
+    assert times(came, "ttft_s") == ["warmup", 0.04, 0.04, 0.04]
+    assert server.log.count("sent") == 5
 
 
 def test_a_load_beyond_what_the_engine_takes_is_not_sent() -> None:

@@ -185,6 +185,88 @@ def test_a_lost_outcome_would_be_seen(tmp_path: Path) -> None:
     assert determined(outcomes[::-1]) != determined(outcomes)
 
 
+INTERRUPTING = """
+import os
+import signal
+from pathlib import Path
+import gemma_eval
+from gemma_eval.backends import scripted
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
+asked = []
+
+class Interrupting(scripted.Scripted):
+    max_in_flight = 2
+
+    def generate(self, prompt, *, profile, seed):
+        asked.append(seed)
+        if str(len(asked)) == Path("interrupt.txt").read_text():
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().generate(prompt, profile=profile, seed=seed)
+
+def load(spec, *, clock, transforms):
+    loaded = scripted.load(spec, clock=clock, transforms=transforms)
+    return Interrupting(**{name: getattr(loaded, name) for name in loaded.__dataclass_fields__})
+
+@gemma_eval.hookimpl
+def register_backends(register):
+    register("interrupting", load)
+"""
+
+
+class Interruptible:
+    """A suite whose engine presses Ctrl-C when it is asked for the n-th time."""
+
+    def __init__(self, pytester: pytest.Pytester, suite: str) -> None:
+        """Write the project."""
+        pytester.makeconftest(INTERRUPTING)
+        write_project(pytester.path, head(models=("slow",)) + suite)
+        models = pytester.path / "models.toml"
+        models.write_text(models.read_text().replace('backend = "scripted"', 'backend = "interrupting"'))
+        self._pytester = pytester
+
+    def run(self, *arguments: str, interrupt_at: int | None) -> tuple[Outcome, ...]:
+        """Run the suite in a process of its own; return what is recorded then."""
+        (self._pytester.path / "interrupt.txt").write_text(str(interrupt_at))
+        result = self._pytester.runpytest_subprocess(*SUITE, "-p", "no:benchmark", *arguments)
+        assert result.ret == (pytest.ExitCode.OK if interrupt_at is None else pytest.ExitCode.INTERRUPTED)
+        return latest(self._pytester.path)
+
+
+def sendings(outcomes: Sequence[Outcome]) -> set[int]:
+    """Return when each request was sent, by which it is known."""
+    return {outcome.generation.requested_ns for outcome in outcomes if outcome.generation is not None}
+
+
+def test_an_interrupted_load_is_kept_as_far_as_it_went_and_run_again_as_a_whole(
+    pytester: pytest.Pytester,
+) -> None:
+    """What was answered before Ctrl-C is recorded, a shorter part is not, and no load is of two halves."""
+    suite = Interruptible(
+        pytester,
+        a_case("load", keys='kind = "benchmark"\nwarmup = 0\nrepeats = 12\nload = { concurrency = 2 }'),
+    )
+    part = suite.run(interrupt_at=8)
+    assert 7 <= len(part) <= 9
+    assert all(outcome.passed and outcome.measurement is not None for outcome in part)
+    assert suite.run("--gemma-resume", "latest", interrupt_at=3) == part
+    whole = suite.run("--gemma-resume", "latest", interrupt_at=None)
+    assert [outcome.trial.repeat for outcome in whole] == list(range(12))
+    assert sendings(whole).isdisjoint(sendings(part))
+    with results(pytester.path) as reader:
+        assert [run.state for run in reader.runs()] == ["done"]
+
+
+def test_the_answers_of_a_cell_before_an_interrupt_are_kept(pytester: pytest.Pytester) -> None:
+    """One by one as they were asked, and the others are asked when the run goes on."""
+    suite = Interruptible(pytester, a_case("fast", keys='kind = "benchmark"\nwarmup = 0\nrepeats = 4'))
+    part = suite.run(interrupt_at=3)
+    assert [outcome.trial.repeat for outcome in part] == [0, 1]
+    whole = suite.run("--gemma-resume", "latest", interrupt_at=None)
+    assert whole[:2] == part
+    assert [outcome.trial.repeat for outcome in whole] == [0, 1, 2, 3]
+
+
 OTHER_ENGINE = """
 from dataclasses import replace
 from pathlib import Path

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.errors import StoreError, UnknownName
-from gemma_eval.records import EngineInfo, Failure, Outcome, Score, Source
+from gemma_eval.records import Attempt, EngineInfo, Failure, Outcome, Score, Source
 from gemma_eval.stats.summary import case_scores
 from gemma_eval.store.read import open_reader
 from gemma_eval.store.write import Store, open_store
@@ -106,6 +106,52 @@ def test_a_number_too_large_for_sql_leaves_nothing_behind(store: Store, path: Pa
         store.record(RUN.id, replace(OUTCOMES[0], measurement=measurement))
     assert store.record(RUN.id, OUTCOMES[0])
     assert query(path, "SELECT count(*) FROM outcome") == [(1,)]
+
+
+def attempted(outcome: Outcome) -> Outcome:
+    """Return the outcome with an attempt that failed before."""
+    assert outcome.generation is not None
+    attempt = Attempt(kind="server_error", message="503", requested_ns=1, ended_ns=2)
+    return replace(outcome, generation=replace(outcome.generation, attempts=(attempt,)))
+
+
+def test_a_load_takes_the_place_of_a_shorter_part_of_it(store: Store, path: Path) -> None:
+    """With all that belonged to each outcome, at once; what is not of the load stays."""
+    keys = [trial.key for trial in TRIALS[1:]]
+    store.record(RUN.id, OUTCOMES[0])
+    assert store.record_load(RUN.id, [attempted(outcome) for outcome in OUTCOMES[1:3]], keys=keys)
+    assert query(path, "SELECT count(*) FROM v_attempt") == [(2,)]
+    whole = tuple(replace(outcome, scores=()) for outcome in OUTCOMES[1:])
+    assert store.record_load(RUN.id, whole, keys=keys)
+    with closing(open_reader(path)) as reader:
+        assert reader.outcomes(RUN.id) == (OUTCOMES[0], *whole)
+    for table, rows in (("transcript", 4), ("score", len(OUTCOMES[0].scores)), ("attempt", 0)):
+        assert query(path, f"SELECT count(*) FROM {table}") == [(rows,)]  # noqa: S608 - names from above
+    assert query(path, "PRAGMA foreign_key_check") == []
+
+
+@pytest.mark.parametrize("again", [OUTCOMES[1:2], OUTCOMES[2:4]])
+def test_no_part_of_a_load_takes_the_place_of_one_as_long(
+    store: Store, path: Path, again: tuple[Outcome, ...]
+) -> None:
+    """Nor is it added to that: it was another load."""
+    keys = [trial.key for trial in TRIALS]
+    assert store.record_load(RUN.id, OUTCOMES[:2], keys=keys)
+    assert not store.record_load(RUN.id, again, keys=keys)
+    with closing(open_reader(path)) as reader:
+        assert reader.outcomes(RUN.id) == OUTCOMES[:2]
+
+
+def test_a_load_that_cannot_be_stored_leaves_what_was_there(store: Store, path: Path) -> None:
+    """The transaction is rolled back as a whole."""
+    keys = [trial.key for trial in TRIALS]
+    assert store.record_load(RUN.id, OUTCOMES[:2], keys=keys)
+    assert OUTCOMES[3].measurement is not None
+    measurement = replace(OUTCOMES[3].measurement, peak_memory_bytes=2**70)
+    with pytest.raises(StoreError, match="cannot be stored"):
+        store.record_load(RUN.id, [*OUTCOMES[:3], replace(OUTCOMES[3], measurement=measurement)], keys=keys)
+    with closing(open_reader(path)) as reader:
+        assert reader.outcomes(RUN.id) == OUTCOMES[:2]
 
 
 def test_done_needs_every_planned_trial(store: Store, path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
-from gemma_eval.executors.trials import run_trials, warm_up
+from gemma_eval.executors.trials import run_each, warm_up
 from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
 from gemma_eval.run import Stages
@@ -20,11 +20,13 @@ class CellResult:
 
     `engine` is `None` when nothing was generated now. Its `cold_ttft_s` is that of the first generation here,
     and means what it says in the first result of an engine, which is the one that is recorded.
+    `raised` ended the cell before all of it was run, as Ctrl-C does: the outcomes are those made before.
     """
 
     outcomes: tuple[Outcome, ...]
     fresh: tuple[Outcome, ...]
     engine: EngineInfo | None
+    raised: BaseException | None = None
 
 
 @dataclass(kw_only=True)
@@ -82,34 +84,59 @@ def run_cell(
     join: Callable[[Backend], Stages],
     recorded: Mapping[str, Outcome],
 ) -> CellResult:
-    """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them."""
+    """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them.
+
+    A load of which a part is recorded is run again as a whole, for two halves are no load; where its model
+    does not load the part stays as it is, and the error is raised.
+    """
     planned = {trial.key: trial for trial in trials(cell)}
-    missing = {key: trial for key, trial in planned.items() if key not in recorded}
+    kept = [recorded[key] for key in planned if key in recorded]
+    missing = [trial for key, trial in planned.items() if key not in recorded]
     if not missing:
-        return CellResult(outcomes=tuple(recorded[key] for key in planned), fresh=(), engine=None)
+        return CellResult(outcomes=tuple(kept), fresh=(), engine=None)
+    is_begun_load = cell.case.load is not None and bool(kept)
     try:
         backend = engines.get(cell.model)
     except GemmaEvalError as error:
-        fresh, engine = _not_loaded(missing.values(), error), None
-    else:
-        stage = join(backend)
-        first = warm_up(cell, stage)
-        fresh = run_trials(tuple(missing.values()), stage)
-        cold_ttft_s = _ttft_s(first or fresh[0])
-        engine = replace(backend.info(), load_s=engines.load_s, cold_ttft_s=cold_ttft_s)
-    made = dict(zip(missing, fresh, strict=True))
-    outcomes = tuple(made[key] if key in made else recorded[key] for key in planned)
-    return CellResult(outcomes=outcomes, fresh=fresh, engine=engine)
+        if is_begun_load:
+            raise
+        return _result(kept, [_not_loaded(trial, error) for trial in missing])
+    if is_begun_load:
+        kept, missing = [], list(planned.values())
+    stage = join(backend)
+    first = warm_up(cell, stage)
+    fresh, raised = _as_far_as_it_went(run_each(missing, stage))
+    cold_ttft_s = _ttft_s(first or next(iter(fresh), None))
+    engine = replace(backend.info(), load_s=engines.load_s, cold_ttft_s=cold_ttft_s)
+    return _result(kept, fresh, engine=engine, raised=raised)
 
 
-def _ttft_s(outcome: Outcome) -> float | None:
+def _as_far_as_it_went(made: Iterator[Outcome]) -> tuple[list[Outcome], BaseException | None]:
+    """Return what is made before something is raised, and that."""
+    outcomes: list[Outcome] = []
+    try:
+        outcomes.extend(made)  # keeps what came before an exception
+    except BaseException as error:  # noqa: BLE001 - raised again by who has kept the outcomes
+        return outcomes, error
+    return outcomes, None
+
+
+def _result(
+    kept: Sequence[Outcome],
+    fresh: Sequence[Outcome],
+    *,
+    engine: EngineInfo | None = None,
+    raised: BaseException | None = None,
+) -> CellResult:
+    outcomes = sorted((*kept, *fresh), key=lambda outcome: outcome.trial.repeat)
+    return CellResult(outcomes=tuple(outcomes), fresh=tuple(fresh), engine=engine, raised=raised)
+
+
+def _ttft_s(outcome: Outcome | None) -> float | None:
     """Return the time to first token of an outcome: that of a cold engine, where it is the first of all."""
-    return None if outcome.measurement is None else outcome.measurement.ttft_s
+    return None if outcome is None or outcome.measurement is None else outcome.measurement.ttft_s
 
 
-def _not_loaded(missing: Iterable[Trial], error: GemmaEvalError) -> tuple[Outcome, ...]:
+def _not_loaded(trial: Trial, error: GemmaEvalError) -> Outcome:
     failure = Failure(kind=error.kind, message=str(error))
-    return tuple(
-        Outcome(trial=trial, prompt=None, generation=None, measurement=None, failure=failure)
-        for trial in missing
-    )
+    return Outcome(trial=trial, prompt=None, generation=None, measurement=None, failure=failure)

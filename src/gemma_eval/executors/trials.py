@@ -16,20 +16,27 @@ MOST_TOGETHER = 32
 
 
 def run_trials(planned: Sequence[Trial], stage: Stages, *, time: Time = REAL) -> tuple[Outcome, ...]:
-    """Run trials of one cell, and return their outcomes in that order.
+    """Run trials of one cell as `run_each` does, and return their outcomes when all are made."""
+    return tuple(run_each(planned, stage, time=time))
 
-    Those of a case with a load are requests that arrive as it says. Those of a quality case are answered
-    together where the engine can, in batches of at most `MOST_TOGETHER`: they share their prompt, and nobody
-    times them. Other benchmarks are answered one by one, and so is a text that is read.
+
+def run_each(planned: Sequence[Trial], stage: Stages, *, time: Time = REAL) -> Iterator[Outcome]:
+    """Run trials of one cell, and yield their outcomes in that order.
+
+    Those of a case with a load are requests that arrive as it says; an interrupt comes after the outcomes of
+    those that were answered before it. Those of a quality case are answered together where the engine can, in
+    batches of at most `MOST_TOGETHER`: they share their prompt, and nobody times them. Other benchmarks are
+    answered one by one, and so is a text that is read.
     """
-    if not planned:
-        return ()
-    case = planned[0].cell.case
-    if case.load is not None:
-        return _run_under_load(planned, stage, load=case.load, time=time)
-    if stage.generate_batch is None or not _may_be_batched(case):
-        return tuple(run_trial(trial, stage) for trial in planned)
-    return tuple(outcome for batch in _even_batches(planned) for outcome in _run_batch(batch, stage))
+    case = planned[0].cell.case if planned else None
+    if case is not None and case.load is not None:
+        yield from _run_under_load(planned, stage, load=case.load, time=time)
+    elif case is not None and stage.generate_batch is not None and _may_be_batched(case):
+        for batch in _even_batches(planned):
+            yield from _run_batch(batch, stage)
+    else:
+        for trial in planned:
+            yield run_trial(trial, stage)
 
 
 def warm_up(cell: Cell, stage: Stages) -> Outcome | None:
@@ -68,13 +75,12 @@ def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
     )
 
 
-def _run_under_load(
-    planned: Sequence[Trial], stage: Stages, *, load: Load, time: Time
-) -> tuple[Outcome, ...]:
+def _run_under_load(planned: Sequence[Trial], stage: Stages, *, load: Load, time: Time) -> Iterator[Outcome]:
     """Send the trials as requests; prompts are made before and answers scored after, out of the way.
 
     Requests of an open loop wait on this side for room on the engine, and that is in their latency.
     """
+    made: dict[int, Generation | Broken] = {}
     prompts = [prepare(trial, stage) for trial in planned]
     most = stage.max_in_flight
     if most is not None and load.rate_per_s is not None:
@@ -83,27 +89,31 @@ def _run_under_load(
         what = f"the load has {in_flight(load)} requests in flight, and the engine takes {most} at once"
         prompts = [Broken(failure=Failure(kind=BackendError.kind, message=what))] * len(planned)
 
-    def send(slot: Slot) -> Generation | Broken:
-        prompt = prompts[slot.index]
-        if isinstance(prompt, Broken):
-            return prompt
-        try:
-            return _stamped(attempt(lambda: stage.generate(prompt, planned[slot.index])), slot)
-        except Exception as error:  # noqa: BLE001 - a fault of a plugin must not cost the other requests
-            return Broken(failure=Failure(kind=PluginError.kind, message=f"{type(error).__name__}: {error}"))
+    def send(slot: Slot) -> None:
+        prompt, trial = prompts[slot.index], planned[slot.index]
+        made[slot.index] = prompt if isinstance(prompt, Broken) else _sent(prompt, trial, stage, slot)
 
-    made = drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time)
-    return tuple(
-        outcome_of(
-            trial,
-            prompt if isinstance(prompt, Prompt) else None,
-            answer,
-            stage=stage,
-            phase=phase(load, index=trial.repeat, n=trial.cell.case.repeats),
-            resources="shared",
-        )
-        for trial, prompt, answer in zip(planned, prompts, made, strict=True)
-    )
+    try:
+        drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time)
+    finally:  # what raised goes on when the outcomes of all that was answered have been taken
+        for index, (trial, prompt) in enumerate(zip(planned, prompts, strict=True)):
+            if index in made:
+                yield outcome_of(
+                    trial,
+                    prompt if isinstance(prompt, Prompt) else None,
+                    made[index],
+                    stage=stage,
+                    phase=phase(load, index=trial.repeat, n=trial.cell.case.repeats),
+                    resources="shared",
+                )
+
+
+def _sent(prompt: Prompt, trial: Trial, stage: Stages, slot: Slot) -> Generation | Broken:
+    """Send one request of a load; the fault of a plugin must not cost the others."""
+    try:
+        return _stamped(attempt(lambda: stage.generate(prompt, trial)), slot)
+    except Exception as error:  # noqa: BLE001 - any fault of a plugin
+        return Broken(failure=Failure(kind=PluginError.kind, message=f"{type(error).__name__}: {error}"))
 
 
 def _stamped(made: Generation | Broken, slot: Slot) -> Generation | Broken:

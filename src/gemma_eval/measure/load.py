@@ -82,7 +82,8 @@ def drive(load: Load, *, n: int, seed: int, send: Callable[[Slot], T], time: Tim
     """Send `n` requests as `load` says and return what `send` returned for each, in their order.
 
     `send` is called from several threads at once and returns when its request has ended. What it raises stops
-    the line: requests in flight end, no other is sent, and the first exception is raised here.
+    the line: requests in flight end, no other is sent, and the first exception is raised here. So does an
+    interrupt; who wants what was sent before it keeps that in `send`.
     """
     offsets = None
     if load.rate_per_s is not None:

@@ -32,7 +32,7 @@ def attach(report: pytest.TestReport, result: CellResult, *, mendable: bool) -> 
     plain: dict[str, Plain] = {
         "outcomes": [dump_outcome(outcome) for outcome in result.fresh],
         "engine": None if result.engine is None else dump(result.engine),
-        "recorded": not result.fresh,
+        "recorded": not result.fresh and result.raised is None,
         "mendable": mendable,
     }
     setattr(report, ATTRIBUTE, plain)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from gemma_eval.cases.expand import trials
 from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.pytest_plugin.payload import Payload
-from gemma_eval.records import Noise, Report, Run, Trial
+from gemma_eval.records import Noise, Outcome, Report, Run, Trial
 from gemma_eval.report.render import write
 from gemma_eval.run import make_report
 from gemma_eval.store.read import open_reader
@@ -36,7 +37,7 @@ class Closed:
 class Recorder:
     """The one writer of a run; an outcome is acknowledged when `record` returns."""
 
-    def __init__(self, run: Run, trials: Sequence[Trial], *, database: Path, reports: Path) -> None:
+    def __init__(self, run: Run, planned: Sequence[Trial], *, database: Path, reports: Path) -> None:
         """Open the database and plan the run, or go on with it. Raises StoreError, UsageError."""
         _require_writable(reports)
         self.run = run
@@ -44,21 +45,16 @@ class Recorder:
         self._reports = reports
         self._models: set[str] = set()
         self._store: Store = open_store(database)
-        self._store.begin(run, trials)
+        self._store.begin(run, planned)
 
     def record(self, payload: Payload, registry: Registry) -> tuple[str, ...]:
-        """Commit the outcomes of an item one by one. Raises StoreError.
+        """Commit the outcomes of an item: one by one, those of a load all at once. Raises StoreError.
 
         Each is shown to the observers after its commit; what an observer breaks costs no outcome and is
         returned in words.
         """
         problems: list[str] = []
-        for outcome in payload.outcomes:
-            model = outcome.trial.cell.model.name
-            if payload.engine is not None and model not in self._models:
-                self._store.engine(self.run.id, model, payload.engine)
-                self._models.add(model)
-            self._store.record(self.run.id, outcome)
+        for outcome in self._committed(payload):
             problems += _observed(partial(registry.hook.outcome_recorded, outcome=outcome))
         return tuple(problems)
 
@@ -88,6 +84,19 @@ class Recorder:
             except Exception as error:  # noqa: BLE001 - any fault of a reporter, which may be a plugin's
                 problems += (f'the report "{name}" could not be written: {type(error).__name__}: {error}',)
         return Closed(report=report, written=tuple(written), problems=problems)
+
+    def _committed(self, payload: Payload) -> Iterator[Outcome]:
+        """Yield each outcome when it is committed, and none that was recorded before."""
+        if not payload.outcomes:
+            return
+        cell = payload.outcomes[0].trial.cell
+        if payload.engine is not None and cell.model.name not in self._models:
+            self._store.engine(self.run.id, cell.model.name, payload.engine)
+            self._models.add(cell.model.name)
+        if cell.case.load is None:
+            yield from (each for each in payload.outcomes if self._store.record(self.run.id, each))
+        elif self._store.record_load(self.run.id, payload.outcomes, keys=[each.key for each in trials(cell)]):
+            yield from payload.outcomes
 
 
 def _require_writable(folder: Path) -> None:

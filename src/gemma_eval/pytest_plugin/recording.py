@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ from gemma_eval.pytest_plugin.begin import describe_run, run_id, utc
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
 from gemma_eval.pytest_plugin.recorder import Closed, Recorder
-from gemma_eval.pytest_plugin.suite_file import CaseItem
+from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem
 from gemma_eval.records import Cell, Harness, Run, Trial
 
 
@@ -76,20 +76,20 @@ class Recording:
             raise pytest.UsageError(*lines)
         self.begin(cells)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Commit what a cell had made when it was interrupted: pytest makes no report of that."""
+        try:
+            return (yield)
+        except BaseException:
+            if (result := item.stash.get(RESULT, None)) is not None:
+                self._record(lambda: payload.Payload(outcomes=result.fresh, engine=result.engine))
+            raise
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Commit the outcomes of an item before anything shows that it has ended."""
-        if self._recorder is None:
-            return
-        try:
-            brought = payload.of(report)
-            if brought is not None:
-                self._problems.extend(self._recorder.record(brought, self._evaluation.registry))
-                if self._noise is not None:
-                    self._noise.look()
-        except GemmaEvalError as error:
-            self._problems.extend(lines_of(error, here=self._evaluation.here))
-            pytest.exit("gemma_eval: an outcome could not be recorded")
+        self._record(lambda: payload.of(report))
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show an item that was not run, because its outcomes were recorded before, as such."""
@@ -129,6 +129,20 @@ class Recording:
             terminalreporter.write_line(f"go on with it:  {self._resume_command()}")
         for name, path in (("database", self._evaluation.settings.database), *self._closed.named_files()):
             terminalreporter.write_line(f"{name:<14}  {relative(path, self._evaluation.here)}")
+
+    def _record(self, brought: Callable[[], payload.Payload | None]) -> None:
+        """Commit what an item has brought, and end the run when that cannot be done."""
+        if self._recorder is None:
+            return
+        try:
+            found = brought()
+            if found is not None:
+                self._problems.extend(self._recorder.record(found, self._evaluation.registry))
+                if self._noise is not None:
+                    self._noise.look()
+        except GemmaEvalError as error:
+            self._problems.extend(lines_of(error, here=self._evaluation.here))
+            pytest.exit("gemma_eval: an outcome could not be recorded")
 
     @property
     def _database(self) -> str:

@@ -63,6 +63,8 @@ class CaseItem(pytest.Item):
         """Run the trials of the cell. Raises CellFailure when a demand is missed."""
         result = self.config.stash[EVALUATION].run(self.cell)
         self.stash[RESULT] = result
+        if result.raised is not None:
+            raise result.raised
         lines = missed(result.outcomes)
         if lines:
             raise CellFailure(explain(result.outcomes, lines))

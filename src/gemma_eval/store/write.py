@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast
@@ -15,6 +15,9 @@ from gemma_eval.store.connection import leave_one_file, open_to_write, store_err
 from gemma_eval.store.lease import Lease, acquire
 from gemma_eval.store.plan import columns_of, planned_columns, refuse_changed_plan, write_plan
 from gemma_eval.store.rows import Row, Rows, take_apart
+
+_PARTS = ("transcript", "score", "attempt")
+"""The tables with what belongs to an outcome."""
 
 
 def open_store(path: Path) -> Store:
@@ -75,6 +78,22 @@ class Store:
         rows = take_apart(outcome)
         with self._transaction():
             return self._insert_once(run_id, outcome.trial, rows)
+
+    def record_load(self, run_id: str, outcomes: Sequence[Outcome], *, keys: Collection[str]) -> bool:
+        """Commit the outcomes of one load together, in the place of those recorded of it before.
+
+        `keys` are those of all trials of the load. False, and nothing changed, when as many of them are
+        recorded: of a load that was interrupted twice the longer part stays.
+        """
+        taken = [(outcome.trial, take_apart(outcome)) for outcome in outcomes]
+        with self._transaction():
+            before = self._ids(run_id, keys)
+            if len(before) >= len(taken):
+                return False
+            self._forget(before)
+            for trial, rows in taken:
+                self._insert_once(run_id, trial, rows)
+        return True
 
     def finish(
         self,
@@ -148,6 +167,16 @@ class Store:
         for number, attempt in enumerate(rows.attempts):
             self._insert("attempt", {"outcome_id": outcome_id, "number": number, **attempt})
         return True
+
+    def _ids(self, run_id: str, keys: Collection[str]) -> list[int]:
+        select = "SELECT id FROM outcome WHERE run_id = ? AND trial_key = ?"
+        rows = (self._connection.execute(select, (run_id, key)).fetchone() for key in keys)
+        return [row[0] for row in rows if row is not None]
+
+    def _forget(self, ids: Sequence[int]) -> None:
+        for table, column in (*((part, "outcome_id") for part in _PARTS), ("outcome", "id")):
+            statement = f"DELETE FROM {table} WHERE {column} = ?"  # noqa: S608 - names from here
+            self._connection.executemany(statement, [(each,) for each in ids])
 
     def _replace_measurement(self, run_id: str, key: str, outcome: Outcome) -> None:
         rows = take_apart(outcome)
