@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gemma_eval.backends.gemma_cpp.hearing import Hearing
-from gemma_eval.backends.gemma_cpp.process import Read, Stream
+from gemma_eval.backends.gemma_cpp.process import Piece, Stream
 from gemma_eval.records import FinishReason, Generation, SamplingProfile
 
 ENDS: list[tuple[str, int | None, int | None, FinishReason]] = [
@@ -36,7 +36,7 @@ def heard(output: str, counted: int | None, kind: type[Hearing] = Hearing) -> Ge
     )
     reads: list[tuple[Stream, str]] = [("stderr", notes), ("stdout", output), ("stderr", told)]
     for number, (stream, text) in enumerate(reads):
-        hearing.take(Read(stream=stream, data=text.encode(), at_ns=5_000_000 + number))
+        hearing.take(Piece(stream=stream, data=text.encode(), at_ns=5_000_000 + number))
     hearing.answer.finish()
     return hearing.whole()
 
@@ -68,11 +68,11 @@ def test_the_stamps_are_those_of_the_reads() -> None:
 def test_nothing_is_left_of_what_had_not_begun() -> None:
     """A program that broke off before it read the prompt has answered nothing."""
     hearing = Hearing(SamplingProfile(name="p", temperature=0.0), started_ns=1, context_tokens=None)
-    hearing.take(Read(stream="stderr", data=b"Loading\n", at_ns=2))
+    hearing.take(Piece(stream="stderr", data=b"Loading\n", at_ns=2))
     assert hearing.partial("error", ended_ns=3) is None
-    hearing.take(Read(stream="stdout", data=b"...", at_ns=4))
+    hearing.take(Piece(stream="stdout", data=b"...", at_ns=4))
     assert hearing.partial("error", ended_ns=5) is None
-    hearing.take(Read(stream="stdout", data=b"\n\nOs", at_ns=6))
+    hearing.take(Piece(stream="stdout", data=b"\n\nOs", at_ns=6))
     partial = hearing.partial("timeout", ended_ns=7)
     assert partial is not None
     assert (partial.text, partial.prompt_tokens, partial.output_tokens) == ("Os", 3, None)

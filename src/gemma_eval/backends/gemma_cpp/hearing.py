@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gemma_eval.backends.gemma_cpp.output import AnswerOutput, Notes
-from gemma_eval.backends.gemma_cpp.process import Read
+from gemma_eval.backends.gemma_cpp.process import Piece
 from gemma_eval.errors import ContextOverflow
 from gemma_eval.records import FinishReason, Generation, Options, SamplingProfile
 from gemma_eval.sampling.effective import is_greedy
@@ -33,13 +33,13 @@ class Hearing:
         """When the program began to read the prompt; when it was started, if it does not say the former."""
         return self.started_ns if self.notes.reading_ns is None else self.notes.reading_ns
 
-    def take(self, read: Read) -> None:
+    def take(self, piece: Piece) -> None:
         """Take what was read. Raises ContextOverflow, and ValueError for what is no answer."""
-        self._last_ns = read.at_ns
-        if read.stream == "stdout":
-            self.answer.push(read.data, at_ns=read.at_ns)
+        self._last_ns = piece.at_ns
+        if piece.stream == "stdout":
+            self.answer.push(piece.data, at_ns=piece.at_ns)
             return
-        self.notes.push(read.data, at_ns=read.at_ns)
+        self.notes.push(piece.data, at_ns=piece.at_ns)
         overflow = self.notes.overflow(
             max_tokens=self._profile.max_tokens, context_tokens=self._context_tokens
         )

@@ -23,7 +23,7 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Read:
+class Piece:
     """Bytes of one output, stamped when they had been read."""
 
     stream: Stream
@@ -64,7 +64,7 @@ class Child:
         """The process id, which is also that of its group."""
         return self._process.pid
 
-    def read(self, *, within_s: float) -> tuple[Read, ...]:
+    def read(self, *, within_s: float) -> tuple[Piece, ...]:
         """Wait for output and return it; nothing once both are closed.
 
         What was ready at once has one stamp, stderr before stdout: which of the two was written first is not
@@ -81,7 +81,7 @@ class Child:
                 else:
                     self._selector.unregister(key.fileobj)
         at_ns = self._clock()
-        return tuple(Read(stream=stream, data=data, at_ns=at_ns) for stream, data in found)
+        return tuple(Piece(stream=stream, data=data, at_ns=at_ns) for stream, data in found)
 
     def wait(self, *, within_s: float) -> int:
         """Return the exit status, the negative number of a signal. Raises TimeoutError."""
