@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,10 @@ from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import Delta, Generation, Prompt, SamplingProfile
 from gemma_eval.sampling.chain import Sampler
+from gemma_eval.sampling.effective import effective
+
+LogProbabilities = Callable[[Sequence[int], int], tuple[float, ...]]
+"""Returns, of ids, the log-probability of each from a place on, given all before it."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -68,32 +72,60 @@ class Local:
             profile, sampler=sampler, stream=words.stream(), stop_ids=words.stop_ids, clock=self.clock
         )
 
-    def reading(
+    def written(
         self,
-        text: str,
+        writing: Writing,
+        profile: SamplingProfile,
         *,
-        n_before: int,
-        log_probabilities: tuple[float, ...],
+        prompt_tokens: int,
         requested_ns: int,
+        read_ns: int,
     ) -> Generation:
-        """Return a given text that was read after `n_before` tokens. Raises NonFiniteLogits."""
-        if not np.isfinite(log_probabilities).all():
+        """Return an answer that was drawn to its end; its prompt had been read at `read_ns`."""
+        return Generation(
+            text=writing.answer.text,
+            deltas=writing.answer.deltas,
+            prompt_tokens=prompt_tokens,
+            cached_tokens=0,
+            output_tokens=writing.answer.n_tokens,
+            count_source="engine",
+            finish_reason=writing.finish_reason,
+            requested_ns=requested_ns,
+            ended_ns=writing.ended_ns,
+            effective=effective(profile),
+            engine_timings={
+                "prompt_ms": (read_ns - requested_ns) / 1e6,
+                "decode_ms": (writing.ended_ns - read_ns) / 1e6,
+            },
+        )
+
+    def read(self, prompt: Prompt, *, continuation: str, log_probabilities: LogProbabilities) -> Generation:
+        """Read `continuation` after `prompt.text` and say how probable each of its tokens is.
+
+        It is tokenised by itself, as an answer is: its tokens follow those of the prompt, and no token spans
+        both. Raises BackendError, ContextOverflow, NonFiniteLogits.
+        """
+        requested_ns = self.clock()
+        before, ids = self.prompt_ids(prompt), self.ids(continuation, "the continuation")
+        self.demand_room(len(before) + len(ids))
+        known = log_probabilities(before + ids, len(before))
+        if not np.isfinite(known).all():
             raise NonFiniteLogits(
                 "a logit of the continuation is not finite (weights or arithmetic are broken)"
             )
         ended_ns = self.clock()
         return Generation(
-            text=text,
-            deltas=(Delta(text=text, n_tokens=len(log_probabilities), at_ns=ended_ns),),
-            prompt_tokens=n_before,
+            text=continuation,
+            deltas=(Delta(text=continuation, n_tokens=len(known), at_ns=ended_ns),),
+            prompt_tokens=len(before),
             cached_tokens=0,
-            output_tokens=len(log_probabilities),
+            output_tokens=len(known),
             count_source="engine",
             finish_reason="stop",
             requested_ns=requested_ns,
             ended_ns=ended_ns,
             engine_timings={"prompt_ms": (ended_ns - requested_ns) / 1e6},
-            log_probabilities=log_probabilities,
+            log_probabilities=known,
         )
 
     @cached_property

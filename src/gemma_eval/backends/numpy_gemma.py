@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,7 +28,6 @@ from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.transformer import Transformer
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
-from gemma_eval.sampling.effective import effective
 
 OPTIONS = ("threads",)
 
@@ -136,18 +135,9 @@ class NumpyGemma:
     def read(self, prompt: Prompt, *, continuation: str) -> Generation:
         """Read `continuation` after `prompt.text` and say how probable each of its tokens is.
 
-        It is tokenised by itself, as an answer is: its tokens follow those of the prompt, and no token spans
-        both. Raises BackendError, ContextOverflow, NonFiniteLogits.
+        Raises BackendError, ContextOverflow, NonFiniteLogits.
         """
-        requested_ns = self.clock()
-        local = self._local
-        before, ids = local.prompt_ids(prompt), local.ids(continuation, "the continuation")
-        local.demand_room(len(before) + len(ids))
-        with self._computing():
-            known = log_probabilities(self._loaded, before + ids, first=len(before))
-        return local.reading(
-            continuation, n_before=len(before), log_probabilities=known, requested_ns=requested_ns
-        )
+        return self._local.read(prompt, continuation=continuation, log_probabilities=self._log_probabilities)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -213,26 +203,17 @@ class NumpyGemma:
             logits = decoding.prefill(ids)
             read_ns = self.clock()
             _write_all(writings, decoding, [logits] * len(seeds))
-        return tuple(
-            Generation(
-                text=writing.answer.text,
-                deltas=writing.answer.deltas,
-                prompt_tokens=len(ids),
-                cached_tokens=0,
-                output_tokens=writing.answer.n_tokens,
-                count_source="engine",
-                finish_reason=writing.finish_reason,
-                requested_ns=requested_ns,
-                ended_ns=writing.ended_ns,
-                effective=effective(profile),
-                engine_timings={
-                    "prompt_ms": (read_ns - requested_ns) / 1e6,
-                    "decode_ms": (writing.ended_ns - read_ns) / 1e6,
-                },
-                batch_size=len(seeds),
+        answers = [
+            self._local.written(
+                writing, profile, prompt_tokens=len(ids), requested_ns=requested_ns, read_ns=read_ns
             )
             for writing in writings
-        )
+        ]
+        return tuple(replace(answer, batch_size=len(seeds)) for answer in answers)
+
+    def _log_probabilities(self, ids: Sequence[int], first: int) -> tuple[float, ...]:
+        with self._computing():
+            return log_probabilities(self._loaded, ids, first=first)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ sampling transforms of gemma_eval. So the same profile means the same, and the l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +33,6 @@ from gemma_eval.gemma.folder import read_json
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
-from gemma_eval.sampling.effective import effective
 
 CAPABILITIES = EVERY_SAMPLING | {"logprobs"}
 
@@ -134,38 +133,16 @@ class HfTransformers:
             read_ns = self.clock()
             while (token := writing.write(logits)) is not None:
                 logits = decoding.read((token,))[0]
-        return Generation(
-            text=writing.answer.text,
-            deltas=writing.answer.deltas,
-            prompt_tokens=len(ids),
-            cached_tokens=0,
-            output_tokens=writing.answer.n_tokens,
-            count_source="engine",
-            finish_reason=writing.finish_reason,
-            requested_ns=requested_ns,
-            ended_ns=writing.ended_ns,
-            effective=effective(profile),
-            engine_timings={
-                "prompt_ms": (read_ns - requested_ns) / 1e6,
-                "decode_ms": (writing.ended_ns - read_ns) / 1e6,
-            },
+        return self._local.written(
+            writing, profile, prompt_tokens=len(ids), requested_ns=requested_ns, read_ns=read_ns
         )
 
     def read(self, prompt: Prompt, *, continuation: str) -> Generation:
         """Read `continuation` after `prompt.text` and say how probable each of its tokens is.
 
-        It is tokenised by itself, as an answer is: its tokens follow those of the prompt, and no token spans
-        both. Raises BackendError, ContextOverflow, NonFiniteLogits.
+        Raises BackendError, ContextOverflow, NonFiniteLogits.
         """
-        requested_ns = self.clock()
-        local = self._local
-        before, ids = local.prompt_ids(prompt), local.ids(continuation, "the continuation")
-        local.demand_room(len(before) + len(ids))
-        with self._computing():
-            known = log_probabilities(self._loaded, before + ids, first=len(before))
-        return local.reading(
-            continuation, n_before=len(before), log_probabilities=known, requested_ns=requested_ns
-        )
+        return self._local.read(prompt, continuation=continuation, log_probabilities=self._log_probabilities)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -209,6 +186,10 @@ class HfTransformers:
                 "config_sha256": sha256((self.folder / "config.json",)),
             },
         )
+
+    def _log_probabilities(self, ids: Sequence[int], first: int) -> tuple[float, ...]:
+        with self._computing():
+            return log_probabilities(self._loaded, ids, first=first)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
