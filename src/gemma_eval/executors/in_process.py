@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
 from gemma_eval.executors.trials import run_each, warm_up
+from gemma_eval.measure.clock import clock as monotonic
 from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
 from gemma_eval.run import Stages
@@ -38,7 +38,7 @@ class Engines:
     """
 
     load: Callable[[ModelSpec], Backend]
-    clock: Clock = time.perf_counter_ns
+    clock: Clock = monotonic
     load_s: float | None = field(default=None, init=False)
     _loaded: tuple[ModelSpec, Backend] | None = field(default=None, init=False)
     _failed: list[tuple[ModelSpec, GemmaEvalError]] = field(default_factory=list, init=False)

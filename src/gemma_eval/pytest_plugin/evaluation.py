@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -16,6 +15,7 @@ from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors import device
 from gemma_eval.executors.in_process import CellResult, Engines, run_cell
 from gemma_eval.hookspecs import PROJECT
+from gemma_eval.measure.clock import clock
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend, ReadingBackend, ServingBackendFactory
 from gemma_eval.pytest_plugin import options, suites
@@ -168,7 +168,7 @@ class Evaluation:
         return self._registry
 
     def _load_backend(self, spec: ModelSpec) -> Backend:
-        return load_backend(spec, self.registry, clock=time.perf_counter_ns)
+        return load_backend(spec, self.registry, clock=clock)
 
 
 EVALUATION = pytest.StashKey[Evaluation]()

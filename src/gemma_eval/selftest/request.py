@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gemma_eval.measure.clock import clock
 from gemma_eval.selftest.frames import Api
 from gemma_eval.selftest.script import Script
 
@@ -54,7 +54,7 @@ def read(connection: socket.socket) -> Request | None:
             return None
         body += more
         missing -= len(more)
-    received_ns = time.perf_counter_ns()
+    received_ns = clock()
     method, path, *_ = (*line.split(" "), "", "")
     return Request(method=method, path=path, body=body, received_ns=received_ns)
 

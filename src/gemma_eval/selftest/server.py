@@ -17,6 +17,7 @@ import threading
 import time
 from contextlib import suppress
 
+from gemma_eval.measure.clock import clock
 from gemma_eval.selftest.frames import Frames, frames
 from gemma_eval.selftest.ledger import Ledger, Served
 from gemma_eval.selftest.request import APIS, Question, Request, question, read
@@ -84,8 +85,8 @@ def _stream(connection: socket.socket, made: Frames, wanted: Question, received_
     connection.sendall(_HEAD + made.role)
     sent = []
     for frame, due_ms in zip(made.pieces, wanted.script.due_ms, strict=True):
-        time.sleep(max(0.0, (received_ns - time.perf_counter_ns()) / 1e9 + due_ms / 1e3))
-        now_ns = time.perf_counter_ns()
+        time.sleep(max(0.0, (received_ns - clock()) / 1e9 + due_ms / 1e3))
+        now_ns = clock()
         connection.sendall(frame.stamped(now_ns))
         sent.append(now_ns)
     return Served(
