@@ -41,8 +41,8 @@ def reply(status: int | None, body: bytes = b"", broken: Broken | None = None, *
             "the connection was reset",
         ),
         (
-            reply(None, broken=Broken(kind="protocol", what="what came is no HTTP: BadStatusLine")),
-            "is no HTTP",
+            reply(None, broken=Broken(kind="protocol", what='it is not HTTP, and begins "\x1b[2J"')),
+            r'it is not HTTP, and begins "\u001b[2J"',
         ),
         (
             reply(200, content_encoding="gzip"),

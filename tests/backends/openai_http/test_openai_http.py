@@ -271,7 +271,10 @@ BAD = {
     ),
     "reset at once": Bad(steps=(RESET,), says="the connection was reset"),
     "closed at once": Bad(steps=(CLOSE,), says="the connection was closed without a reply"),
-    "no HTTP": Bad(steps=(b"SSH-2.0\r\n", CLOSE), says="what came is no HTTP"),
+    "no HTTP": Bad(
+        steps=(b"SSH-2.0\r\n", CLOSE),
+        says='not HTTP, it begins with "SSH-2.0"',
+    ),
     "reset": Bad(
         steps=(*stream(text("He")), 0.05, RESET),
         says="the connection was reset after 1 piece of the answer",
@@ -417,7 +420,7 @@ def test_when_no_attempt_succeeds_all_of_them_are_told() -> None:
     """The last is the error itself."""
     slept = Slept()
     with backend(BUSY, sleep=slept, options={"retries": 3}) as (asked, server):
-        with pytest.raises(ServerError, match="answered 503") as caught:
+        with pytest.raises(ServerError, match=r"answered 503, in 4 attempts: busy$") as caught:
             asked.generate(PROMPT, profile=PROFILE, seed=1)
         assert len(server.posted) == 4
     assert caught.value.partial is not None
@@ -448,10 +451,31 @@ def test_a_server_is_left_alone_as_long_as_it_asks() -> None:
     assert "asks to wait 61 s, longer than the 60 s that are waited" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ((RESET,), "the connection was reset, in 2 attempts$"),
+        ((CLOSE,), "the connection was closed without a reply, in 2 attempts$"),
+        (status("500 Internal Server Error", b"oh"), "answered 500, in 2 attempts: oh$"),
+        (
+            status("429 Too Many Requests", retry_after="0"),
+            "429, in 2 attempts: no reason; it asks to wait",
+        ),
+    ],
+)
+def test_it_is_said_how_often_it_was_tried(answer: tuple[Step, ...], says: str) -> None:
+    """Whoever reads the last message knows that it was no single bad moment."""
+    with (
+        backend(answer, sleep=Slept(), options={"retries": 1}) as (asked, _),
+        pytest.raises(ServerError, match=says),
+    ):
+        asked.generate(PROMPT, profile=PROFILE, seed=1)
+
+
 def test_without_retries_there_is_one_attempt() -> None:
     """For who measures failures."""
     with backend(BUSY, GOOD, options={"retries": 0}) as (asked, server):
-        with pytest.raises(ServerError):
+        with pytest.raises(ServerError, match=r"answered 503: busy$"):
             asked.generate(PROMPT, profile=PROFILE, seed=1)
         assert len(server.posted) == 1
 
@@ -490,7 +514,7 @@ def test_a_server_that_went_away_is_told_of() -> None:
             asked.line, transport=type(asked.line.transport)(asked.line.address, clock=time.perf_counter_ns)
         ),
     )
-    with pytest.raises(ServerError, match="Connection refused; is the server running") as caught:
+    with pytest.raises(ServerError, match="refused, in 3 attempts; is the server running") as caught:
         reopened.generate(PROMPT, profile=PROFILE, seed=1)
     assert caught.value.partial is not None
     assert [attempt.requested_ns for attempt in caught.value.partial.attempts] == [None, None]
@@ -587,7 +611,10 @@ def test_options_that_contradict_the_server_are_refused() -> None:
         assert 'dialect = "llama.cpp", but the server' in said
         assert '"vllm"' in said
         said = refused(spec_of(server, request='{"top_k": 3, "x": 1, "stream": false}'))
-        assert "request has stream, top_k, which follow from the profile" in said
+        both = "the option request sets stream, top_k, which follow from the profile and the other options"
+        assert f"{both}; leave them out" in said
+        said = refused(spec_of(server, request='{"temperature": 1}'))
+        assert "sets temperature, which follows from the profile and the other options; leave it out" in said
         assert "but the server holds 64" in refused(replace(spec_of(server), context_tokens=65))
         assert "give the model a chat_template" in refused(spec_of(server, endpoint="completions"))
 

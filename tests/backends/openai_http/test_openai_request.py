@@ -11,7 +11,7 @@ import pytest
 from gemma_eval.backends import llama_request
 from gemma_eval.backends.capabilities import SAMPLING, needs
 from gemma_eval.backends.openai_http.dialects import CAPABILITIES, DIALECTS, Dialect, refusal, unknown
-from gemma_eval.backends.openai_http.request import Wanted, body, effective, fields_of
+from gemma_eval.backends.openai_http.request import Wanted, body, clash, effective
 from gemma_eval.errors import BackendError, UsageError
 from gemma_eval.records import Message, Prompt, SamplingProfile
 
@@ -149,9 +149,12 @@ def test_a_completion_has_the_text_and_one_beginning() -> None:
 def test_more_fields_are_sent_as_they_stand() -> None:
     """After all others; which names are taken is known."""
     assert made(extra={"reasoning_effort": "low"})["reasoning_effort"] == "low"
-    wanted = Wanted(dialect="vllm", endpoint="chat", model="tiny", extra={"x": 1})
-    assert {"messages", "prompt", "top_k", "seed", "stop", "stream", "logit_bias", "n"} <= fields_of(wanted)
-    assert "x" not in fields_of(wanted)
+    taken = ("messages", "prompt", "top_k", "seed", "stop", "stream", "logit_bias", "n")
+    wanted = Wanted(dialect="vllm", endpoint="chat", model="tiny", extra={"x": 1, **dict.fromkeys(taken)})
+    said = clash(wanted)
+    assert said is not None
+    assert said.startswith(f"the option request sets {', '.join(sorted(taken))}, which follow from")
+    assert clash(replace(wanted, extra={"x": 1})) is None
 
 
 def test_a_bias_on_no_token_is_refused() -> None:

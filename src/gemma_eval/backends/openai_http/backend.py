@@ -206,6 +206,7 @@ class OpenAiHttp:
             max_tokens=asked.max_tokens,
             excerpt=self.line.excerpt,
             models=lambda: names(self.line.ask, self.line.address),
+            attempts=len(asked.attempts) + 1,
         )
         if flaw := refusal(reply, question):
             flaw.partial = nothing(reply, asked)
@@ -280,10 +281,8 @@ def _wanted(spec: ModelSpec, options: HttpOptions, server: Server) -> Wanted:
         added_bos=server.added_bos,
         extra=options.extra,
     )
-    if taken := sorted(set(options.extra) & openai_request.fields_of(wanted)):
-        raise BackendError(
-            f"{where}: request has {', '.join(taken)}, which follow from the profile and the other options"
-        )
+    if clash := openai_request.clash(wanted):
+        raise BackendError(f"{where}: {clash}")
     return wanted
 
 

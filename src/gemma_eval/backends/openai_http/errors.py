@@ -55,7 +55,10 @@ class Excerpt:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What was asked, for messages: the URL, the model, the variable of the key, and who knows the models."""
+    """What was asked, for messages: the URL, the model, the variable of the key, and who knows the models.
+
+    It was asked in so many `attempts`; `is_first` when the server may not be what it was taken for.
+    """
 
     url: str
     model: str = ""
@@ -63,6 +66,8 @@ class Question:
     max_tokens: int = 0
     excerpt: Excerpt = Excerpt()
     models: Callable[[], Collection[str]] = tuple
+    attempts: int = 1
+    is_first: bool = False
 
 
 def refusal(reply: Reply, question: Question) -> BackendError | None:
@@ -105,10 +110,21 @@ def _without_reply(reply: Reply, question: Question) -> BackendError:
     broken = reply.broken
     if broken is None or broken.kind == "unreachable":
         why = "no connection" if broken is None else broken.what
-        return ServerError(f"{question.url}: {why}; is the server running, and is the address right?")
+        asking = f"{_in_attempts(question)}; is the server running, and is the address right?"
+        return ServerError(f"{question.url}: {why}{asking}")
     if broken.kind == "timeout":
         return GenerationTimeout(f"{question.url}: {broken.what}")
-    return ServerError(f"{question.url}: {broken.what}")
+    if broken.kind == "protocol":
+        return ServerError(f"{question.url}: {question.excerpt(broken.what)}")
+    hint = ""
+    if broken.kind == "reset" and question.is_first and question.url.startswith("http:"):
+        hint = "; if it is a server with TLS, the location should begin with https://"
+    return ServerError(f"{question.url}: {broken.what}{_in_attempts(question)}{hint}")
+
+
+def _in_attempts(question: Question) -> str:
+    """Say how often it was tried, where that was more than once."""
+    return f", in {question.attempts} attempts" if question.attempts > 1 else ""
 
 
 def _of_status(reply: Reply, question: Question) -> BackendError:
@@ -128,8 +144,9 @@ def _of_status(reply: Reply, question: Question) -> BackendError:
         return ServerError(f"{where}: {told or 'nothing'}; {_about_models(question)}")
     if status in AGAIN and (asked := _retry_after_s(reply)) is not None:
         longer = f", longer than the {LONGEST_PAUSE_S:g} s that are waited" if asked > LONGEST_PAUSE_S else ""
-        return ServerError(f"{where}: {told or 'no reason'}; it asks to wait {asked:g} s{longer}")
-    return ServerError(f"{where}: {told or 'no reason'}")
+        tried = _in_attempts(question)
+        return ServerError(f"{where}{tried}: {told or 'no reason'}; it asks to wait {asked:g} s{longer}")
+    return ServerError(f"{where}{_in_attempts(question)}: {told or 'no reason'}")
 
 
 def _about_key(question: Question) -> str:

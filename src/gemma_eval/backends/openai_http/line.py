@@ -55,11 +55,14 @@ class Line:
         if reply.status in _HAS_NOT:
             return None
         url = self.address.origin + path
+        question = Question(
+            url=url, api_key_env=self.api_key_env, excerpt=self.excerpt, is_first=body is None
+        )
         broken = reply.broken
         if broken is not None and broken.kind == "timeout":
             what = f"no whole answer within {self.limits.timeout_s:g} s"
             raise GenerationTimeout(f"{url}: {what}; is the server still loading its model?")
-        if flaw := refusal(reply, Question(url=url, api_key_env=self.api_key_env, excerpt=self.excerpt)):
+        if flaw := refusal(reply, question):
             raise flaw
         if broken is not None:
             raise ServerError(f"{url}: {broken.what}")

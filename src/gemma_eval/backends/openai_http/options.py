@@ -12,6 +12,7 @@ from gemma_eval.backends.openai_http.dialects import DIALECTS, Dialect
 from gemma_eval.backends.openai_http.request import Endpoint
 from gemma_eval.backends.openai_http.transport import Limits
 from gemma_eval.errors import BackendError, UnknownName, suggestion
+from gemma_eval.files.rows import show
 from gemma_eval.records import ModelSpec
 
 ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
@@ -95,7 +96,7 @@ class _Given:
         value = self._options.get(option, default)
         if value in known or value == default:
             return str(value)
-        raise BackendError(f'model {self._model}: {option} = "{value}"{suggestion(str(value), known)}')
+        raise BackendError(f"model {self._model}: {option} = {show(value)}{suggestion(str(value), known)}")
 
     def variable(self, option: str) -> str | None:
         """Return the name of an environment variable; what may be a key is not shown."""
@@ -139,7 +140,7 @@ class _Given:
         raise self._wrong(option, """fields are needed as a JSON object, as '{"reasoning_effort": "low"}'""")
 
     def _wrong(self, option: str, needed: str) -> BackendError:
-        return BackendError(f"model {self._model}: {option} = {self._options[option]!r}; {needed}")
+        return BackendError(f"model {self._model}: {option} = {show(self._options[option])}; {needed}")
 
 
 _LONGEST_S = 7 * 24 * 3600

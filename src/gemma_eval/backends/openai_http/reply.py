@@ -10,8 +10,8 @@ from typing import Literal
 Read = tuple[int, bytes]
 """What one read of a socket gave, with the nanosecond stamp of its return."""
 
-Break = Literal["unreachable", "timeout", "reset", "cut", "too_large", "protocol"]
-"""How a reply broke off: no connection, a limit, a reset, closed within it, too long, or no HTTP."""
+Break = Literal["unreachable", "tls", "timeout", "reset", "cut", "too_large", "protocol"]
+"""How a reply broke off: no connection, none that is safe, a limit, a reset, closed, too long, or no HTTP."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

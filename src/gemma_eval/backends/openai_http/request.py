@@ -65,13 +65,14 @@ def body(
     }
 
 
-def fields_of(wanted: Wanted) -> frozenset[str]:
-    """Return the fields that requests of this kind may have, which `extra` may not change."""
-    everything = replace(wanted, extra={}, stream=True)
-    profile = SamplingProfile(name="", stop=("x",))
-    prompt = Prompt(messages=(), text="", n_tokens=None)
-    made = body(prompt, wanted=everything, profile=profile, seed=0, vocabulary=_WORDLESS)
-    return frozenset(made) | {"messages", "prompt", "logit_bias", "n", "n_predict"}
+def clash(wanted: Wanted) -> str | None:
+    """Say which fields of the option `request` are decided elsewhere, `None` when none is."""
+    taken = sorted(set(wanted.extra) & _fields_of(wanted))
+    if not taken:
+        return None
+    follows, them = ("follows", "it") if len(taken) == 1 else ("follow", "them")
+    why = f"which {follows} from the profile and the other options; leave {them} out"
+    return f"the option request sets {', '.join(taken)}, {why}"
 
 
 def effective(profile: SamplingProfile, dialect: Dialect, *, seed: int) -> Options:
@@ -87,6 +88,15 @@ def effective(profile: SamplingProfile, dialect: Dialect, *, seed: int) -> Optio
     used.pop("order", None)
     used.pop("penalty_last_n", None)
     return used | {"order": _VLLM_ORDER} if dialect == "vllm" else used
+
+
+def _fields_of(wanted: Wanted) -> frozenset[str]:
+    """Return the fields that requests of this kind may have, which `extra` may not change."""
+    everything = replace(wanted, extra={}, stream=True)
+    profile = SamplingProfile(name="", stop=("x",))
+    prompt = Prompt(messages=(), text="", n_tokens=None)
+    made = body(prompt, wanted=everything, profile=profile, seed=0, vocabulary=_WORDLESS)
+    return frozenset(made) | {"messages", "prompt", "logit_bias", "n", "n_predict"}
 
 
 def _asked(prompt: Prompt, wanted: Wanted) -> Body:

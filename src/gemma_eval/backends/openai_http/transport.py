@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPConnection as PlainConnection
 from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
+from ssl import SSLError
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
 from gemma_eval.backends.openai_http.address import Address
+from gemma_eval.backends.openai_http.faults import no_http, unreachable, unsafe
 from gemma_eval.backends.openai_http.reply import Broken, Read, Reply
 from gemma_eval.backends.openai_http.wire import StampedResponse, Wire
 from gemma_eval.errors import BackendError
@@ -140,7 +142,7 @@ class _Exchange:
         except (HTTPError, OSError) as error:
             broken = self._lost(error)
         except HTTPException as error:
-            broken = Broken(kind="protocol", what=f"what came is no HTTP: {type(error).__name__}")
+            broken = Broken(kind="protocol", what=no_http(error))
         return None if self._is_over else broken
 
     def _connect(self) -> None:
@@ -215,7 +217,7 @@ class _Exchange:
     def _timed_out(self) -> Broken:
         limits = self._limits
         if self._connected_ns is None:
-            return Broken(kind="unreachable", what=_unreachable(TimeoutError(), limits))
+            return Broken(kind="unreachable", what=unreachable(TimeoutError(), limits.connect_timeout_s))
         if self._clock() >= self._end_ns:
             what = f"it took longer than {limits.timeout_s:g} s; timeout_s allows more"
         elif self._has_begun:
@@ -226,8 +228,10 @@ class _Exchange:
         return Broken(kind="timeout", what=what)
 
     def _lost(self, error: Exception) -> Broken:
+        if self._connected_ns is None and isinstance(error, SSLError):
+            return Broken(kind="tls", what=unsafe(error))
         if self._connected_ns is None:
-            return Broken(kind="unreachable", what=_unreachable(error, self._limits))
+            return Broken(kind="unreachable", what=unreachable(error, self._limits.connect_timeout_s))
         if isinstance(error, RemoteDisconnected):
             return Broken(kind="reset", what="the connection was closed without a reply")
         return Broken(kind="reset", what="the connection was reset")
@@ -238,14 +242,3 @@ def _nanoseconds(seconds: float) -> int:
 
 
 _CUT = Broken(kind="cut", what="the connection was closed within it")
-
-
-def _unreachable(error: Exception, limits: Limits) -> str:
-    if isinstance(error, NameResolutionError):
-        return "no machine of that name is known"
-    is_late = isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError)
-    if is_late or isinstance(error, TimeoutError):
-        return f"there was no connection within {limits.connect_timeout_s:g} s; connect_timeout_s allows more"
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    reason = getattr(cause, "strerror", None) or getattr(cause, "reason", None) or type(cause).__name__
-    return f"no connection: {reason}"
