@@ -121,7 +121,11 @@ def test_the_context_of_the_spec_is_respected() -> None:
         ({"replies": ()}, BackendError, "replies is empty"),
         ({"ttft_ms": -1}, BackendError, "milliseconds of at least 0 are needed"),
         ({"tpot_ms": float("nan")}, BackendError, "tpot_ms = nan"),
-        ({"pause_ms": True}, BackendError, "pause_ms = True"),
+        ({"pause_ms": True}, BackendError, "pause_ms = true"),
+        ({"reply": 3}, BackendError, "model echo: reply = 3; a text is needed"),
+        ({"replies": "a"}, BackendError, 'model echo: replies = "a"; a list of texts is needed'),
+        ({"replies": ("a", 3)}, BackendError, r'replies = \["a", 3\]; a text is needed'),
+        ({"fail": True}, BackendError, "fail = true; a text is needed"),
     ],
 )
 def test_a_wrong_option_is_refused(

@@ -94,7 +94,9 @@ def test_what_is_shown_keeps_ordinary_words_as_they_are() -> None:
     """Quotes are double, and only what must be escaped is."""
     assert rows.show("it's") == '"it\'s"'
     assert rows.show('a "b"') == '"a \\"b\\""'
-    assert rows.show([1, "x"]) == "[1, 'x']"
+    assert rows.show([1, "x"]) == '[1, "x"]'
+    assert rows.show(("y", True)) == '["y", true]'
+    assert rows.show({"a": "b"}) == '{"a": "b"}'
     assert rows.show(1 << 20_000) == "a number with too many digits"
     assert rows.show("a\x1b[2J\u202e") == '"a\\x1b[2J\\u202e"'
 
@@ -110,11 +112,11 @@ def test_sizes_are_told_in_plain_words() -> None:
     def told(**table: object) -> list[str]:
         return [flaw.text() for flaw in rows.check(Sized, table)[1]]
 
-    assert told(few=["a", "b", "c"]) == ["few is ['a', 'b', 'c']; it should be a list of at most 2"]
+    assert told(few=["a", "b", "c"]) == ['few is ["a", "b", "c"]; it should be a list of at most 2']
     assert told(few=[]) == ["few is []; it should be a list of at least 1"]
     assert told(few=["abcd"]) == ['few[0] is "abcd"; it should be a text of at most 3']
     assert told(weights={"a": 1.0, "b": 2.0}) == [
-        "weights is {'a': 1.0, 'b': 2.0}; it should be a table of at most 1"
+        'weights is {"a": 1.0, "b": 2.0}; it should be a table of at most 1'
     ]
     assert told(weights={"": 1.0}) == ['weights has the key ""; a key should be a text of at least 1']
     assert told(weights={"a": None}) == ["weights.a is null; it should be a number"]

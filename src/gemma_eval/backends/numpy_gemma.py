@@ -19,6 +19,7 @@ from gemma_eval.backends.model_files import locate, sha256
 from gemma_eval.backends.threads import default_threads
 from gemma_eval.backends.writing import Writing
 from gemma_eval.errors import BackendError, UnknownName
+from gemma_eval.files.rows import show
 from gemma_eval.gemma import checkpoint
 from gemma_eval.gemma.architecture import extended
 from gemma_eval.gemma.decode import Decoding, log_probabilities
@@ -254,5 +255,7 @@ def _asked_threads(spec: ModelSpec) -> int | None:
     if asked is None:
         return None
     if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
-        raise BackendError(f"model {spec.name}: threads = {asked!r}; a whole number of at least 1 is needed")
+        raise BackendError(
+            f"model {spec.name}: threads = {show(asked)}; a whole number of at least 1 is needed"
+        )
     return asked

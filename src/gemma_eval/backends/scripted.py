@@ -35,6 +35,7 @@ from gemma_eval import __version__
 from gemma_eval.backends.answer import Answer
 from gemma_eval.backends.capabilities import EVERY_SAMPLING
 from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
+from gemma_eval.files.rows import show
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import Delta, EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
 
@@ -63,14 +64,13 @@ class Load:
         for option in spec.options:
             if option not in OPTIONS:
                 raise UnknownName(f"option of the model {spec.name} (backend scripted)", option, OPTIONS)
-        fail = spec.options.get("fail")
         return Scripted(
             replies=_replies(spec),
             stream=_stream(spec),
             ttft_ns=_nanoseconds(spec, "ttft_ms"),
             tpot_ns=_nanoseconds(spec, "tpot_ms"),
             pause_ns=_nanoseconds(spec, "pause_ms"),
-            fail=None if fail is None else str(fail),
+            fail=_text(spec, "fail", spec.options["fail"]) if "fail" in spec.options else None,
             context_tokens=spec.context_tokens,
             clock=clock,
         )
@@ -178,11 +178,20 @@ def _words(text: str) -> list[str]:
 
 
 def _replies(spec: ModelSpec) -> tuple[str, ...]:
-    given = spec.options.get("replies", spec.options.get("reply", "I do not know."))
-    replies = given if isinstance(given, tuple) else (given,)
-    if not replies:
+    if "replies" not in spec.options:
+        return (_text(spec, "reply", spec.options.get("reply", "I do not know.")),)
+    given = spec.options["replies"]
+    if not isinstance(given, tuple):
+        raise BackendError(f"model {spec.name}: replies = {show(given)}; a list of texts is needed")
+    if not given:
         raise BackendError(f"model {spec.name}: replies is empty; give at least one")
-    return tuple(str(reply) for reply in replies)
+    return tuple(_text(spec, "replies", reply) for reply in given)
+
+
+def _text(spec: ModelSpec, option: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise BackendError(f"model {spec.name}: {option} = {show(spec.options[option])}; a text is needed")
 
 
 def _stream(spec: ModelSpec) -> tuple[Delta, ...]:
@@ -207,5 +216,7 @@ def _delta(spec: ModelSpec, piece: str) -> Delta:
 def _nanoseconds(spec: ModelSpec, option: str) -> int:
     value = spec.options.get(option, 0)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
-        raise BackendError(f"model {spec.name}: {option} = {value!r}; milliseconds of at least 0 are needed")
+        raise BackendError(
+            f"model {spec.name}: {option} = {show(value)}; milliseconds of at least 0 are needed"
+        )
     return round(value * 1e6)

@@ -169,6 +169,10 @@ def _repr(value: object) -> str:
         return str(value).lower()  # as TOML and JSON write it
     if value is None:
         return "null"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(show, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{show(key)}: {show(item)}' for key, item in value.items())}}}"
     try:
         return repr(value)
     except ValueError:  # Python does not write whole numbers of more than 4,300 digits

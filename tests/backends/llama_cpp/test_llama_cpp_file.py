@@ -130,6 +130,15 @@ def test_a_folder_is_refused_with_the_way_to_a_gguf_file(tmp_path: Path) -> None
         llama_cpp_file.read(str(folder))
 
 
+def test_a_folder_that_cannot_become_a_file_is_told_what_it_lacks(tmp_path: Path) -> None:
+    """It has no weights to be exported; one with a GGUF file in it is told the file."""
+    with pytest.raises(BackendError, match=r"GGUF files; it holds none, and no weights of which one could"):
+        llama_cpp_file.read(str(tmp_path))
+    (tmp_path / "small.gguf").touch()
+    with pytest.raises(BackendError, match=r"GGUF files; give one in it, as .*/small\.gguf$"):
+        llama_cpp_file.read(str(tmp_path))
+
+
 DAMAGE: Mapping[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda _: b"", "not a whole GGUF file: it ends at byte 0"),
     "no GGUF": (lambda data: b"PK" + data[2:], "not a whole GGUF file: it does not begin with GGUF"),

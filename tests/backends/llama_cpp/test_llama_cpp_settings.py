@@ -74,13 +74,13 @@ def test_an_unknown_option_is_refused_with_the_nearest() -> None:
     ("option", "value", "what"),
     [
         ("threads", 0, "threads = 0; a whole number from 1 to 512 is needed"),
-        ("threads", True, "threads = True; a whole number"),
-        ("threads", "all", "threads = 'all'; a whole number"),
+        ("threads", True, "threads = true; a whole number"),
+        ("threads", "all", 'threads = "all"; a whole number'),
         ("parallel", -1, "parallel = -1; a whole number from 1 to 256 is needed"),
         ("parallel", 1.5, "parallel = 1.5; a whole number"),
-        ("flash_attn", "yes", "flash_attn = 'yes'; known: auto, off, on"),
-        ("flash_attn", True, "flash_attn = True; known: auto, off, on"),
-        ("cache_type", "f61", "cache_type = 'f61'; did you mean \"f16\""),
+        ("flash_attn", "yes", 'flash_attn = "yes"; known: auto, off, on'),
+        ("flash_attn", True, "flash_attn = true; known: auto, off, on"),
+        ("cache_type", "f61", 'cache_type = "f61"; did you mean "f16"'),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_would_be_right(option: str, value: Option, what: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from gemma_eval.errors import BackendError, UnknownName
+from gemma_eval.files.rows import show
 from gemma_eval.records import ModelSpec, Option
 
 
@@ -33,7 +34,7 @@ def settings(spec: ModelSpec) -> Settings:
         if option not in OPTIONS:
             raise UnknownName(f"option of the model {spec.name} (backend gemma_cpp)", option, OPTIONS)
         if needed := _needed(option, value):
-            raise BackendError(f"model {spec.name}: {option} = {value!r}; {needed} is needed")
+            raise BackendError(f"model {spec.name}: {option} = {show(value)}; {needed} is needed")
     given: Mapping[str, object] = spec.options
     return Settings(**given)  # type: ignore[arg-type]  # the loop above has looked at each
 

@@ -8,6 +8,7 @@ from typing import get_args
 
 from gemma_eval.backends.hf_transformers.model import Device, Dtype
 from gemma_eval.errors import BackendError, UnknownName
+from gemma_eval.files.rows import show
 from gemma_eval.records import ModelSpec, Option
 
 
@@ -29,7 +30,7 @@ def settings(spec: ModelSpec) -> Settings:
         if option not in OPTIONS:
             raise UnknownName(f"option of the model {spec.name} (backend hf_transformers)", option, OPTIONS)
         if needed := _needed(option, value):
-            raise BackendError(f"model {spec.name}: {option} = {value!r}; {needed} is needed")
+            raise BackendError(f"model {spec.name}: {option} = {show(value)}; {needed} is needed")
     given: Mapping[str, object] = spec.options
     return Settings(**given)  # type: ignore[arg-type]  # the loop above has looked at each
 

@@ -15,6 +15,7 @@ from gemma_eval.backends.model_files import POCKET, locate
 from gemma_eval.errors import BackendError, ModelNotFound
 from gemma_eval.gemma import gguf_header
 from gemma_eval.gemma.gguf_header import Header, Value, shown
+from gemma_eval.gemma.tensors import weight_files
 
 POCKET_GGUF = f"{POCKET}.F32.gguf"
 """What stands for the model that ships: llama.cpp reads no folders."""
@@ -57,8 +58,7 @@ def read(location: str) -> GgufFile:
     path = locate(POCKET_GGUF if location == POCKET else location)
     if path.is_dir():
         raise BackendError(
-            f"{location}: is a folder, llama.cpp runs GGUF files; "
-            f"`gemma-eval model export-gguf {location} {path.name or 'model'}.gguf` makes one of it"
+            f"{location}: is a folder, llama.cpp runs GGUF files; {_instead_of(location, path)}"
         )
     header = gguf_header.read(path)
     said = _Said(path, header.metadata)
@@ -81,6 +81,18 @@ def read(location: str) -> GgufFile:
         quantisation=_quantisation(headers),
         parameters=sum(prod(info.shape) for each in headers for info in each.tensors.values()),
     )
+
+
+def _instead_of(location: str, folder: Path) -> str:
+    """Say which file to give in place of a folder: one that is in it, or one that can be made of it."""
+    inside = sorted(path.name for path in folder.glob("*.gguf"))
+    if inside:
+        return f"give one in it, as {Path(location) / inside[0]}"
+    try:
+        weight_files(folder)
+    except ModelNotFound:
+        return "it holds none, and no weights of which one could be made; give the file of a model"
+    return f"`gemma-eval model export-gguf {location} {folder.name or 'model'}.gguf` makes one of it"
 
 
 class _Said:

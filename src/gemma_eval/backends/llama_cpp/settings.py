@@ -11,6 +11,7 @@ from typing import Literal
 from gemma_eval.backends.llama_cpp.file import GgufFile
 from gemma_eval.backends.threads import default_threads
 from gemma_eval.errors import BackendError, UnknownName, suggestion
+from gemma_eval.files.rows import show
 from gemma_eval.gemma.rope_config import extended_tokens
 from gemma_eval.gemma.rope_scaling import flaws
 from gemma_eval.records import ModelSpec, RopeScaling
@@ -177,7 +178,7 @@ def _count(spec: ModelSpec, option: str, default: int, *, most: int) -> int:
     value = spec.options.get(option, default)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise BackendError(
-            f"model {spec.name}: {option} = {value!r}; a whole number from 1 to {most} is needed"
+            f"model {spec.name}: {option} = {show(value)}; a whole number from 1 to {most} is needed"
         )
     return value
 
@@ -185,7 +186,7 @@ def _count(spec: ModelSpec, option: str, default: int, *, most: int) -> int:
 def _word(spec: ModelSpec, option: str, default: str, known: Sequence[str]) -> str:
     value = spec.options.get(option, default)
     if value not in known:
-        raise BackendError(f"model {spec.name}: {option} = {value!r}{suggestion(str(value), known)}")
+        raise BackendError(f"model {spec.name}: {option} = {show(value)}{suggestion(str(value), known)}")
     return str(value)
 
 
