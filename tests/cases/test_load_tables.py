@@ -83,7 +83,7 @@ def test_the_cases_of_a_haystack_may_have_a_load(tmp_path: Path) -> None:
     assert {case.load for case in cases} == {Load(concurrency=2)}
     assert all(case.slo == Slo(limits={"ttft_s": 1.0}) for case in cases)
     problems = said(tmp_path, DEFAULTS + HAYSTACK + more.replace("repeats = 3", "repeats = 1"))
-    what = "load.concurrency is 2, and there are only repeats = 1 requests; give more repeats"
+    what = "load.concurrency is 2, more requests than repeats = 1 makes; give more repeats"
     assert problems == [f'17: haystack "needle": {what}']
 
 
@@ -121,7 +121,7 @@ def test_the_cases_of_a_haystack_may_have_a_load(tmp_path: Path) -> None:
         ),
         (
             "load = { concurrency = 21 }",
-            "load.concurrency is 21, and there are only repeats = 20 requests; give more repeats",
+            "load.concurrency is 21, more requests than repeats = 20 makes; give more repeats",
         ),
         ("load = { concurrency = 2, warmup = -1 }", "load.warmup is -1; it should be at least 0"),
         ("slo = {}", "slo has no limit; give one, as slo = {ttft_s = 0.5}"),
@@ -181,7 +181,7 @@ def test_all_problems_are_said_at_once_and_those_of_the_defaults_once(tmp_path: 
     assert said(tmp_path, text) == [
         "5: load has neither concurrency nor rate_per_s; give one of them",
         '6: unknown key "ttf_s"; did you mean "ttft_s"?',
-        '17: case "b": load.concurrency is 40, and there are only repeats = 20 requests; give more repeats',
+        '17: case "b": load.concurrency is 40, more requests than repeats = 20 makes; give more repeats',
         '18: case "b": slo.ttft_s is -1.0; it should be more than 0',
         '23: case "c": load is about requests that are timed; add kind = "benchmark", or leave it out',
     ]

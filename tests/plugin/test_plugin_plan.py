@@ -74,7 +74,7 @@ def test_a_selection_is_planned_as_it_would_run(pytester: pytest.Pytester) -> No
     """`-k` and the `--gemma-*` options narrow the plan."""
     write_project(pytester.path)
     result = pytester.runpytest_inprocess("--gemma-plan", "-k", "fast", "--gemma-repeats", "5")
-    result.stdout.fnmatch_lines(["1 cells, 5 generations to be recorded, 3 to warm up"])
+    result.stdout.fnmatch_lines(["1 cell, 5 generations to be recorded, 3 to warm up"])
 
 
 def test_a_database_that_cannot_be_read_leaves_the_plan(pytester: pytest.Pytester) -> None:
@@ -114,5 +114,5 @@ def test_a_cell_of_an_unknown_model_is_counted_as_unknown() -> None:
     assert estimate_s([a_cell(), other], [taking(1.0)]) == (1.0, 1)
     shown = lines([a_cell(), other], Earlier(where="run r in d", outcomes=(taking(1.0),)))
     assert shown[-1] == (
-        "estimated time: 1.00 s of generating, and 1 cells that were not measured before (from run r in d)"
+        "estimated time: 1.00 s of generating, and 1 cell that was not measured before (from run r in d)"
     )

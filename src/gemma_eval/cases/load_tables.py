@@ -41,7 +41,7 @@ def misfit(load: Load, *, repeats: int) -> str | None:
         what = f"load.warmup + load.cooldown = {edges} leaves none of repeats = {repeats} to be measured"
         return f"{what}; give more repeats"
     if load.concurrency is not None and load.concurrency > repeats:
-        what = f"load.concurrency is {load.concurrency}, and there are only repeats = {repeats} requests"
+        what = f"load.concurrency is {load.concurrency}, more requests than repeats = {repeats} makes"
         return f"{what}; give more repeats"
     return None
 

@@ -80,7 +80,8 @@ def lines(cells: Sequence[Cell], earlier: Earlier | None) -> list[str]:
         shown.extend(f"  {cell.label}  {cell.case.kind}, {_generations(cell)}" for cell in members)
     measured = sum(cell.case.repeats for cell in cells)
     warmup = sum(cell.case.warmup for cell in cells)
-    shown.append(f"{len(cells)} cells, {measured} generations to be recorded, {warmup} to warm up")
+    recorded = f"{_many(measured, 'generation')} to be recorded"
+    shown.append(f"{_many(len(cells), 'cell')}, {recorded}, {warmup} to warm up")
     shown.append(_estimate(cells, earlier))
     return shown
 
@@ -126,15 +127,19 @@ def _estimate(cells: Sequence[Cell], earlier: Earlier | None) -> str:
     if earlier is None:
         return "estimated time: unknown, no earlier run of these models is in the database"
     seconds, unknown = estimate_s(cells, earlier.outcomes)
-    more = f", and {unknown} cells that were not measured before" if unknown else ""
+    were = "was" if unknown == 1 else "were"
+    more = f", and {_many(unknown, 'cell')} that {were} not measured before" if unknown else ""
     return f"estimated time: {numbers.seconds(seconds)} of generating{more} (from {earlier.where})"
 
 
 def _generations(cell: Cell) -> str:
-    one = "1 generation" if cell.case.repeats == 1 else f"{cell.case.repeats} generations"
-    return f"{one} after {cell.case.warmup} to warm up" if cell.case.warmup else one
+    many = _many(cell.case.repeats, "generation")
+    return f"{many} after {cell.case.warmup} to warm up" if cell.case.warmup else many
 
 
 def _skipped(each: Skipped) -> str:
-    many = "1 cell" if each.cells == 1 else f"{each.cells} cells"
-    return f"skipped, {many}: {in_words(each)}"
+    return f"skipped, {_many(each.cells, 'cell')}: {in_words(each)}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
