@@ -161,7 +161,8 @@ def test_what_was_answered_before_an_interrupt_comes_before_it() -> None:
 
     planned = under(Load(concurrency=2, warmup=1, cooldown=1), requests=6)
     server = Interrupted()
-    coming, came = server.coming(planned), []
+    coming = server.coming(planned)
+    came: list[Outcome] = []
     with pytest.raises(KeyboardInterrupt):
         came.extend(coming)
     assert [outcome.trial.repeat for outcome in came] == [0, 1, 2, 4]

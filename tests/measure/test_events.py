@@ -296,6 +296,16 @@ def test_the_token_that_ends_a_turn_has_no_delta_and_no_part_in_the_time_per_tok
     assert reasons(cost(cut), "tpot_s") == {"no_delta_tokens"}
 
 
+def test_a_token_that_a_delta_without_text_may_have_carried_is_not_taken_for_the_end_of_the_turn() -> None:
+    """Half a character has no text; a role says that it has no token, and takes none away."""
+    half, role = (20 * MS, None, ""), (5 * MS, 0, "")
+    made = generation([A, half, B, C], output_tokens=4, ended_ns=80 * MS)
+    assert reasons(cost(made), "tpot_s") == {"no_delta_tokens"}
+    assert cost(made).ntpot_s == 0.07 / 4
+    assert cost(generation([role, A, B, C], output_tokens=4, ended_ns=80 * MS)).tpot_s == 0.03
+    assert cost(replace(made, output_tokens=3)).tpot_s == 0.03
+
+
 def test_tokens_that_deltas_do_not_carry_came_after_the_last() -> None:
     """Those of a stop text are counted and cut off; the deltas tell what had come by the last of them."""
     made = generation([(10 * MS, 1, "a"), (40 * MS, 2, "b")], output_tokens=6, ended_ns=90 * MS)

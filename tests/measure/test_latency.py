@@ -145,10 +145,13 @@ def exact(g: Generation, watched: Watched, phase: Phase) -> dict[str, Number]:
     at, told, n = [d.at_ns for d in bearing], [d.n_tokens for d in bearing], g.output_tokens
     output = [d.at_ns for d in bearing if d.channel == "output"]
     least = sum(1 if count is None else count for count in told)
+    silent = any(d.n_tokens is None and d.text == "" for d in g.deltas)
     if n is not None and told:
         if n < max(1, sum(count or 0 for count in told)):
             n = None
-        elif None not in told or (n == least + 1 and g.finish_reason in ("stop", "tool_calls")):
+        elif None not in told or (
+            n == least + 1 and g.finish_reason in ("stop", "tool_calls") and not silent
+        ):
             n = least
     first = (1 if told[0] is None and n == least else told[0]) if told else None
     after = n - first if n and first and len(at) > 1 and n > first else None

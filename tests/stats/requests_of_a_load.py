@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gemma_eval.records import Delta, Failure, Generation, Load, Measurement, Outcome, Phase, Slo
+from gemma_eval.stats.censored import LONGER
 from tests.examples import a_generation, an_outcome
 
 MS = 1_000_000
@@ -57,16 +58,23 @@ def request(
     error: str | None = None,
     load: Load | None = None,
     slo: Slo | None = None,
+    missing: Mapping[str, str] | None = None,
     **times: float,
 ) -> Outcome:
-    """Return a request of a benchmark case; `times` are what was measured, all else is missing."""
+    """Return a request of a benchmark case; `times` are what was measured, all else is missing.
+
+    `missing` says why; of one that was ended at a time limit it is that.
+    """
+    late = {metric: "timeout" for metric in LONGER if error == "timeout" and metric not in times}
     whole = an_outcome()
     case = replace(whole.trial.cell.case, kind="benchmark", checks=(), load=load, slo=slo)
     return replace(
         whole,
         trial=replace(whole.trial, cell=replace(whole.trial.cell, case=case)),
         generation=generation,
-        measurement=None if error and not times else replace(NOTHING, **times),  # type: ignore[arg-type]
+        measurement=None
+        if generation is None
+        else replace(NOTHING, missing={**late, **(missing or {})}, **times),  # type: ignore[arg-type]
         scores=(),
         failure=None if error is None else Failure(kind=error, message="It broke."),
         phase=phase,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import pytest
+
 from gemma_eval.records import Outcome, Slo
 from gemma_eval.stats.goodput import Goodput, goodput, is_good
 from tests.stats.requests_of_a_load import made, request
@@ -20,8 +22,8 @@ HUNDRED = (
     *[request(ANSWER, ttft_s=0.9, tpot_s=0.02)] * 10,
     *[request(ANSWER, ttft_s=0.1, tpot_s=0.06)] * 8,
     *[request(ANSWER, ttft_s=0.9, tpot_s=0.06)] * 5,
-    *[request(ONE_TOKEN, ttft_s=0.1)] * 6,
-    *[request(EMPTY)] * 2,
+    *[request(ONE_TOKEN, ttft_s=0.1, missing={"tpot_s": "single_delta"})] * 6,
+    *[request(EMPTY, missing={"ttft_s": "no_tokens", "tpot_s": "no_tokens"})] * 2,
     *[request(None, error="server_error")] * 5,
     *[request(BROKEN, error="timeout", ttft_s=0.1, tpot_s=0.01)] * 3,
     request(None, error="context_overflow"),
@@ -68,6 +70,20 @@ def test_the_hundred_catch_planted_errors() -> None:
         return goodput(outcomes, replace(slo, limits=closer), duration_s=10.0)
 
     assert not any(is_right(broken) for broken in (of_the_answered, missing_is_zero, errors_count, below))
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_excused"),
+    [
+        *[(reason, True) for reason in ("no_tokens", "no_output", "single_delta", "not_streamed")],
+        *[(reason, False) for reason in ("no_delta_tokens", "no_usage", "count_mismatch", "clock_went_back")],
+        *[(reason, False) for reason in ("retried", "failed", "timeout", "batched")],
+    ],
+)
+def test_only_what_an_answer_does_not_have_may_be_missing(reason: str, is_excused: bool) -> None:
+    """What it has and nobody knows may be beyond the limit."""
+    slo = replace(SLO, may_miss=("tpot_s",))
+    assert is_good(request(ANSWER, ttft_s=0.1, missing={"tpot_s": reason}), slo) is is_excused
 
 
 def test_without_a_duration_there_is_no_rate() -> None:

@@ -63,7 +63,7 @@ def test_errors_are_not_latencies_and_what_was_not_measured_is_missing() -> None
 
 def test_nothing_has_no_percentiles() -> None:
     """Not 0."""
-    assert of_times([]) == Latencies(
+    assert of_times(()) == Latencies(
         n=0, missing=0, censored=0, p50_s=None, p90_s=None, p95_s=None, p99_s=None, max_s=None
     )
 
@@ -73,7 +73,7 @@ def test_percentiles_are_those_of_numpy_with_infinity_for_what_timed_out(
     times: list[float], censored: int
 ) -> None:
     """Where there are data enough and the percentile is finite."""
-    found = of_times([*times, *[math.inf] * censored])
+    found = of_times(times, beyond=[math.inf] * censored)
     everything = np.array([*times, *[math.inf] * censored])
     for percent, least, value in ((50, 1, found.p50_s), (90, 10, found.p90_s), (99, 100, found.p99_s)):
         below, above = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from gemma_eval.records import Outcome
+from gemma_eval.records import Attempt, Outcome
 from gemma_eval.stats.queueing import HIDDEN_WAIT, queueing
-from tests.stats.requests_of_a_load import made, request
+from gemma_eval.stats.requests import first_sent_ns
+from tests.stats.requests_of_a_load import MS, made, request
 
 
 def through_a_stall(*, in_flight: int) -> tuple[Outcome, ...]:
@@ -51,6 +53,18 @@ def test_the_flag_is_raised_above_a_twentieth(sent: int, differs: bool) -> None:
     assert HIDDEN_WAIT == 0.05
     assert found is not None
     assert found.latencies_differ is differs
+
+
+def test_the_wait_of_a_request_ends_when_it_is_sent_for_the_first_time() -> None:
+    """What comes after that is the failed attempt, the pause and the second: the engine's and not a wait."""
+    retried = made(700, 800, deltas=[(800, 1)], due=0)
+    unsent = Attempt(kind="server_error", message="refused", requested_ns=None, ended_ns=10 * MS)
+    failed = Attempt(kind="server_error", message="503", requested_ns=50 * MS, ended_ns=60 * MS)
+    found = queueing([request(replace(retried, attempts=(unsent, failed)))])
+    assert found is not None
+    assert found.delay.max_s == 0.05
+    assert found.hidden == 50 / 800
+    assert first_sent_ns(replace(retried, attempts=(unsent,))) == retried.requested_ns
 
 
 def rates(due_and_sent: Sequence[tuple[int, int]]) -> tuple[float | None, float | None]:

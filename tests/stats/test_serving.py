@@ -37,7 +37,7 @@ def test_the_requests_of_a_cell_are_accounted_for() -> None:
     assert found.group == Group(model="scripted", profile="greedy", template="rag")
     assert (found.load, found.slo) == (CLOSED, SLO)
     assert (found.scheduled, found.answered, found.warmup, found.cooldown) == (4, 2, 1, 1)
-    assert (found.errors, found.timeouts, found.error_rate) == ({"server_error": 1, "timeout": 1}, 1, 0.5)
+    assert (found.errors, found.error_rate) == ({"server_error": 1, "timeout": 1}, 0.5)
     assert found.traffic is not None
     assert found.traffic.whole.duration_s == pytest.approx(0.3)
     assert found.traffic.whole.output_tokens_per_s == pytest.approx(10 / 0.3)

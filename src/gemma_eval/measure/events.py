@@ -70,7 +70,8 @@ class Events:
         """The tokens that had come by `t_last_token`: what the deltas tell, or else the engine's count.
 
         An engine may count tokens that have no delta: the one that ends a turn, those of a stop text. Where
-        some deltas do not tell their counts, one token more than there can be deltas for ended the turn.
+        some deltas do not tell their counts, one token more than there can be deltas for ended the turn,
+        unless a delta without text may have carried it, as one with the first half of a character does.
         """
         n_out = self.generation.output_tokens
         if n_out is None:
@@ -81,7 +82,9 @@ class Events:
         if n_out < max(1, sum(count or 0 for count in told)):
             return "count_mismatch"
         least = sum(1 if count is None else count for count in told)
-        ended_the_turn = n_out == least + 1 and self.generation.finish_reason in _BY_THE_MODEL
+        may_be_unseen = any(delta.n_tokens is None and not delta.text for delta in self.generation.deltas)
+        by_the_model = self.generation.finish_reason in _BY_THE_MODEL and not may_be_unseen
+        ended_the_turn = n_out == least + 1 and by_the_model
         return least if None not in told or ended_the_turn else n_out
 
     @cached_property

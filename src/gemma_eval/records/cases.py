@@ -77,7 +77,8 @@ class Load:
 class Slo:
     """What makes a request *good*: the most that each metric may be, by its name in `Measurement`.
 
-    A request without a value of such a metric is not good, unless `may_miss` names the metric.
+    A request without a value of such a metric is not good, unless its answer can have none, as one of one
+    token has no time per token, and `may_miss` names the metric.
     """
 
     limits: Mapping[str, float]

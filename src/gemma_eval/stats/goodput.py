@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from gemma_eval.records import Outcome, Slo
 from gemma_eval.stats.requests import error_kind
 
+HAS_NONE = ("no_tokens", "no_output", "single_delta", "not_streamed")
+"""The reasons by which an answer has no such time at all; by any other it is only not known."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Goodput:
@@ -51,10 +54,13 @@ def is_good(outcome: Outcome, slo: Slo) -> bool:
 def attains(outcome: Outcome, slo: Slo, metric: str) -> bool:
     """Return whether a request has a whole answer that keeps the limit of one metric.
 
-    What could not be measured keeps no limit, unless the SLO says that the metric may be missing, as the time
-    per token of an answer of one.
+    What is not known keeps no limit. Neither does what an answer does not have, as one of one token no time
+    per token, unless the SLO says that the metric may be missing.
     """
-    if error_kind(outcome) is not None or outcome.measurement is None:
+    measured = outcome.measurement
+    if error_kind(outcome) is not None or measured is None:
         return False
-    value: float | None = getattr(outcome.measurement, metric)
-    return metric in slo.may_miss if value is None else value <= slo.limits[metric]
+    value: float | None = getattr(measured, metric)
+    if value is None:
+        return metric in slo.may_miss and measured.missing.get(metric) in HAS_NONE
+    return value <= slo.limits[metric]

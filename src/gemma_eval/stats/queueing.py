@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gemma_eval.records import Outcome
 from gemma_eval.stats.latencies import Latencies, of_times
-from gemma_eval.stats.requests import sent
+from gemma_eval.stats.requests import first_sent_ns, sent
 
 HIDDEN_WAIT = 0.05
 """The share of the users' time from which on a view that begins with the sending tells another story."""
@@ -15,7 +15,7 @@ HIDDEN_WAIT = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Queueing:
-    """Waits between when requests were due and when they were sent, and the rates of both.
+    """Waits between when requests were due and when they were sent for the first time, and the rates of both.
 
     `hidden` is the share of these waits in all the time from when the requests were due to when they had
     ended. `offered_per_s` is the rate of the schedule as it was drawn and `achieved_per_s` that of the
@@ -38,13 +38,14 @@ def queueing(outcomes: Sequence[Outcome]) -> Queueing | None:
     due = [(made.scheduled_ns, made) for made in sent(outcomes) if made.scheduled_ns is not None]
     if not due:
         return None
-    delays_ns = [made.requested_ns - due_ns for due_ns, made in due]
+    sent_ns = [first_sent_ns(made) for _, made in due]
+    delays_ns = [at_ns - due_ns for at_ns, (due_ns, _) in zip(sent_ns, due, strict=True)]
     together_ns = sum(made.ended_ns - due_ns for due_ns, made in due)
     return Queueing(
-        delay=of_times(delay_ns / 1e9 for delay_ns in delays_ns),
+        delay=of_times([delay_ns / 1e9 for delay_ns in delays_ns]),
         hidden=sum(delays_ns) / together_ns if together_ns else 0.0,
         offered_per_s=_rate([due_ns for due_ns, _ in due]),
-        achieved_per_s=_rate([made.requested_ns for _, made in due]),
+        achieved_per_s=_rate(sent_ns),
     )
 
 

@@ -43,6 +43,12 @@ def sent(outcomes: Sequence[Outcome]) -> Iterator[Generation]:
             yield outcome.generation
 
 
+def first_sent_ns(made: Generation) -> int:
+    """Return when a request was sent for the first time, before the attempts that failed."""
+    stamps = (attempt.requested_ns for attempt in made.attempts)
+    return next((stamp for stamp in stamps if stamp is not None), made.requested_ns)
+
+
 def contaminated(outcome: Outcome) -> bool | None:
     """Return whether a benchmark's prompt was answered from a cache; `None` when the engine does not say.
 

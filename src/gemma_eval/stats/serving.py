@@ -49,11 +49,6 @@ class Serving:
         return sum(self.errors.values()) / self.scheduled if self.scheduled else None
 
     @property
-    def timeouts(self) -> int:
-        """How many requests were ended at a time limit."""
-        return self.errors.get("timeout", 0)
-
-    @property
     def from_schedule(self) -> bool:
         """Whether latencies begin when requests were due, and not when they were sent."""
         return self.load is not None and self.load.rate_per_s is not None

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gemma_eval.records import Generation, Group, Outcome, Summary
+from gemma_eval.stats.censored import LONGER, limits, percentiles
 from gemma_eval.stats.intervals import NONE, Interval, of_median, of_scores
 from gemma_eval.stats.percentiles import mean, median_absolute_deviation, percentile, standard_deviation
 
@@ -20,9 +21,6 @@ METRICS = ("score", *COSTS)
 
 Gaps = Callable[[Generation], Sequence[float] | None]
 """The times between the pieces of one answer in seconds, `None` where they cannot be told."""
-
-_LONGER = ("ttft_s", "ttft_sched_s", "ttfo_s", "e2e_s", "e2e_sched_s")
-"""What a generation that was ended at a time limit before it had got so far would have more of."""
 
 
 def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = None) -> tuple[Summary, ...]:
@@ -61,7 +59,7 @@ def _of_group(group: Group, outcomes: Sequence[Outcome]) -> Iterator[Summary]:
     counted = timed(outcomes)
     for metric in COSTS:
         data = [_cost(outcome, metric) for outcome in counted]
-        yield summary_of(group, metric, data, censored=_censored(counted, metric))
+        yield summary_of(group, metric, data, censored=limits(counted, metric))
 
 
 def _of_gaps(group: Group, outcomes: Sequence[Outcome], gaps: Mapping[str, Gaps]) -> Iterator[Summary]:
@@ -94,24 +92,10 @@ def _mean_of_all(scores: Sequence[float | None]) -> float | None:
 
 
 def _cost(outcome: Outcome, metric: str) -> float | None:
-    if outcome.measurement is None or (outcome.failure is not None and metric not in _LONGER):
+    if outcome.measurement is None or (outcome.failure is not None and metric not in LONGER):
         return None
     value: float | None = getattr(outcome.measurement, metric)
     return value
-
-
-def _censored(outcomes: Sequence[Outcome], metric: str) -> tuple[float, ...]:
-    """Return the limits in seconds at which generations were ended that had not got as far as `metric`."""
-    limits = (_limit(outcome, metric) for outcome in outcomes if metric in _LONGER)
-    return tuple(limit for limit in limits if limit is not None)
-
-
-def _limit(outcome: Outcome, metric: str) -> float | None:
-    made, measured = outcome.generation, outcome.measurement
-    if made is None or measured is None or measured.missing.get(metric) != "timeout":
-        return None
-    since_ns = made.scheduled_ns if metric.endswith("_sched_s") else made.requested_ns
-    return None if since_ns is None else (made.ended_ns - since_ns) / 1e9
 
 
 def summary_of(
@@ -125,9 +109,7 @@ def summary_of(
     values = [float(value) for value in data if value is not None]
     interval = NONE if censored else _INTERVALS.get(metric, of_median)(values)
     limit = min(censored, default=None)
-    known = [value for value in values if limit is None or value <= limit]
-    beyond = len(values) - len(known) + len(censored)
-    p50, p90, p95, p99 = (percentile(known, at, censored=beyond) for at in (50, 90, 95, 99))
+    at = percentiles(values, beyond=censored)
     return Summary(
         group=group,
         metric=metric,
@@ -135,14 +117,14 @@ def summary_of(
         missing=len(data) - len(values),
         mean=None if censored else mean(values),
         sd=None if censored else standard_deviation(values),
-        p50=p50,
-        p90=p90,
-        p95=p95,
-        p99=p99,
+        p50=at[50],
+        p90=at[90],
+        p95=at[95],
+        p99=at[99],
         ci_low=interval.low,
         ci_high=interval.high,
         interval=interval.method,
-        minimum=min(known, default=None),
+        minimum=min((value for value in values if limit is None or value <= limit), default=None),
         maximum=None if censored else max(values, default=None),
         mad=None if censored else median_absolute_deviation(values),
         censored=len(censored),
