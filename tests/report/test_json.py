@@ -13,7 +13,7 @@ from gemma_eval.records import Report, Run, Summary
 from gemma_eval.report.cells import timed_cells
 from gemma_eval.report.groups import groups_of
 from gemma_eval.report.json_file import SCHEMA_VERSION, JsonFile
-from gemma_eval.stats.serving import servings
+from gemma_eval.report.serving_rows import served
 from gemma_eval.wire import load
 from tests.examples import a_generation, a_run, an_outcome
 from tests.report.example import Shape, example, report_of
@@ -69,7 +69,7 @@ def test_cells_and_servings_are_what_the_page_is_made_of() -> None:
     summaries = [load(Summary, summary) for summary in plain["cells"][0]["summaries"]]
     assert tuple(summaries) == cells[0].summaries
     closed, opened = plain["servings"]
-    found = servings(run.outcomes)
+    found = [each.serving for each in served(cells)]
     assert (closed["scheduled"], opened["scheduled"]) == (38, 56)
     assert closed["missing"] == {"queueing": "not_scheduled"}
     assert found[0].traffic is not None

@@ -13,7 +13,6 @@ from gemma_eval.report.cells import timed_cells
 from gemma_eval.report.figure import Figure
 from gemma_eval.report.groups import groups_of
 from gemma_eval.report.serving_rows import COLUMNS, LoadRow, Loads, load_words, loads, served, slo_words
-from gemma_eval.stats.serving import servings
 from tests.report.timed import MS, Timed, answer, cell_of, outcome_of, timed_report, timed_run
 
 REPORT = timed_run()
@@ -89,8 +88,8 @@ def test_a_wait_on_this_side_is_told_of() -> None:
 
 def test_every_figure_is_that_of_the_serving() -> None:
     """Rates, concurrency, goodput and errors of the made-up run."""
-    rows = table_of(REPORT).rows
-    for row, found in zip(rows, servings(REPORT.outcomes), strict=True):
+    rows, cells = table_of(REPORT).rows, timed_cells(REPORT, groups_of(REPORT))
+    for row, found in zip(rows, [each.serving for each in served(cells)], strict=True):
         shown = figures(row)
         assert found.traffic is not None
         assert found.traffic.steady is not None

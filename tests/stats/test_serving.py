@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gemma_eval.records import Group, Load, Outcome, Slo
-from gemma_eval.stats.serving import serving, servings
-from tests.examples import an_outcome
+from gemma_eval.stats.serving import serving
 from tests.stats.requests_of_a_load import made, request
 
 CLOSED = Load(concurrency=2, warmup=1, cooldown=1)
@@ -68,28 +67,6 @@ def test_latencies_begin_with_the_schedule_in_an_open_loop() -> None:
     assert in_the_open.queueing.latencies_differ
     assert not closed.from_schedule
     assert (closed.ttft.p50_s, closed.e2e.p50_s) == (0.1, 0.2)
-
-
-def test_each_cell_with_a_load_or_an_slo_is_accounted_for_by_itself() -> None:
-    """In the order in which they occur, whatever lies between; other cells have no such account."""
-    first = some()
-    trial = first[0].trial
-    other = [
-        replace(
-            one, trial=replace(trial, cell=replace(one.trial.cell, model=replace(trial.cell.model, name="b")))
-        )
-        for one in first
-    ]
-    promised = request(made(0, 100), slo=SLO, ttft_s=0.1)
-    named = replace(promised.trial.cell, suite="another")
-    mixed = [first[0], other[0], an_outcome(), *first[1:], *other[1:]]
-    found = servings([*mixed, replace(promised, trial=replace(promised.trial, cell=named))])
-    assert [(one.suite, one.group.model, one.scheduled) for one in found] == [
-        ("example", "scripted", 4),
-        ("example", "b", 4),
-        ("another", "scripted", 1),
-    ]
-    assert found[0] == serving(first)
 
 
 def test_what_cannot_be_had_has_a_reason() -> None:

@@ -15,7 +15,7 @@ from gemma_eval.backends.llama_cpp.settings import settings
 from gemma_eval.config.shipped import suites_directory
 from gemma_eval.records import ModelSpec, Outcome
 from gemma_eval.stats.requests import contaminated
-from gemma_eval.stats.serving import servings
+from gemma_eval.stats.serving import serving
 from tests import required
 from tests.plugin.project import latest, newest_run
 
@@ -64,7 +64,7 @@ def test_cells_and_a_load_run_over_http(pytester: pytest.Pytester, address: str)
     }
     assert made == {"pp256": {(256, 1)}, "tg64-d0": {(22, 64)}, "closed-4": {(22, 64)}}
     assert not any(contaminated(outcome) for outcome in outcomes)
-    (load,) = servings(by_case(outcomes, "closed-4"))
+    load = serving(by_case(outcomes, "closed-4"))
     assert load.traffic is not None
     assert load.traffic.concurrency_max == 4
     assert (load.scheduled, load.answered, load.warmup, load.cooldown) == (24, 24, 4, 4)

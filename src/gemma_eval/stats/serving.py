@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -78,16 +78,6 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         "contaminated": "cache_unknown",
     }
 )
-
-
-def servings(outcomes: Sequence[Outcome]) -> tuple[Serving, ...]:
-    """Return how each cell with a load or an SLO was served, in the order in which they first occur."""
-    cells: dict[tuple[str, str, Group], list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        cell = outcome.trial.cell
-        if cell.case.load is not None or cell.case.slo is not None:
-            cells[cell.suite, cell.case.id, _group(outcome)].append(outcome)
-    return tuple(serving(members) for members in cells.values())
 
 
 def serving(outcomes: Sequence[Outcome]) -> Serving:
