@@ -16,10 +16,10 @@ from gemma_eval import __version__
 from gemma_eval.backends.capabilities import EVERY_SAMPLING
 from gemma_eval.backends.local import Local
 from gemma_eval.backends.model_files import locate, sha256
+from gemma_eval.backends.options import checked, count_needed
 from gemma_eval.backends.threads import default_threads
 from gemma_eval.backends.writing import Writing
-from gemma_eval.errors import BackendError, UnknownName
-from gemma_eval.files.rows import show
+from gemma_eval.errors import BackendError
 from gemma_eval.gemma import checkpoint
 from gemma_eval.gemma.architecture import extended
 from gemma_eval.gemma.decode import Decoding, log_probabilities
@@ -30,10 +30,14 @@ from gemma_eval.gemma.transformer import Transformer
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 
-OPTIONS = ("threads",)
-
-
 CAPABILITIES = EVERY_SAMPLING | {"rope_scaling", "logprobs"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The options by their names; `threads` is `None` when the size of the model decides."""
+
+    threads: int | None = None
 
 
 class Load:
@@ -47,10 +51,7 @@ class Load:
 
     def check(self, spec: ModelSpec) -> None:
         """Look at the options of a model. Raises UnknownName, BackendError."""
-        for option in spec.options:
-            if option not in OPTIONS:
-                raise UnknownName(f"option of the model {spec.name} (backend numpy_gemma)", option, OPTIONS)
-        _asked_threads(spec)
+        _settings(spec)
 
     def __call__(
         self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
@@ -60,7 +61,7 @@ class Load:
         Raises ModelNotFound, UnknownName for an unknown option, BackendError for a `rope_scaling` or a
         `context_tokens` that the model cannot take.
         """
-        self.check(spec)
+        asked = _settings(spec)
         path = locate(spec.location)
         loaded = checkpoint.load(path)
         try:
@@ -68,7 +69,7 @@ class Load:
         except BackendError as error:
             raise BackendError(f"model {spec.name}: {error}") from error
         blas = ThreadpoolController().select(user_api="blas")
-        threads = _threads(spec, loaded.weights.parameters, blas)
+        threads = asked.threads or _threads(loaded.weights.parameters, blas)
         with blas.limit(limits=threads):  # how products are made is tried out with the threads that make them
             model = Transformer(architecture=shape, weights=loaded.weights)
         return NumpyGemma(
@@ -242,20 +243,10 @@ def _text_sha256(text: str | None) -> str | None:
     return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
-def _threads(spec: ModelSpec, parameters: int, blas: ThreadpoolController) -> int:
-    asked = _asked_threads(spec)
-    if asked is None:
-        available = max((int(pool["num_threads"]) for pool in blas.info()), default=1)
-        return default_threads(parameters, available=available)
-    return asked
+def _settings(spec: ModelSpec) -> Settings:
+    return checked(spec, Settings(), needed=lambda _, value: count_needed(value))
 
 
-def _asked_threads(spec: ModelSpec) -> int | None:
-    asked = spec.options.get("threads")
-    if asked is None:
-        return None
-    if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
-        raise BackendError(
-            f"model {spec.name}: threads = {show(asked)}; a whole number of at least 1 is needed"
-        )
-    return asked
+def _threads(parameters: int, blas: ThreadpoolController) -> int:
+    available = max((int(pool["num_threads"]) for pool in blas.info()), default=1)
+    return default_threads(parameters, available=available)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from gemma_eval.errors import BackendError, UnknownName
-from gemma_eval.files.rows import show
+from gemma_eval.backends.options import checked, count_needed
 from gemma_eval.records import ModelSpec, Option
 
 
@@ -25,18 +23,9 @@ class Settings:
     unseeded: bool = False
 
 
-OPTIONS = tuple(option.name for option in fields(Settings))
-
-
 def settings(spec: ModelSpec) -> Settings:
     """Return the settings of a model. Raises UnknownName, BackendError for a value that is none."""
-    for option, value in spec.options.items():
-        if option not in OPTIONS:
-            raise UnknownName(f"option of the model {spec.name} (backend gemma_cpp)", option, OPTIONS)
-        if needed := _needed(option, value):
-            raise BackendError(f"model {spec.name}: {option} = {show(value)}; {needed} is needed")
-    given: Mapping[str, object] = spec.options
-    return Settings(**given)  # type: ignore[arg-type]  # the loop above has looked at each
+    return checked(spec, Settings(), needed=_needed)
 
 
 def _needed(option: str, value: Option) -> str | None:
@@ -44,8 +33,7 @@ def _needed(option: str, value: Option) -> str | None:
     if option == "unseeded":
         return None if isinstance(value, bool) else "true or false"
     if option == "threads":
-        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        return None if is_count else "a whole number of at least 1"
+        return count_needed(value)
     if option in ("load_timeout_s", "timeout_s"):
         is_limit = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
         return None if is_limit else "a number of seconds above 0"
