@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gemma_eval.backends import capabilities
-from gemma_eval.backends.refusals import refusal
-from gemma_eval.errors import PluginError
+from gemma_eval.backends.refusals import flaw, refusal
+from gemma_eval.errors import BackendError, PluginError, Problem
 from gemma_eval.records import Case, Cell, Load, ModelSpec, RopeScaling, SamplingProfile
 from tests.examples import a_cell
 
@@ -145,6 +146,26 @@ def test_what_is_no_declaration_is_a_fault_of_the_plugin(factory: object, proble
     """A misspelt word would refuse cells that the engine can run."""
     with pytest.raises(PluginError, match=re.escape(problem)):
         refusal(factory, a_plain_cell())
+
+
+class Checking(Declaring):
+    """One that looks at the options of a model."""
+
+    def check(self, spec: ModelSpec) -> None:
+        """Like none."""
+        raise BackendError(f"model {spec.name}: size is no option")
+
+
+def test_what_is_wrong_with_the_options_of_a_model_has_a_place(tmp_path: Path) -> None:
+    """In the file of the models that is beside the suite, and in the suite for a model of no file."""
+    model = a_plain_cell().model
+    suite = tmp_path / "suite.toml"
+    what = "model m: size is no option"
+    assert flaw(Checking(()), model, suite=suite) == Problem(path=suite, line=0, what=what)
+    models = tmp_path / "models.toml"
+    models.write_text('version = 1\n\n[model.m]\nbackend = "mine"\nlocation = "-"\n')
+    assert flaw(Checking(()), model, suite=suite) == Problem(path=models, line=3, what=what)
+    assert flaw(Declaring(()), model, suite=suite) is None
 
 
 def test_a_case_that_asks_for_nothing_is_never_refused() -> None:

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 import gemma_eval
 from gemma_eval.backends.scripted import Scripted, load
 from gemma_eval.cli import command
-from gemma_eval.errors import BackendError, UnknownName, UsageError
+from gemma_eval.errors import BackendError, ConfigError, UnknownName, UsageError
 from gemma_eval.plugins import load as load_plugins
 from gemma_eval.protocols import Clock, RegisterBackend, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
@@ -211,6 +211,16 @@ def test_a_slot_alone_is_refused_with_the_option_that_gives_more(suite: Path) ->
     models.write_text(f'{MODELS}[model.alone]\nbackend = "llama_cpp"\nlocation = "@pocket.F32.gguf"\n')
     with pytest.raises(UsageError, match=r"needs 2; give the model options = \{ parallel = 2 \} or more$"):
         swept(suite, model="alone")
+
+
+def test_a_wrong_option_of_the_model_is_told_with_its_line(suite: Path) -> None:
+    """As pytest tells it."""
+    models = suite.parent / "models.toml"
+    models.write_text(
+        f'{MODELS}[model.slow]\nbackend = "scripted"\nlocation = "-"\noptions = {{ reply = 3 }}\n'
+    )
+    with pytest.raises(ConfigError, match=r"models\.toml:11: model slow: reply = 3; a text is needed$"):
+        swept(suite, model="slow")
 
 
 def test_the_shipped_model_is_swept_from_the_command_line() -> None:

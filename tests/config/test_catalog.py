@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.config import catalog, shipped, templates
-from gemma_eval.errors import ConfigError, UnknownName, UsageError
+from gemma_eval.errors import ConfigError, Problem, UnknownName, UsageError
 from gemma_eval.records import Template
 
 
@@ -31,6 +31,38 @@ def test_later_folders_win_and_may_lack_anything(tmp_path: Path) -> None:
     assert found.templates["t"] == Template(name="t", text="two")
     assert "greedy" in found.profiles
     assert "pocket" in found.models
+
+
+MODELS = """\
+version = 1
+[model.mine]
+backend = "llama_cpp"
+location = "mine.gguf"
+[model.mine.options]
+threads = 1
+parallel = "two"
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ('model mine: parallel = "two"; a whole number is needed, as of threads', 7),
+        ('no option of the model mine (backend llama_cpp) named "threads"; did you mean "parallel"?', 6),
+        ("model mine: location is no file", 4),
+        ("model mine: parallels are no option", 2),
+    ],
+)
+def test_what_is_wrong_with_a_model_is_placed_at_the_key_that_is_named_first(
+    tmp_path: Path, what: str, line: int
+) -> None:
+    """At the model where no key of it is named, in the last folder that has it."""
+    (tmp_path / "models.toml").write_text(MODELS)
+    spec = catalog.load([tmp_path]).models["mine"]
+    folders = (tmp_path, shipped.suites_directory(), tmp_path / "absent")
+    found = catalog.about_model(spec, what, folders=folders)
+    assert found == Problem(path=tmp_path / "models.toml", line=line, what=what)
+    assert catalog.about_model(spec, what, folders=[shipped.suites_directory()]) is None
 
 
 def test_problems_of_all_files_are_said_together(tmp_path: Path) -> None:

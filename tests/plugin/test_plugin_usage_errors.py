@@ -208,9 +208,12 @@ def test_what_is_wrong_with_a_models_options_is_said_before_anything_is_stored(
     result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [line for line in result.errlines if line.strip()]
+    written = models.read_text().splitlines()
+    early, secret = (written.index(f"[model.{name}]") + 1 for name in ("early", "secret"))
     assert len(lines) == 2
-    assert "model early: ttft_ms = -1" in lines[0]
-    assert "model secret: location has a user, a password or parameters in it" in lines[1]
+    assert lines[0].startswith(f"ERROR: models.toml:{early + 3}: model early: ttft_ms = -1;")
+    said = "model secret: location has a user, a password or parameters in it"
+    assert lines[1].startswith(f"ERROR: models.toml:{secret + 2}: {said}")
     assert not (pytester.path / "reports").exists()
     assert "hunter2" not in str(result.stdout) + str(result.stderr)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import TypeVar, get_type_hints
 
 from gemma_eval.backends.capabilities import OTHERS, SAMPLING, lack
-from gemma_eval.errors import PluginError, UnknownName
+from gemma_eval.config.catalog import about_model
+from gemma_eval.config.shipped import suites_directory
+from gemma_eval.errors import GemmaEvalError, PluginError, Problem, UnknownName
 from gemma_eval.protocols import (
     CapableBackendFactory,
+    CheckingBackendFactory,
     ChoosyBackendFactory,
     ConcurrentBackendFactory,
     WidenableBackendFactory,
@@ -51,6 +55,19 @@ def of_case(factory: object, model: ModelSpec, case: Case) -> str | None:
     ):
         return "cannot read a continuation"
     return _cannot_serve(factory, model, case)
+
+
+def flaw(factory: object, model: ModelSpec, *, suite: Path) -> Problem | None:
+    """Return what a factory says against the options of a model, at its line of the file beside the suite."""
+    if not isinstance(factory, CheckingBackendFactory):
+        return None
+    try:
+        factory.check(model)
+    except GemmaEvalError as error:
+        what = str(error)
+        problem = about_model(model, what, folders=(suites_directory(), suite.parent))
+        return problem or Problem(path=suite, line=0, what=what)
+    return None
 
 
 def clause(model: ModelSpec, reason: str) -> str:

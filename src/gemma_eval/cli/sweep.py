@@ -12,7 +12,7 @@ import click
 
 from gemma_eval.cli.figures import Figure
 from gemma_eval.cli.progress import say
-from gemma_eval.errors import BackendError, UnknownName, UsageError
+from gemma_eval.errors import BackendError, ConfigError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.records import Cell, Load
 
@@ -53,6 +53,7 @@ def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **sear
     Rates are doubled until one fails, then the gap is halved. Each is an open loop: requests come when they
     are due, whatever has ended, and their times count from then on. Nothing is recorded.
     """
+    from gemma_eval.config.shipped import suite_path
     from gemma_eval.executors import device
     from gemma_eval.measure.clock import clock
     from gemma_eval.measure.sweep import check, highest_rate
@@ -60,10 +61,11 @@ def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **sear
 
     low, high, tolerance = search["low"], search["high"], search["tolerance"]
     check(low=low, high=high, tolerance=tolerance)
-    cell = _cell(suite, case_id, model, registry)
+    path = suite_path(suite, folder=Path())
+    cell = _cell(path, case_id, model, registry)
     if search["requests"] is not None:
         cell = replace(cell, case=replace(cell.case, repeats=int(search["requests"])))
-    _refuse(at_rate(cell, low), registry)
+    _refuse(at_rate(cell, low), registry, suite=path)
     click.echo(opening(cell, good=search["good"]))
     with device.hold("benchmark", folder=device.lock_folder()):
         say(f"the model {model} is loaded")
@@ -152,12 +154,11 @@ def _line(served: Serving, *, met: str) -> str:
     return f"{', '.join(parts)}: {met}"
 
 
-def _cell(suite: str, case_id: str, model: str, registry: Registry) -> Cell:
+def _cell(suite: Path, case_id: str, model: str, registry: Registry) -> Cell:
     """Return the one cell of a case and a model. Raises UsageError."""
-    from gemma_eval.config.shipped import suite_path
     from gemma_eval.run import load_suite
 
-    _, cells = load_suite(suite_path(suite, folder=Path()), registry, models=[model])
+    _, cells = load_suite(suite, registry, models=[model])
     of_case = [cell for cell in cells if cell.case.id == case_id]
     if not of_case:
         raise UnknownName("case", case_id, {cell.case.id for cell in cells})
@@ -175,12 +176,12 @@ def _refuse_several(found: Sequence[Cell]) -> None:
         raise UsageError(f'the case "{found[0].case.id}" {what}')
 
 
-def _refuse(cell: Cell, registry: Registry) -> None:
-    """Refuse a case without a promise or with too few requests, and what the engine cannot do.
+def _refuse(cell: Cell, registry: Registry, *, suite: Path) -> None:
+    """Refuse a case without a promise or with too few requests, wrong options, what an engine cannot do.
 
     Raises UsageError, before the engine is loaded.
     """
-    from gemma_eval.backends.refusals import refusal
+    from gemma_eval.backends.refusals import flaw, refusal
     from gemma_eval.cases.load_tables import misfit
 
     case = f'the case "{cell.case.id}"'
@@ -188,5 +189,8 @@ def _refuse(cell: Cell, registry: Registry) -> None:
         raise UsageError(f"{case} has no slo, as slo = {{ ttft_s = 0.5 }}; nothing is promised")
     if what := misfit(cell.case.load or Load(), repeats=cell.case.repeats):
         raise UsageError(f"{case}: {what}")
-    if reason := refusal(registry.backends.find(cell.model.backend), cell):
+    factory = registry.backends.find(cell.model.backend)
+    if problem := flaw(factory, cell.model, suite=suite):
+        raise ConfigError([problem])
+    if reason := refusal(factory, cell):
         raise UsageError(f'model "{cell.model.name}" with profile "{cell.profile.name}": {reason}')

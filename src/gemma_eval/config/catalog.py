@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from gemma_eval.config import models, profiles, templates
+from gemma_eval.config.files import read_table
 from gemma_eval.errors import ConfigError, Problem
 from gemma_eval.records import ModelSpec, SamplingProfile, Template
 
 T = TypeVar("T")
+
+MODELS = "models.toml"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,13 +34,38 @@ def load(folders: Sequence[Path]) -> Catalog:
     """
     problems: list[Problem] = []
     found = Catalog(
-        models=_merged(folders, "models.toml", models.load, problems),
+        models=_merged(folders, MODELS, models.load, problems),
         profiles=_merged(folders, "profiles.json", profiles.load, problems),
         templates=_merged(folders, "templates", templates.load, problems),
     )
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def about_model(spec: ModelSpec, what: str, *, folders: Sequence[Path]) -> Problem | None:
+    """Return what is wrong with a model as a problem of its file, at the line of the key that it names first.
+
+    `None` when no file of the folders has the model. Raises ConfigError.
+    """
+    for path in reversed([folder / MODELS for folder in folders]):
+        if not path.exists():
+            continue
+        table, problems = read_table(path)
+        known = table.get("model")
+        if isinstance(known, dict) and spec.name in known:
+            line = problems.lines.at(("model", spec.name, *_named_first(spec, what)))
+            return Problem(path=path, line=line, what=what)
+    return None
+
+
+def _named_first(spec: ModelSpec, what: str) -> tuple[str, ...]:
+    """Return the path, within the table of a model, of the key that a sentence about it names first."""
+    paths = {"location": ("location",), **{option: ("options", option) for option in spec.options}}
+    said = what.removeprefix(f"model {spec.name}: ")
+    found = {key: re.search(rf"(?<!\w){re.escape(key)}(?!\w)", said) for key in paths}
+    starts = {key: match.start() for key, match in found.items() if match}
+    return paths[min(starts, key=starts.__getitem__)] if starts else ()
 
 
 def _merged(

@@ -78,7 +78,7 @@ class Evaluation:
             suite, cells = load_suite(path, self.registry, models=self.settings.models)
             refuse_unknown_backends(cells, self.registry)
             kept = narrow(cells, self.settings)
-            refuse_malformed(kept, self.registry)
+            refuse_malformed(kept, self.registry, suite=path)
             reasons = refused(kept, self.registry)
             self.suites[path] = LoadedSuite(
                 path=path, suite=suite, everything=cells, cells=kept, refused=reasons

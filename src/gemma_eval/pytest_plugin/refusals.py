@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
-from gemma_eval.backends.refusals import clause, of_case, of_profile
-from gemma_eval.errors import BackendError, GemmaEvalError, PluginError, UnknownName, UsageError
+from gemma_eval.backends.refusals import clause, flaw, of_case, of_profile
+from gemma_eval.errors import BackendError, ConfigError, PluginError, UnknownName
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import CheckingBackendFactory
 from gemma_eval.records import Cell, ModelSpec, Skipped
 
 
@@ -20,19 +20,13 @@ def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
             raise UnknownName(f'backend (of model "{cell.model.name}")', name, registry.backends)
 
 
-def refuse_malformed(cells: Iterable[Cell], registry: Registry) -> None:
-    """Raise UsageError with what is wrong with the options of each model, before anything of it is stored."""
-    lines: dict[str, None] = {}
-    for model in {cell.model.name: cell.model for cell in cells}.values():
-        factory = _factory(model, registry)
-        if not isinstance(factory, CheckingBackendFactory):
-            continue
-        try:
-            factory.check(model)
-        except GemmaEvalError as error:
-            lines[str(error)] = None
-    if lines:
-        raise UsageError("\n".join(lines))
+def refuse_malformed(cells: Iterable[Cell], registry: Registry, *, suite: Path) -> None:
+    """Raise ConfigError with what is wrong with the options of each model, before anything is stored."""
+    models = {cell.model.name: cell.model for cell in cells}.values()
+    found = [flaw(_factory(model, registry), model, suite=suite) for model in models]
+    problems = [problem for problem in found if problem is not None]
+    if problems:
+        raise ConfigError(problems)
 
 
 def refused(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
