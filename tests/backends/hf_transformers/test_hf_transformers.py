@@ -400,8 +400,8 @@ except RuntimeError:
         ({"thread": 1}, UnknownName, r'backend hf_transformers\) named "thread"; did you mean "threads"'),
         ({"threads": 0}, BackendError, "model tiny: threads = 0; a whole number of at least 1 is needed"),
         ({"threads": True}, BackendError, "threads = true; a whole number"),
-        ({"dtype": "float16"}, BackendError, 'dtype = \'float16\'; "float32" or "bfloat16" or "auto" is'),
-        ({"device": "gpu"}, BackendError, 'device = \'gpu\'; "cpu" or "cuda" or "mps" is needed'),
+        ({"dtype": "float16"}, BackendError, 'dtype = "float16"; "float32" or "bfloat16" or "auto" is'),
+        ({"device": "gpu"}, BackendError, 'device = "gpu"; "cpu" or "cuda" or "mps" is needed'),
         ({"device": 1}, BackendError, "device = 1; "),
     ],
 )
