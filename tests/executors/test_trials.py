@@ -143,10 +143,14 @@ def test_prompts_are_made_before_the_first_request_is_sent() -> None:
     assert server.log == ["prompt"] * 3 + ["sent"] * 3
 
 
-def test_requests_in_flight_together_have_no_resources_of_their_own() -> None:
-    """Their memory is that of all."""
-    outcomes = Server().run(under(Load(concurrency=2), requests=2))
-    assert times(outcomes, "peak_memory_bytes") == ["shared", "shared"]
+def test_requests_of_a_load_have_the_peak_of_all_and_no_share_of_what_was_spent() -> None:
+    """As the answers of a batch have: the memory of the engine is that of the whole load."""
+    outcomes = Server().run(under(Load(concurrency=2), requests=3))
+    peaks = set(times(outcomes, "peak_memory_bytes"))
+    assert len(peaks) == 1
+    assert all(isinstance(peak, float | int) and peak > 1 << 20 for peak in peaks)
+    for spent in ("cpu_s", "cpu_s_per_output_token", "energy_j", "involuntary_switches"):
+        assert times(outcomes, spent) == ["shared"] * 3
 
 
 def test_what_was_answered_before_an_interrupt_comes_before_it() -> None:

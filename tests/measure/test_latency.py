@@ -38,13 +38,12 @@ WHOLE_ROW = replace(
     cached_tokens=20,
     client_tokens=9,
     scheduled_ns=SENT - 30 * MS,
-    dequeued_ns=SENT - 20 * MS,
     connected_ns=SENT - 2 * MS,
     headers_ns=SENT + 4 * MS,
     usage_ns=SENT + 466 * MS,
     engine_timings={"prompt_ms": 200.0, "output_tokens_per_s": 31.8, "accept_length": 1.6},
 )
-"""The stream with every stamp and count that an event row can have."""
+"""The stream with every count that an event row can have, and each stamp but that of a load's requests."""
 
 
 def ms(numerator: int, denominator: int = 1) -> float:
@@ -189,7 +188,8 @@ def exact(g: Generation, watched: Watched, phase: Phase) -> dict[str, Number]:
 def costs(g: Generation, watched: Watched) -> dict[str, Number]:
     """Return the counts, and what was watched, with the share of a token."""
     own, counted = g.client_tokens, g.output_tokens
-    alone = watched if isinstance(watched, Resources) and g.batch_size == 1 else Resources()
+    is_alone = g.batch_size == 1 and g.dequeued_ns is None
+    alone = watched if isinstance(watched, Resources) and is_alone else Resources()
     return {
         "output_tokens": counted,
         "token_count_mismatch": None if own is None or counted is None else own - counted,
@@ -283,11 +283,11 @@ WRONG: Mapping[str, Callable[[Generation], float]] = {
     "ttft_sched_s": lambda g: (g.deltas[1].at_ns - g.requested_ns) / S,  # forgets the time in the line
     "ttfo_s": lambda g: (g.ended_ns - g.requested_ns) / S,
     "time_to_first_chunk_s": lambda g: (g.deltas[1].at_ns - g.requested_ns) / S,  # skips the role
-    "queue_delay_s": lambda g: (g.dequeued_ns - g.scheduled_ns) / S,  # type: ignore[operator]
+    "queue_delay_s": lambda g: (g.connected_ns - g.scheduled_ns) / S,  # type: ignore[operator]
     "tpot_s": lambda g: (g.deltas[-1].at_ns - g.requested_ns) / (S * 8),  # includes the first token
     "ntpot_s": lambda g: (g.ended_ns - g.requested_ns) / (S * 8),  # ends with the stream
     "e2e_s": lambda g: (g.ended_ns - g.requested_ns) / S,
-    "e2e_sched_s": lambda g: (g.deltas[-1].at_ns - g.dequeued_ns) / S,  # type: ignore[operator]
+    "e2e_sched_s": lambda g: (g.deltas[-1].at_ns - g.connected_ns) / S,  # type: ignore[operator]
     "operation_duration_s": lambda g: (g.deltas[-1].at_ns - g.requested_ns) / S,
     "output_tokens_per_s": lambda g: S * 8 / (g.deltas[-1].at_ns - g.deltas[1].at_ns),  # counts the first
     "prompt_tokens_per_s": lambda g: 1000 * 100 / g.engine_timings["prompt_ms"],  # counts cached ones
@@ -377,6 +377,14 @@ def test_a_batch_has_one_peak_and_no_share_of_what_it_took() -> None:
     assert (found.peak_memory_bytes, found.gpu_peak_memory_bytes) == (2000, 4000)
     shares = ("cpu_s", "cpu_s_per_output_token", "involuntary_switches", "energy_j", "energy_source")
     assert {found.missing[name] for name in shares} == {"batched"}
+
+
+def test_a_request_of_a_load_has_the_peak_of_all_and_no_share_of_what_they_took() -> None:
+    """It is known by the stamp of its being taken up, also when it is measured again."""
+    found = ours(replace(STREAM, dequeued_ns=SENT - MS), RESOURCES)
+    assert (found.peak_memory_bytes, found.gpu_peak_memory_bytes) == (2000, 4000)
+    shares = ("cpu_s", "cpu_s_per_output_token", "involuntary_switches", "energy_j", "energy_source")
+    assert {found.missing[name] for name in shares} == {"shared"}
 
 
 def test_processor_time_per_token_needs_tokens() -> None:

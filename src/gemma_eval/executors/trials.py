@@ -78,7 +78,8 @@ def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
 def _run_under_load(planned: Sequence[Trial], stage: Stages, *, load: Load, time: Time) -> Iterator[Outcome]:
     """Send the trials as requests; prompts are made before and answers scored after, out of the way.
 
-    Requests of an open loop wait on this side for room on the engine, and that is in their latency.
+    Requests of an open loop wait on this side for room on the engine, and that is in their latency. What is
+    watched is the whole load. What raised goes on when the outcomes of all that was answered have been taken.
     """
     made: dict[int, Generation | Broken] = {}
     prompts = [prepare(trial, stage) for trial in planned]
@@ -93,19 +94,25 @@ def _run_under_load(planned: Sequence[Trial], stage: Stages, *, load: Load, time
         prompt, trial = prompts[slot.index], planned[slot.index]
         made[slot.index] = prompt if isinstance(prompt, Broken) else _sent(prompt, trial, stage, slot)
 
-    try:
-        drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time)
-    finally:  # what raised goes on when the outcomes of all that was answered have been taken
-        for index, (trial, prompt) in enumerate(zip(planned, prompts, strict=True)):
-            if index in made:
-                yield outcome_of(
-                    trial,
-                    prompt if isinstance(prompt, Prompt) else None,
-                    made[index],
-                    stage=stage,
-                    phase=phase(load, index=trial.repeat, n=trial.cell.case.repeats),
-                    resources="shared",
-                )
+    raised = None
+    with watching(stage) as taken:
+        try:
+            drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time)
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            raised = error
+    resources = taken()
+    for index, (trial, prompt) in enumerate(zip(planned, prompts, strict=True)):
+        if index in made:
+            yield outcome_of(
+                trial,
+                prompt if isinstance(prompt, Prompt) else None,
+                made[index],
+                stage=stage,
+                phase=phase(load, index=trial.repeat, n=trial.cell.case.repeats),
+                resources=resources,
+            )
+    if raised is not None:
+        raise raised
 
 
 def _sent(prompt: Prompt, trial: Trial, stage: Stages, slot: Slot) -> Generation | Broken:

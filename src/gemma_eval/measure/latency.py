@@ -203,11 +203,14 @@ _RESOURCES = (
     *("cpu_s", "involuntary_switches", "gpu_peak_memory_bytes", "energy_j"),
 )
 _SUMS = ("cpu_s", "involuntary_switches", "energy_j")
-"""Resources of which the answers of a batch have each a share that nobody knows."""
+"""Resources of which the answers of a batch, or of a load, have each a share that nobody knows."""
 
 
 def _costs(generation: Generation, resources: Resources | Unwatched) -> dict[str, Value]:
-    """Return what was watched; a batch is watched as a whole, which is its peak and no answer's share."""
+    """Return what was watched; a batch or a load is so as a whole, which is its peak and no answer's share.
+
+    The requests of a load are those that were taken up by a thread.
+    """
     if isinstance(resources, str):
         return dict.fromkeys((*_RESOURCES, "cpu_s_per_output_token"), resources)
     found: dict[str, Value] = {}
@@ -216,6 +219,8 @@ def _costs(generation: Generation, resources: Resources | Unwatched) -> dict[str
         found[name] = "unavailable" if value is None else value
     if generation.batch_size > 1:
         found |= dict.fromkeys(_SUMS, "batched")
+    elif generation.dequeued_ns is not None:
+        found |= dict.fromkeys(_SUMS, "shared")
     return found | {"cpu_s_per_output_token": _per_token(found["cpu_s"], generation)}
 
 
