@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,6 +19,7 @@ from gemma_eval.records import Resources
 from tests.fresh import fresh
 from tests.measure.made_up import MIB, Obedient, obeying, process, write
 from tests.measure.test_gpu import FakeNvml, gpus_of
+from tests.measure.test_repeating import no_more_threads_than, wait_for
 
 SPIKE = 256 * MIB
 TOLERANCE_MIB = 4
@@ -59,26 +58,6 @@ class _Readings:
     def close(self) -> None:
         """Remember it."""
         self.is_closed = True
-
-
-def duration_s(action: Callable[[], object]) -> float:
-    """Return how long an action takes."""
-    begun_s = time.perf_counter()
-    action()
-    return time.perf_counter() - begun_s
-
-
-def wait_for(condition: Callable[[], bool], *, patience_s: float = 20) -> bool:
-    """Return whether a condition comes true in time."""
-    until_s = time.monotonic() + patience_s
-    while not condition() and time.monotonic() < until_s:
-        time.sleep(0.001)
-    return condition()
-
-
-def no_more_threads_than(before: int) -> bool:
-    """Say whether threads end that nobody waits for."""
-    return wait_for(lambda: _thread._count() <= before)
 
 
 def held(resident: int, *, highest: int | None = None, file: int | None = 0) -> TreeMemory:
@@ -223,7 +202,7 @@ def test_processes_that_cannot_be_named_in_the_end_leave_nothing_behind() -> Non
 
 
 def test_an_error_of_a_reading_in_between_is_raised_in_the_end() -> None:
-    """It is not lost with its thread, which reads no more."""
+    """It is not lost, and there is no other reading before the last."""
 
     class _Broken(_Readings):
         def memory(self) -> TreeMemory:
@@ -238,59 +217,11 @@ def test_an_error_of_a_reading_in_between_is_raised_in_the_end() -> None:
         with watch(interval_s=0.001, watched=lambda pids: readings):
             wait_for(lambda: readings.asked > 1)
             time.sleep(0.01)
+            assert readings.asked == 2
 
     with pytest.raises(ConnectionError):
         watch_until_it_breaks()
-    assert readings.asked == 2
     assert readings.is_closed
-
-
-def test_a_watch_that_has_ended_is_read_no_more() -> None:
-    """A reading that is under way is waited for: what it reads is closed after it."""
-
-    class _Slow(_Readings):
-        is_within = False
-
-        def memory(self) -> TreeMemory:
-            self.asked += 1
-            self.is_within = True
-            time.sleep(0.01)
-            self.is_within = False
-            return held(5)
-
-        def close(self) -> None:
-            assert not self.is_within
-            super().close()
-
-    for _ in range(20):
-        readings = _Slow(held(5))
-        with watch(interval_s=0.001, watched=lambda pids, given=readings: given):  # type: ignore[misc]
-            wait_for(lambda given=readings: given.asked > 1)  # type: ignore[misc]
-        asked = readings.asked
-        assert readings.is_closed
-        time.sleep(0.005)
-        assert readings.asked == asked
-
-
-def test_a_watch_does_not_wait_for_its_thread() -> None:
-    """Neither for its start nor for its end: each would last until a thread that computes gives way."""
-    is_over = threading.Event()
-
-    def compute() -> None:
-        while not is_over.is_set():
-            pass
-
-    computing = threading.Thread(target=compute)
-    switching_s = sys.getswitchinterval()
-    sys.setswitchinterval(0.2)
-    try:
-        computing.start()
-        taken_s = sum(duration_s(lambda: watched(_Readings(held(5)))) for _ in range(5))
-    finally:
-        is_over.set()
-        sys.setswitchinterval(switching_s)
-        computing.join()
-    assert taken_s < 0.5
 
 
 def test_given_processes_are_handed_to_the_tree() -> None:

@@ -9,7 +9,6 @@ exact. Watches may overlap; each then sees what all of them watch.
 
 from __future__ import annotations
 
-import _thread
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -18,6 +17,7 @@ from gemma_eval.measure.energy import EnergyWatch, Zone, zones
 from gemma_eval.measure.gpu import Gpus, installed
 from gemma_eval.measure.process import Pids
 from gemma_eval.measure.process_tree import Tree, tree
+from gemma_eval.measure.repeating import repeated
 from gemma_eval.protocols import Clock
 from gemma_eval.records import Resources
 
@@ -126,48 +126,8 @@ def watch(
     energy = EnergyWatch(zones=domains(), gpus=found)
     with closing(watched(pids)) as members:
         memory = Watch(members, energy=energy, gpus=found, clock=clock)
-        sampling = _Sampling(memory.read, interval_s=interval_s)
         try:
-            yield memory
+            with repeated(memory.read, interval_s=interval_s):
+                yield memory
         finally:
-            sampling.end()
             memory.end()
-
-
-class _Sampling:
-    """A thread that reads at an interval until it is told that it is over.
-
-    Nobody waits for it to start or to end, as `threading.Thread` has it: where others take the processors,
-    each of the two takes milliseconds, and every request would pay for both.
-    """
-
-    def __init__(self, read: Callable[[], None], *, interval_s: float) -> None:
-        self._read = read
-        self._interval_s = interval_s
-        self._error: Exception | None = None
-        self._is_over = False
-        self._reading = _thread.allocate_lock()
-        # A lock is waited for in one call, where an event would run some lines of Python at each reading.
-        self._over = _thread.allocate_lock()
-        self._over.acquire()
-        _thread.start_new_thread(self._run, ())
-
-    def end(self) -> None:
-        """Return when no reading is under way and none will come. Raises what a reading has raised."""
-        with self._reading:
-            self._is_over = True
-        self._over.release()
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        while not self._over.acquire(timeout=self._interval_s) and self._error is None:
-            with self._reading:
-                if not self._is_over:
-                    self._read_once()
-
-    def _read_once(self) -> None:
-        try:
-            self._read()
-        except Exception as error:  # noqa: BLE001 - it is raised where the watch ends
-            self._error = error
