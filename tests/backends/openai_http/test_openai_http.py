@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gemma_eval.backends.model_files import locate
 from gemma_eval.backends.openai_http.backend import Load, OpenAiHttp, load
 from gemma_eval.backends.openai_http.identity import listening
 from gemma_eval.config import models
@@ -27,6 +28,7 @@ from gemma_eval.errors import (
     UnknownName,
     UsageError,
 )
+from gemma_eval.gemma.tokenizer import load as load_tokenizer
 from gemma_eval.measure.latency import measure
 from gemma_eval.protocols import (
     CapableBackendFactory,
@@ -777,6 +779,27 @@ def test_a_count_of_this_side_is_made_where_the_server_can_count() -> None:
     ):
         found = asked.generate(PROMPT, profile=PROFILE, seed=1)
     assert (found.output_tokens, found.client_tokens) == (2, 1)
+
+
+def test_a_tokenizer_of_this_side_counts_where_the_server_does_not_tell() -> None:
+    """Prompts, and answers without a usage; without one there is no number."""
+    uncounted = (*stream(text("He left the town."), END.replace(b'"usage"', b'"other"')), STREAM_END)
+    with backend(uncounted, uncounted, options={"tokenizer": "@pocket"}) as (asked, _):
+        n_tokens = len(load_tokenizer(locate("@pocket")).encode("He left the town."))
+        assert asked.count_tokens("He left the town.") == n_tokens > 1
+        found = asked.generate(PROMPT, profile=PROFILE, seed=1)
+        assert (found.output_tokens, found.count_source) == (n_tokens, "client_tokenizer")
+        assert asked.info().tokenizer_sha256 is not None
+    with backend(uncounted) as (asked, _):
+        assert asked.count_tokens("He left the town.") is None
+        assert asked.generate(PROMPT, profile=PROFILE, seed=1).output_tokens is None
+
+
+def test_a_tokenizer_that_is_none_is_told_when_the_model_is_loaded(tmp_path: Path) -> None:
+    """As any other file of a model."""
+    with serve() as server:
+        assert "no such folder" in refused(spec_of(server, tokenizer=str(tmp_path / "gone")))
+        assert "tokenizer.json: no such file" in refused(spec_of(server, tokenizer=str(tmp_path)))
 
 
 def test_an_answer_is_not_lost_because_it_cannot_be_counted() -> None:

@@ -20,6 +20,7 @@ from functools import cached_property
 
 import psutil
 
+from gemma_eval.backends.model_files import locate, sha256
 from gemma_eval.backends.openai_http import address as http_address
 from gemma_eval.backends.openai_http import dialects as openai_dialects
 from gemma_eval.backends.openai_http import options as openai_options
@@ -34,6 +35,8 @@ from gemma_eval.backends.openai_http.server import Server, names, recognise, tok
 from gemma_eval.backends.openai_http.stream import Asked, generation, nothing
 from gemma_eval.backends.openai_http.transport import Transport
 from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
+from gemma_eval.gemma.tokenizer import Tokenizer
+from gemma_eval.gemma.tokenizer import load as load_tokenizer
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import Attempt, EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 
@@ -76,13 +79,15 @@ class Load:
         """Ask the server at `spec.location` what it is and which models it has.
 
         Raises UnknownName for an unknown option, and BackendError: a wrong value, a missing key, a server
-        that cannot be reached or is of another kind, several models of which none was chosen.
+        that cannot be reached or is of another kind, several models of which none was chosen, a tokenizer
+        that is none.
         """
         del transforms
         options = openai_options.read(spec)
         if misfit := _misfit(spec, options):
             raise BackendError(f"model {spec.name}: the backend openai_http {misfit}")
         address = http_address.parse(spec.location, model=spec.name)
+        tokenizer = None if options.tokenizer is None else load_tokenizer(locate(options.tokenizer))
         line = Line(
             address=address,
             transport=Transport(address, clock=clock),
@@ -95,7 +100,14 @@ class Load:
             server = recognise(line.ask, options, address=address, name=spec.name, excerpt=line.excerpt)
             wanted = _wanted(spec, options, server)
             stack.pop_all()
-        return OpenAiHttp(line=line, options=options, server=server, wanted=wanted, sleep=self.sleep)
+        return OpenAiHttp(
+            line=line,
+            options=options,
+            server=server,
+            wanted=wanted,
+            tokenizer=tokenizer,
+            sleep=self.sleep,
+        )
 
 
 load = Load()
@@ -109,6 +121,7 @@ class OpenAiHttp:
     options: HttpOptions
     server: Server
     wanted: Wanted
+    tokenizer: Tokenizer | None
     sleep: Callable[[float], None]
     _processes: list[int] = field(default_factory=list, init=False)
 
@@ -139,7 +152,10 @@ class OpenAiHttp:
         return self._info
 
     def count_tokens(self, text: str) -> int | None:
-        """Count the tokens of `text` as the server does, none added; `None` when it does not tell."""
+        """Count the tokens of `text` as the server does, none added; `None` when nobody can tell.
+
+        Where the server does not tell, the tokenizer that was given does.
+        """
         ids = self._tokens(text)
         return None if ids is None else len(ids)
 
@@ -186,10 +202,14 @@ class OpenAiHttp:
 
     @cached_property
     def _info(self) -> EngineInfo:
-        return info(self.server, self.wanted, self.line.address)
+        found = info(self.server, self.wanted, self.line.address)
+        if self.options.tokenizer is None:
+            return found
+        return replace(found, tokenizer_sha256=sha256([locate(self.options.tokenizer) / "tokenizer.json"]))
 
     def _tokens(self, text: str) -> tuple[int, ...] | None:
-        return tokens_of(text, server=self.server, ask=self.line.ask, address=self.line.address)
+        told = tokens_of(text, server=self.server, ask=self.line.ask, address=self.line.address)
+        return self.tokenizer.encode(text) if told is None and self.tokenizer is not None else told
 
     def _count(self, text: str) -> int | None:
         """Count as `count_tokens` does; an answer that has come is not lost because it cannot be counted."""

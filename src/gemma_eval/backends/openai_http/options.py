@@ -26,7 +26,8 @@ class HttpOptions:
 
     `model` is the server's name of the model. `api_key_env` names the environment variable of the key.
     `counts` says whether tokens are counted *each* time that text comes or at the *end*, and `cross_check`
-    whether they are counted on this side as well. `request` are fields for every request, `extra` here.
+    whether they are counted on this side as well. `tokenizer` is the folder of a model whose tokenizer counts
+    where the server does not tell. `request` are fields for every request, `extra` here.
     """
 
     model: str | None = None
@@ -37,6 +38,7 @@ class HttpOptions:
     counts: str = "each"
     cache_prompt: bool = False
     cross_check: bool = False
+    tokenizer: str | None = None
     retries: int = 2
     extra: Mapping[str, object] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
@@ -62,6 +64,7 @@ def read(spec: ModelSpec) -> HttpOptions:
         counts=given.word("counts", "each", ("each", "end")),
         cache_prompt=given.truth("cache_prompt", default=False),
         cross_check=given.truth("cross_check", default=False),
+        tokenizer=given.text("tokenizer"),
         retries=given.whole("retries", 2, least=0, most=MOST_RETRIES),
         extra=given.table("request"),
         limits=_limits(given),
