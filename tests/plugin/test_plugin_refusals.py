@@ -125,6 +125,22 @@ def test_a_suite_of_which_nothing_can_run_is_refused(
     assert not (pytester.path / "reports").exists()
 
 
+def test_a_run_is_named_when_there_is_one(pytester: pytest.Pytester) -> None:
+    """Where no engine loads there is none, and none is named."""
+    write_project(pytester.path, head(models=("broken",)) + CITIES)
+    refused_one = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml")
+    assert refused_one.ret == pytest.ExitCode.USAGE_ERROR
+    assert refused_one.errlines[0].startswith("ERROR: no-such-folder: no such folder or file")
+    refused_one.stdout.fnmatch_lines(["gemma_eval: database reports/gemma_eval.db"])
+    refused_one.stdout.no_fnmatch_line("*gemma_eval: run*")
+    write_project(pytester.path)
+    result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml")
+    run_id = newest_run(pytester.path).id
+    result.stdout.fnmatch_lines(
+        ["collected 3 items", f"gemma_eval: run {run_id}", f"=* gemma_eval: run {run_id} =*"]
+    )
+
+
 def test_what_is_not_asked_for_is_not_refused(pytester: pytest.Pytester) -> None:
     """Narrowing the suite to what the engine can do is a way out."""
     choosy_project(pytester, head(profiles=("mirostat-a", "greedy")) + CITIES)

@@ -23,6 +23,9 @@ from gemma_eval.pytest_plugin.recorder import Closed, Recorder
 from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem
 from gemma_eval.records import Cell, Harness, Run, Trial
 
+_OVER_A_LINE = "\r\x1b[K"
+"""Goes to the beginning of the line and clears it."""
+
 
 class Recording:
     """Hooks of the process that has the results database; without pytest-xdist the only process."""
@@ -55,14 +58,15 @@ class Recording:
                 harness=self._harness(cells),
             )
             self._recorder = Recorder(run, planned, database=settings.database, reports=settings.reports)
+            self._name_run()
             self._noise = begin_noise(pids=lambda: evaluation.server_processes(cells))
         except GemmaEvalError as error:
             raise usage_error(error, here=evaluation.here) from error
 
     def pytest_report_header(self) -> str:
-        """Say which run this is and where its results go."""
-        verb = "goes on with run" if self._evaluation.resumed else "run"
-        return f"gemma_eval: {verb} {self._run_id}, database {self._database}"
+        """Say where results go, and which run is gone on with; a new one is named when there is one."""
+        resumed = f"goes on with run {self._run_id}, " if self._evaluation.resumed else ""
+        return f"gemma_eval: {resumed}database {self._database}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -143,6 +147,13 @@ class Recording:
         except GemmaEvalError as error:
             self._problems.extend(lines_of(error, here=self._evaluation.here))
             pytest.exit("gemma_eval: an outcome could not be recorded")
+
+    def _name_run(self) -> None:
+        """Say which run has begun, unless nothing is to be said."""
+        shown = self._config.pluginmanager.get_plugin("terminalreporter")
+        if isinstance(shown, pytest.TerminalReporter) and shown.showheader:
+            shown.write(_OVER_A_LINE if shown.isatty else "")  # pytest-xdist leaves one open on a terminal
+            shown.write_line(f"gemma_eval: run {self._run_id}")
 
     @property
     def _database(self) -> str:
