@@ -1,0 +1,163 @@
+"""The mean of paired differences and its error, from which its bounds and the proof of a margin follow.
+
+    se = sd / √m        sd² = (d0·s0² + (m - 1)·s²) / (d0 + m - 1)        df = d0 + m - 1
+
+A difference is candidate minus base, so turned that + is worse: of a time the logarithm of the ratio, of a
+score base minus candidate. The m data are the n differences, or clusters of those that go together; then
+s² = Σ z² / (m - 1), where z is m / n times what the differences of a cluster are above the mean, added up. So
+the standard error is that of a clustered regression with the correction m / (m - 1). s0² is the variance that
+data had before, for which d0 degrees of freedom count; without it d0 is 0.
+Source: Liang and Zeger 1986 (clusters); Miller 2024, arXiv 2411.00640, sections 2 and 4; Smyth 2004 (prior).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+from gemma_eval.stats.binary import tango, tango_worse
+from gemma_eval.stats.bounds import UNKNOWN, Bounds
+from gemma_eval.stats.percentiles import mean
+
+_DIGITS = 12
+"""Differences that agree in so many decimals are equal: what is beyond is of rounding."""
+
+_FEW = 10
+"""With fewer data that differ from the others, their spread may be that of what was not seen yet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prior:
+    """The variance that data of before had, and for how many degrees of freedom it counts."""
+
+    variance: float
+    df: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """The sums of what is worse and of what is better in paired scores, in units of their span."""
+
+    worse: float
+    better: float
+    span: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Paired:
+    """The mean of `n` differences that are `data` independent ones, and how far it may be off.
+
+    `sd` is that of one datum and `se` that of the mean, `None` where one datum tells nothing of either.
+    `few` is of scores among which too few differ for their spread to be trusted, else `None`.
+    """
+
+    n: int
+    data: int
+    mean: float
+    sd: float | None
+    se: float | None
+    df: float
+    few: Scores | None = None
+
+
+def paired(
+    differences: Sequence[float],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    prior: Prior | None = None,
+    span: float | None = None,
+) -> Paired | None:
+    """Return the mean of differences and its error, `None` of none.
+
+    `clusters` has a key for each difference, `span` is the most that two scores can differ by (1 for 0..1).
+    """
+    center = mean(differences)
+    if center is None:
+        return None
+    groups = _groups(differences, clusters)
+    n, data = len(differences), len(groups)
+    residuals = [round(data / n * math.fsum(d - center for d in group), _DIGITS) for group in groups]
+    df = data - 1 + (prior.df if prior else 0.0)
+    before = prior.variance * prior.df if prior else 0.0
+    sd = math.sqrt((before + math.fsum(z * z for z in residuals)) / df) if df > 0 else None
+    return Paired(
+        n=n,
+        data=data,
+        mean=center,
+        sd=sd,
+        se=None if sd is None else sd / math.sqrt(data),
+        df=df,
+        few=None if span is None or _differing(groups) >= _FEW else _scores(differences, data / n, span),
+    )
+
+
+def bounds(of: Paired, *, level: float) -> Bounds:
+    """Return the one-sided bounds mean ∓ t·se, each of the level.
+
+    No spread gives none: that few data are equal is no certainty that others would be. Of scores there is a
+    largest spread, and where fewer than ten data differ from the others the bounds are widened to hold those
+    of Tango, which assume it: a hundred equal scores prove less than a thousand.
+    """
+    student, few = _student(of, level), of.few
+    if few is None:
+        return student
+    return student.holding(tango(few.worse, few.better, n=of.data, level=level).scaled(few.span))
+
+
+def p_worse(of: Paired, margin: float) -> float:
+    """Return the p of "the difference is at most the margin"; small where it is proved to be worse.
+
+    It is below a level just where the low bound of that level is above the margin. What proves nothing is 1.
+    """
+    student, few = _p_above(of, margin), of.few
+    if few is None:
+        return 1.0 if student is None else student
+    share = max(-1.0, min(1.0, margin / few.span))
+    return max(student or 0.0, tango_worse(few.worse, few.better, n=of.data, margin=share))
+
+
+def p_not_worse(of: Paired, margin: float) -> float:
+    """Return the p of "the difference is at least the margin"; small where it is proved not to be worse."""
+    few = of.few and Scores(worse=of.few.better, better=of.few.worse, span=of.few.span)
+    return p_worse(replace(of, mean=-of.mean, few=few), -margin)
+
+
+def _groups(differences: Sequence[float], clusters: Sequence[Hashable] | None) -> list[list[float]]:
+    if clusters is None:
+        return [[difference] for difference in differences]
+    groups: dict[Hashable, list[float]] = defaultdict(list)
+    for difference, key in zip(differences, clusters, strict=True):
+        groups[key].append(difference)
+    return list(groups.values())
+
+
+def _differing(groups: Sequence[Sequence[float]]) -> int:
+    """Return how many groups do not have the most common mean."""
+    means = Counter(round(math.fsum(group) / len(group), _DIGITS) for group in groups)
+    return len(groups) - max(means.values())
+
+
+def _scores(differences: Sequence[float], weight: float, span: float) -> Scores:
+    worse = math.fsum(d for d in differences if d > 0) * weight / span
+    better = -math.fsum(d for d in differences if d < 0) * weight / span
+    return Scores(worse=worse, better=better, span=span)
+
+
+def _student(of: Paired, level: float) -> Bounds:
+    if not of.se:
+        return UNKNOWN
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(of.df, 1 - level)) * of.se
+    return Bounds(low=of.mean - half, high=of.mean + half)
+
+
+def _p_above(of: Paired, margin: float) -> float | None:
+    """Return P(T ≥ (mean - margin) / se), `None` where there is no spread to judge the distance by."""
+    if not of.se:
+        return None
+    from scipy.special import stdtr
+
+    return float(stdtr(of.df, (margin - of.mean) / of.se))
