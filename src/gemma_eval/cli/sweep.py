@@ -66,8 +66,12 @@ def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **sear
     if search["requests"] is not None:
         cell = replace(cell, case=replace(cell.case, repeats=int(search["requests"])))
     _refuse(at_rate(cell, low), registry, suite=path)
+
+    def waiting(pid: int | None) -> None:
+        click.echo(device.in_words(pid), err=True)
+
     click.echo(opening(cell, good=search["good"]))
-    with device.hold("benchmark", folder=device.lock_folder()):
+    with device.hold("benchmark", folder=device.lock_folder(), waiting=waiting):
         say(f"the model {model} is loaded")
         with closing(load_backend(cell.model, registry, clock=clock)) as backend:
             stage = stages(registry, backend)

@@ -24,6 +24,7 @@ from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
 from gemma_eval.pytest_plugin.problems import lines_of
 from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_malformed, refuse_unknown_backends, refused
 from gemma_eval.pytest_plugin.suites import Asked
+from gemma_eval.pytest_plugin.waiting import Waiting
 from gemma_eval.records import Cell, ModelSpec, Outcome
 from gemma_eval.run import load_backend, load_suite, stages
 from gemma_eval.store.read import open_reader
@@ -44,6 +45,7 @@ class Evaluation:
         self.asked = suites.find(self.settings.suites, here=self.here, folders=self.settings.suite_folders)
         self.engines = Engines(load=self._load_backend)
         self.suites: dict[Path, LoadedSuite] = {}
+        self._waiting = Waiting(config)
         self._seen: set[object] = set()
         self._modules: tuple[ModuleType, ...] = ()
         self._registry: Registry | None = None
@@ -143,7 +145,7 @@ class Evaluation:
 
     def run(self, cell: Cell) -> CellResult:
         """Run a cell on its engine, holding the device as its kind needs."""
-        with device.hold(cell.case.kind, folder=device.lock_folder()):
+        with device.hold(cell.case.kind, folder=device.lock_folder(), waiting=self._waiting):
             return run_cell(
                 cell,
                 engines=self.engines,
