@@ -26,6 +26,7 @@ from gemma_eval.backends.openai_http import dialects as openai_dialects
 from gemma_eval.backends.openai_http import options as openai_options
 from gemma_eval.backends.openai_http import request as openai_request
 from gemma_eval.backends.openai_http.errors import Question, pause_s, refusal
+from gemma_eval.backends.openai_http.fit import fitting, misfit
 from gemma_eval.backends.openai_http.identity import info, processes
 from gemma_eval.backends.openai_http.line import ASIDE, Line, key_of
 from gemma_eval.backends.openai_http.options import HttpOptions
@@ -71,7 +72,7 @@ class Load:
             options = openai_options.read(spec)
         except (BackendError, UnknownName):
             return None  # loading says it
-        return _misfit(spec, options) or openai_dialects.refusal(profile, options.dialect)
+        return misfit(spec, options) or openai_dialects.refusal(profile, options.dialect)
 
     def __call__(
         self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
@@ -84,8 +85,8 @@ class Load:
         """
         del transforms
         options = openai_options.read(spec)
-        if misfit := _misfit(spec, options):
-            raise BackendError(f"model {spec.name}: the backend openai_http {misfit}")
+        if what := misfit(spec, options):
+            raise BackendError(f"model {spec.name}: the backend openai_http {what}")
         address = http_address.parse(spec.location, model=spec.name)
         tokenizer = None if options.tokenizer is None else load_tokenizer(locate(options.tokenizer))
         line = Line(
@@ -98,7 +99,7 @@ class Load:
         with ExitStack() as stack:
             stack.callback(line.transport.close)
             server = recognise(line.ask, options, address=address, name=spec.name, excerpt=line.excerpt)
-            wanted = _wanted(spec, options, server)
+            wanted = fitting(spec, options, server)
             stack.pop_all()
         return OpenAiHttp(
             line=line,
@@ -260,50 +261,6 @@ class _Vocabulary:
 
     def piece(self, token: int) -> str:
         return f"token {token}"
-
-
-def _misfit(spec: ModelSpec, options: HttpOptions) -> str | None:
-    """Say what of a spec no server can be told."""
-    if spec.rope_scaling is not None:
-        return "cannot set rope_scaling: it is an option that the server is started with"
-    if spec.chat_template is not None and options.endpoint == "chat":
-        return (
-            'cannot set chat_template: at the endpoint "chat" the server applies its own; use "completions"'
-        )
-    if options.dialect == "ollama" and options.endpoint == "completions":
-        return (
-            'has no endpoint "completions" for Ollama, which applies its template there as well; use "chat"'
-        )
-    return None
-
-
-def _wanted(spec: ModelSpec, options: HttpOptions, server: Server) -> Wanted:
-    """Return how answers are asked for. Raises BackendError for what the server that was found cannot do."""
-    where = f"model {spec.name}"
-    if misfit := _misfit(spec, replace(options, dialect=server.dialect)):
-        raise BackendError(f"{where}: the backend openai_http {misfit}")
-    if options.endpoint == "completions" and not (spec.chat_template or server.chat_template):
-        raise BackendError(
-            f"{where}: the server does not tell its chat template; give the model a chat_template, "
-            'or use endpoint = "chat"'
-        )
-    limit = server.context_tokens
-    if spec.context_tokens is not None and limit is not None and spec.context_tokens > limit:
-        raise BackendError(f"{where}: context_tokens = {spec.context_tokens}, but the server holds {limit}")
-    wanted = Wanted(
-        dialect=server.dialect,
-        endpoint=options.endpoint,
-        model=server.model,
-        stream=options.stream,
-        counts_each=options.counts == "each",
-        cache_prompt=options.cache_prompt,
-        context_tokens=spec.context_tokens or limit,
-        added_bos=server.added_bos,
-        extra=options.extra,
-    )
-    if clash := openai_request.clash(wanted):
-        raise BackendError(f"{where}: {clash}")
-    return wanted
 
 
 def _attempt(reply: Reply, error: BackendError) -> Attempt:
