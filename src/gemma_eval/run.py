@@ -1,27 +1,20 @@
-"""The straight line: a suite becomes cells, a cell trials, a trial an outcome, and outcomes a report."""
+"""The straight line of a trial: prompt, generation, measurement, scores, outcome; and of outcomes a report."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 from gemma_eval.backends.whole import whole
-from gemma_eval.cases.expand import expand
-from gemma_eval.cases.load import Names
-from gemma_eval.cases.load import load as load_cases
-from gemma_eval.config.catalog import load as load_catalog
-from gemma_eval.config.shipped import suites_directory
-from gemma_eval.errors import BackendError, PluginError, TemplateError, UnknownName, UsageError
+from gemma_eval.errors import BackendError, PluginError, TemplateError, UsageError
 from gemma_eval.measure.events import Making, icl_s, itl_s
 from gemma_eval.measure.latency import Unwatched, measure
 from gemma_eval.measure.resources import watch
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
-from gemma_eval.prompts.templates import check as check_template
 from gemma_eval.prompts.templates import uses_retrieval
 from gemma_eval.protocols import (
     Backend,
@@ -35,7 +28,6 @@ from gemma_eval.protocols import (
 )
 from gemma_eval.records import (
     Case,
-    Cell,
     Check,
     Failure,
     Generation,
@@ -48,8 +40,6 @@ from gemma_eval.records import (
     Resources,
     Run,
     Score,
-    Suite,
-    Template,
     Trial,
 )
 from gemma_eval.stats.summary import summarise
@@ -58,33 +48,6 @@ T = TypeVar("T")
 
 _FAILS_A_TRIAL = (BackendError, TemplateError, PluginError, UsageError)
 """What may go wrong with one trial; a profile that asks a model for a token it does not have is among it."""
-
-
-def load_suite(
-    path: Path, registry: Registry, *, models: Sequence[str] = ()
-) -> tuple[Suite, tuple[Cell, ...]]:
-    """Read a suite with the shipped profiles, models, templates and those beside it. Raises UsageError.
-
-    Those of `models` that a file of models knows run every case, also where the suite does not name them.
-    """
-    catalog = load_catalog((suites_directory(), path.parent))
-    names = Names(
-        models=tuple(catalog.models),
-        profiles=tuple(catalog.profiles),
-        templates=tuple(catalog.templates),
-        retrievers=tuple(registry.retrievers),
-    )
-    suite = load_cases(path, names=names, check_problem=lambda check: _problem(check, registry))
-    cells = expand(
-        suite,
-        models=catalog.models,
-        profiles=catalog.profiles,
-        templates=catalog.templates,
-        also=[name for name in models if name in catalog.models],
-    )
-    _refuse_unknown_transforms({cell.profile.name: cell.profile.order for cell in cells}, registry)
-    _refuse_malformed_templates({cell.template.name: cell.template for cell in cells}.values())
-    return suite, cells
 
 
 def load_backend(spec: ModelSpec, registry: Registry, *, clock: Clock) -> Backend:
@@ -244,39 +207,6 @@ def _batch_of(backend: BatchBackend) -> Callable[[Prompt, Sequence[Trial]], tupl
         return tuple(whole(each, backend=batch[0].cell.model.backend) for each in made)
 
     return generate_batch
-
-
-def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:
-    """A plugin may bring transforms, so only here, where plugins are known, can an order be checked."""
-    for profile, order in orders.items():
-        try:
-            for name in order:
-                registry.transforms.find(name)
-        except UnknownName as error:
-            raise UsageError(f'profile "{profile}": order: {error}') from error
-
-
-def _refuse_malformed_templates(templates: Iterable[Template]) -> None:
-    """Say what is wrong with every template before the first is needed."""
-    problems = []
-    for template in templates:
-        try:
-            check_template(template)
-        except TemplateError as error:
-            problems.append(str(error))
-    if problems:
-        raise UsageError("\n".join(problems))
-
-
-def _problem(check: Check, registry: Registry) -> str | None:
-    """Say what is wrong with a check, by building its scorer once."""
-    try:
-        registry.scorers.find(check.scorer)(check.options)
-    except (UsageError, PluginError) as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
-        return f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
-    return None
 
 
 def _retrieve(trial: Trial, registry: Registry) -> tuple[Passage, ...]:

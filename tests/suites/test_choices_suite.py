@@ -17,7 +17,8 @@ from gemma_eval.config import shipped
 from gemma_eval.executors.trials import run_trials
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Case, Cell
-from gemma_eval.run import load_backend, load_suite, stages
+from gemma_eval.run import load_backend, stages
+from gemma_eval.suite import load_suite
 
 LEARNED = 0.03
 """How far the model's probabilities may lie from those that it was trained with (`test_choices`)."""

@@ -15,7 +15,7 @@ from gemma_eval.gemma.gguf_write import DTYPES
 from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.transformer import Transformer
 from gemma_eval.records import Cell, Suite
-from gemma_eval.run import load_suite
+from gemma_eval.suite import load_suite
 from tests import required
 
 STORY = (

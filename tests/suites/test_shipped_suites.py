@@ -7,7 +7,7 @@ import pytest
 from gemma_eval import plugins
 from gemma_eval.config import profiles, shipped
 from gemma_eval.records import Cell, Suite
-from gemma_eval.run import load_suite
+from gemma_eval.suite import load_suite
 
 NAMES = (
     "choices",

@@ -160,7 +160,7 @@ def _line(served: Serving, *, met: str) -> str:
 
 def _cell(suite: Path, case_id: str, model: str, registry: Registry) -> Cell:
     """Return the one cell of a case and a model. Raises UsageError."""
-    from gemma_eval.run import load_suite
+    from gemma_eval.suite import load_suite
 
     _, cells = load_suite(suite, registry, models=[model])
     of_case = [cell for cell in cells if cell.case.id == case_id]

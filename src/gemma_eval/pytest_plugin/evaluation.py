@@ -26,8 +26,9 @@ from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_malformed, ref
 from gemma_eval.pytest_plugin.suites import Asked
 from gemma_eval.pytest_plugin.waiting import Waiting
 from gemma_eval.records import Cell, ModelSpec, Outcome
-from gemma_eval.run import load_backend, load_suite, stages
+from gemma_eval.run import load_backend, stages
 from gemma_eval.store.read import open_reader
+from gemma_eval.suite import load_suite
 
 
 class Evaluation:

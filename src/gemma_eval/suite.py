@@ -1,0 +1,76 @@
+"""A suite file and all that it names become cells; what is wrong with it is said before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from gemma_eval.cases.expand import expand
+from gemma_eval.cases.load import Names
+from gemma_eval.cases.load import load as load_cases
+from gemma_eval.config.catalog import load as load_catalog
+from gemma_eval.config.shipped import suites_directory
+from gemma_eval.errors import PluginError, TemplateError, UnknownName, UsageError
+from gemma_eval.plugins import Registry
+from gemma_eval.prompts.templates import check as check_template
+from gemma_eval.records import Cell, Check, Suite, Template
+
+
+def load_suite(
+    path: Path, registry: Registry, *, models: Sequence[str] = ()
+) -> tuple[Suite, tuple[Cell, ...]]:
+    """Read a suite with the shipped profiles, models, templates and those beside it. Raises UsageError.
+
+    Those of `models` that a file of models knows run every case, also where the suite does not name them.
+    """
+    catalog = load_catalog((suites_directory(), path.parent))
+    names = Names(
+        models=tuple(catalog.models),
+        profiles=tuple(catalog.profiles),
+        templates=tuple(catalog.templates),
+        retrievers=tuple(registry.retrievers),
+    )
+    suite = load_cases(path, names=names, check_problem=lambda check: _problem(check, registry))
+    cells = expand(
+        suite,
+        models=catalog.models,
+        profiles=catalog.profiles,
+        templates=catalog.templates,
+        also=[name for name in models if name in catalog.models],
+    )
+    _refuse_unknown_transforms({cell.profile.name: cell.profile.order for cell in cells}, registry)
+    _refuse_malformed_templates({cell.template.name: cell.template for cell in cells}.values())
+    return suite, cells
+
+
+def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:
+    """A plugin may bring transforms, so only here, where plugins are known, can an order be checked."""
+    for profile, order in orders.items():
+        try:
+            for name in order:
+                registry.transforms.find(name)
+        except UnknownName as error:
+            raise UsageError(f'profile "{profile}": order: {error}') from error
+
+
+def _refuse_malformed_templates(templates: Iterable[Template]) -> None:
+    """Say what is wrong with every template before the first is needed."""
+    problems = []
+    for template in templates:
+        try:
+            check_template(template)
+        except TemplateError as error:
+            problems.append(str(error))
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def _problem(check: Check, registry: Registry) -> str | None:
+    """Say what is wrong with a check, by building its scorer once."""
+    try:
+        registry.scorers.find(check.scorer)(check.options)
+    except (UsageError, PluginError) as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
+        return f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
+    return None
