@@ -23,7 +23,7 @@ from sybil import Document
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 import _gemma_eval_pytest
-from gemma_eval import plugins, run
+from gemma_eval import plugins, suite
 from gemma_eval.config import models, profiles
 from gemma_eval.errors import UsageError
 from gemma_eval.prompts.build import build
@@ -109,7 +109,7 @@ def _toml(block: Block) -> None:
 def _load_toml(block: Block, keys: set[str]) -> None:
     path = _saved(block, "block.toml")
     if keys & {"suite", "defaults", "case", "retrieval"}:
-        run.load_suite(path, plugins.load(_conftest(block.folder)))
+        suite.load_suite(path, plugins.load(_conftest(block.folder)))
     elif "model" in keys:
         models.load(path)
     elif keys == {"tool"}:

@@ -25,6 +25,7 @@ from gemma_eval.config.shipped import suites_directory
 from gemma_eval.gemma.architecture import Architecture
 from gemma_eval.gemma.decode import Decoding, all_logits
 from gemma_eval.records import Generation, ModelSpec, Option, Prompt, RopeScaling, SamplingProfile
+from gemma_eval.suite import load_suite
 from tests import required
 from tests.oracle.compared import log_probabilities
 
@@ -65,7 +66,7 @@ def pocket(*, rope_scaling: RopeScaling | None = None) -> NumpyGemma:
 
 def asked(suite: str, backend: NumpyGemma | LlamaCpp) -> tuple[Asked, ...]:
     """Return each prompt of a suite once, built as a run builds it."""
-    _, cells = run.load_suite(suites_directory() / f"{suite}.toml", REGISTRY)
+    _, cells = load_suite(suites_directory() / f"{suite}.toml", REGISTRY)
     stage = run.stages(REGISTRY, backend)
     found: dict[tuple[str | None, int], Asked] = {}
     for cell in cells:

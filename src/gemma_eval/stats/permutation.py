@@ -1,4 +1,4 @@
-"""The sign-flip test: how often would differences of either sign have so large a sum by chance?
+"""The sign-flip test asks how often differences of either sign would have so large a sum by chance.
 
 Under "the difference is the margin" what a datum is above the margin is as likely to have the one sign as
 the other. So the p is the share of all 2^m ways to give the signs whose sum is at least the one found; it
