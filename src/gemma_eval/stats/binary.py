@@ -7,13 +7,10 @@ of wrong answers is δ = (worse - better) / n, and + is worse. Pairs that agree 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gemma_eval.stats.bounds import Bounds
-
-_HALVINGS = 60
-"""Of an interval of at most 2, so that what is left is less than a float tells apart."""
+from gemma_eval.stats.bounds import Bounds, crossing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +56,8 @@ def tango(worse: float, better: float, *, n: int, level: float) -> Bounds:
 
     z = float(ndtri(1 - level))
     found = (worse - better) / n
-    low = _last(lambda delta: _score(worse, better, n=n, delta=delta) >= z, -1.0, found)
-    high = _last(lambda delta: _score(worse, better, n=n, delta=delta) > -z, found, 1.0)
+    low = crossing(lambda delta: _score(worse, better, n=n, delta=delta) >= z, -1.0, found)
+    high = crossing(lambda delta: _score(worse, better, n=n, delta=delta) > -z, found, 1.0)
     return Bounds(low=low, high=high)
 
 
@@ -96,11 +93,3 @@ def _score(worse: float, better: float, *, n: int, delta: float) -> float:
     if variance <= 0:
         return math.copysign(math.inf, distance) if distance else 0.0
     return distance / math.sqrt(variance)
-
-
-def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Return where what holds at `low` ceases to hold, `high` if it does not."""
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return (low + high) / 2

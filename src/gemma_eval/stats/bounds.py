@@ -7,6 +7,7 @@ by the low bound alone, and that it is below by the high one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -38,3 +39,14 @@ class Bounds:
 
 
 UNKNOWN = Bounds(low=None, high=None)
+
+_HALVINGS = 50
+"""Of an interval of at most 2, so that fifteen decimals are found."""
+
+
+def crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Return where what holds at `low` ceases to hold, `high` if it does not."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return (low + high) / 2

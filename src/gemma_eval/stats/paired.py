@@ -17,12 +17,15 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from gemma_eval.stats.binary import tango, tango_worse
 from gemma_eval.stats.bounds import UNKNOWN, Bounds
+from gemma_eval.stats.exact import exact_bounds, exact_worse
 from gemma_eval.stats.percentiles import mean
 
 _DIGITS = 12
 """Differences that agree in so many decimals are equal: what is beyond is of rounding."""
+
+_ROUNDING = 1e-9
+"""Sums of scores that are so near to a whole number are that number."""
 
 _FEW = 10
 """With fewer data that differ from the others, their spread may be that of what was not seen yet."""
@@ -43,6 +46,16 @@ class Scores:
     worse: float
     better: float
     span: float
+
+    @property
+    def least(self) -> tuple[int, int]:
+        """The whole counts of the least that may be worse and the most that may be better."""
+        return math.floor(self.worse + _ROUNDING), math.ceil(self.better - _ROUNDING)
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """The whole counts of the most that may be worse and the least that may be better."""
+        return math.ceil(self.worse - _ROUNDING), math.floor(self.better + _ROUNDING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,12 +111,15 @@ def bounds(of: Paired, *, level: float) -> Bounds:
 
     No spread gives none: that few data are equal is no certainty that others would be. Of scores there is a
     largest spread, and where fewer than ten data differ from the others the bounds are widened to hold those
-    of Tango, which assume it: a hundred equal scores prove less than a thousand.
+    of right and wrong answers that are rather further apart: so a hundred equal scores prove less than a
+    thousand.
     """
     student, few = _student(of, level), of.few
     if few is None:
         return student
-    return student.holding(tango(few.worse, few.better, n=of.data, level=level).scaled(few.span))
+    low = exact_bounds(*few.least, n=of.data, level=level).low
+    high = exact_bounds(*few.most, n=of.data, level=level).high
+    return student.holding(Bounds(low=low, high=high).scaled(few.span))
 
 
 def p_worse(of: Paired, margin: float) -> float:
@@ -115,7 +131,7 @@ def p_worse(of: Paired, margin: float) -> float:
     if few is None:
         return 1.0 if student is None else student
     share = max(-1.0, min(1.0, margin / few.span))
-    return max(student or 0.0, tango_worse(few.worse, few.better, n=of.data, margin=share))
+    return max(student or 0.0, exact_worse(*few.least, n=of.data, margin=share))
 
 
 def p_not_worse(of: Paired, margin: float) -> float:
