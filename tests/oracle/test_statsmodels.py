@@ -21,6 +21,7 @@ from gemma_eval.stats.power import deciding, detectable
 from gemma_eval.stats.variance import ledger
 from tests.required import module
 
+module("statsmodels", extra="test")
 statsmodels: Any = module("statsmodels.api", extra="test")
 multitest: Any = module("statsmodels.stats.multitest", extra="test")
 tables: Any = module("statsmodels.stats.contingency_tables", extra="test")
