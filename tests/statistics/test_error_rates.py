@@ -1,0 +1,161 @@
+"""How often the rule of a comparison errs and how often it finds what is there, where the truth is known.
+
+REGRESSED is proved where the low bound is above the margin, PASS where the high one is below it. A short form
+always runs; the long one has 2,000 comparisons of each kind, so that an error of 5 % is seen as 5 ± 1.5 %.
+What is drawn depends on a seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from gemma_eval.stats.binary import tango_not_worse, tango_worse
+from gemma_eval.stats.looks import LOOKS
+from tests.statistics.simulated import answers, scores, speeds
+
+RUNS = 2000
+CHANCE = 0.015
+"""Three standard errors of a rate of 5 % in 2,000 comparisons."""
+
+DEVIATIONS = (0.01, 0.02, 0.04, 0.08)
+CASES = (100, 300, 1000)
+
+
+def peeking() -> Mapping[int, float]:
+    """Return the planted error: every look has all of 5 %."""
+    return dict.fromkeys(LOOKS, 0.05)
+
+
+# --- always ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sd", [0.02, 0.08])
+def test_times_of_the_same_build_are_not_called_worse(sd: float) -> None:
+    """A/A; and at the margin itself no more often than 5 %, in either direction."""
+    assert speeds(change=0.0, sd=sd, runs=1000).regressed <= 0.01
+    at_margin = speeds(change=0.05, sd=sd, runs=1000)
+    assert max(at_margin.regressed, at_margin.passed) <= 0.05
+
+
+def test_a_tenth_longer_is_found_and_no_change_is_passed() -> None:
+    """With a deviation of 2 % between pairs of blocks, after eight blocks."""
+    longer, same = (speeds(change=change, sd=0.02, runs=1000) for change in (0.1, 0.0))
+    assert longer.regressed >= 0.99
+    assert same.passed >= 0.99
+    assert max(longer.blocks, same.blocks) < 9
+
+
+def test_looking_five_times_at_5_percent_errs_more_often() -> None:
+    """The planted error that the levels of the looks are there for."""
+    assert speeds(change=0.05, sd=0.02, runs=1000, at=peeking()).regressed > 0.08
+
+
+def test_more_noise_leaves_questions_open_and_passes_less() -> None:
+    """Noise is never a reason to pass."""
+    found = [speeds(change=0.0, sd=sd, runs=200).passed for sd in (0.02, 0.08, 0.3)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] < 0.2
+
+
+@pytest.mark.parametrize("cases", [100, 300])
+def test_equal_answers_are_not_called_worse(cases: int) -> None:
+    """Of right and wrong answers; few cases leave the question open."""
+    same = answers(change=0.0, cases=cases, runs=RUNS)
+    assert same.regressed <= 0.01
+    assert same.undecided > 0.4
+
+
+# --- long --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sd", DEVIATIONS)
+def test_times_err_in_at_most_5_percent(sd: float) -> None:
+    """Without a change, and at the margin itself, where the bounds are tried hardest; both proofs."""
+    assert speeds(change=0.0, sd=sd, runs=RUNS).regressed <= 0.001
+    at_margin = speeds(change=0.05, sd=sd, runs=RUNS)
+    assert max(at_margin.regressed, at_margin.passed) <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sd", "least"), [(0.01, 0.99), (0.02, 0.99), (0.04, 0.99), (0.08, 0.65)])
+def test_a_tenth_longer_is_found(sd: float, least: float) -> None:
+    """In at least 90 % up to a deviation of 2 %; it is passed in none."""
+    longer = speeds(change=0.1, sd=sd, runs=RUNS)
+    assert longer.regressed >= least
+    assert longer.passed <= 0.001
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sd", "least"), [(0.01, 0.99), (0.02, 0.99), (0.04, 0.99), (0.08, 0.70)])
+def test_the_same_build_passes(sd: float, least: float) -> None:
+    """And needs fewer blocks the quieter it is."""
+    assert speeds(change=0.0, sd=sd, runs=RUNS).passed >= least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sd", DEVIATIONS)
+def test_times_with_heavy_tails_err_no_more_often(sd: float) -> None:
+    """Student's t with four degrees of freedom for the normal distribution, of the same deviation."""
+    at_margin = speeds(change=0.05, sd=sd, runs=RUNS, tails=4.0)
+    assert max(at_margin.regressed, at_margin.passed) <= 0.05
+
+
+@pytest.mark.slow
+def test_peeking_errs_in_more_than_10_percent() -> None:
+    """What the long form would catch."""
+    assert speeds(change=0.05, sd=0.04, runs=RUNS, at=peeking()).regressed > 0.10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", CASES)
+def test_answers_err_in_at_most_5_percent(cases: int) -> None:
+    """Right and wrong ones: 20,000 comparisons, for a table is judged once; the sum over tables is ≤ 5 %."""
+    assert answers(change=0.0, cases=cases, runs=10 * RUNS).regressed <= 0.005
+    at_margin = answers(change=0.03, cases=cases, runs=10 * RUNS)
+    assert max(at_margin.regressed, at_margin.passed) <= 0.05 + CHANCE / 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cases", "least"), [(100, 0.55), (300, 0.9), (1000, 0.99)])
+def test_answers_that_are_ten_points_worse_are_found(cases: int, least: float) -> None:
+    """With a margin of 3 points."""
+    worse = answers(change=0.1, cases=cases, runs=RUNS)
+    assert worse.regressed >= least
+    assert worse.passed <= 0.002
+
+
+@pytest.mark.slow
+def test_normal_bounds_of_few_answers_err_more_often() -> None:
+    """The planted error: Tango's, of a hundred cases."""
+
+    def normally(worse: int, better: int, n: int) -> str:
+        if tango_worse(worse, better, n=n, margin=0.03) < 0.05:
+            return "regressed"
+        return "passed" if tango_not_worse(worse, better, n=n, margin=0.03) < 0.05 else "open"
+
+    assert answers(change=0.03, cases=100, runs=10 * RUNS, of=normally).regressed > 0.05 + CHANCE / 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", CASES)
+def test_graded_scores_err_in_about_5_percent_when_documents_are_the_data(cases: int) -> None:
+    """At the margin itself; without a change hardly ever."""
+    assert scores(change=0.0, cases=cases, runs=RUNS).regressed <= 0.005
+    at_margin = scores(change=0.03, cases=cases, runs=RUNS)
+    assert max(at_margin.regressed, at_margin.passed) <= 0.05 + CHANCE
+
+
+@pytest.mark.slow
+def test_graded_scores_err_twice_as_often_when_cases_are_the_data() -> None:
+    """The planted error: five cases of a document taken for five independent ones."""
+    assert scores(change=0.03, cases=300, runs=RUNS, clustered=False).regressed > 0.08
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cases", "least"), [(100, 0.85), (300, 0.99), (1000, 0.99)])
+def test_graded_scores_that_are_ten_points_worse_are_found(cases: int, least: float) -> None:
+    """With a margin of 3 points."""
+    assert scores(change=0.1, cases=cases, runs=RUNS).regressed >= least
