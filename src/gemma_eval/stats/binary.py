@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from gemma_eval.stats.bounds import Bounds, crossing
 
+_NEAR = 1e-13
+"""How near to where it is a bound is found."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Discordance:
@@ -47,17 +50,21 @@ def mcnemar_worse(worse: int, better: int) -> float:
 def tango(worse: float, better: float, *, n: int, level: float) -> Bounds:
     """Return Tango's score bounds of δ, each of a one-sided level; `n` of at least 1.
 
-    They are where the score statistic is ±z, which falls as δ grows. They have a width where no pair differs:
-    z² / (n + z²). Counts may be fractions, as sums of scores between 0 and 1 are: such scores vary no more
-    than right and wrong answers of the same sums.
+    They are where the score statistic is ±z, which falls as δ grows, and have a width where no pair differs:
+    z² / (n + z²). With few discordant pairs they miss more often than their level; see `exact`. Counts may be
+    fractions, as sums of scores between 0 and 1 are: such scores vary no more than right and wrong answers do.
     Source: Tango 1998, Statistics in Medicine 17:891-908.
     """
     from scipy.special import ndtri
 
     z = float(ndtri(1 - level))
     found = (worse - better) / n
-    low = crossing(lambda delta: _score(worse, better, n=n, delta=delta) >= z, -1.0, found)
-    high = crossing(lambda delta: _score(worse, better, n=n, delta=delta) > -z, found, 1.0)
+
+    def score(delta: float) -> float:
+        return _score(worse, better, n=n, delta=delta)
+
+    low = crossing(lambda delta: score(delta) >= z, -1.0, found, within=_NEAR)
+    high = crossing(lambda delta: score(delta) > -z, found, 1.0, within=_NEAR)
     return Bounds(low=low, high=high)
 
 

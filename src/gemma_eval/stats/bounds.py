@@ -40,13 +40,10 @@ class Bounds:
 
 UNKNOWN = Bounds(low=None, high=None)
 
-_HALVINGS = 50
-"""Of an interval of at most 2, so that fifteen decimals are found."""
 
-
-def crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Return where what holds at `low` ceases to hold, `high` if it does not."""
-    for _ in range(_HALVINGS):
+def crossing(holds: Callable[[float], bool], low: float, high: float, *, within: float) -> float:
+    """Return where what holds at `low` ceases to hold, `high` if it does not, to within a distance."""
+    while high - low > within:
         middle = (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return (low + high) / 2

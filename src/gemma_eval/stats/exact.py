@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_NEAR = 1e-8
+"""How near to where it is a bound is found; every step is a sum over all tables."""
+
 _EQUAL = 1e-9
 """Statistics that differ by less are equal."""
 
@@ -32,14 +35,12 @@ def exact_worse(worse: int, better: int, *, n: int, margin: float) -> float:
 
     table = np.array([worse], dtype=np.float64), np.array([better], dtype=np.float64)
     q = float(_likeliest(*table, n=n, delta=margin)[0])
-    rows, columns = _likely(n, q + margin), _likely(n, q)
-    b, c = (axis.ravel() for axis in np.meshgrid(rows, columns))
-    b, c = b[b + c <= n], c[b + c <= n]
-    rest = n - b - c
-    ways = gammaln(n + 1) - gammaln(b + 1) - gammaln(c + 1) - gammaln(rest + 1)
-    chance = np.exp(ways + xlogy(b, q + margin) + xlogy(c, q) + xlogy(rest, max(0.0, 1 - margin - 2 * q)))
+    b, c = _likely(n, q + margin)[:, None], _likely(n, q)[None, :]
+    rest = np.maximum(n - b - c, 0.0)
+    chances = xlogy(b, q + margin) - gammaln(b + 1) + xlogy(c, q) - gammaln(c + 1)
+    chances = chances + xlogy(rest, max(0.0, 1 - margin - 2 * q)) - gammaln(rest + 1) + gammaln(n + 1)
     reached = _score(b, c, n=n, delta=margin) >= _score(*table, n=n, delta=margin) - _EQUAL
-    return min(1.0, float(chance[reached].sum()))
+    return min(1.0, float(np.exp(chances[reached & (b + c <= n)]).sum()))
 
 
 def exact_not_worse(worse: int, better: int, *, n: int, margin: float) -> float:
@@ -57,16 +58,18 @@ def exact_bounds(worse: int, better: int, *, n: int, level: float) -> Bounds:
 
 def _low(worse: int, better: int, *, n: int, level: float) -> float:
     """Return the margin at which the p of "at most the margin" reaches the level."""
-    return crossing(
-        lambda delta: exact_worse(worse, better, n=n, margin=delta) < level, -1.0, (worse - better) / n
-    )
+
+    def too_low(margin: float) -> bool:
+        return exact_worse(worse, better, n=n, margin=margin) < level
+
+    return crossing(too_low, -1.0, (worse - better) / n, within=_NEAR)
 
 
 def _likely(n: int, share: float) -> Array:
     """Return the counts of n that a share of them has but for less than one time in 10^10."""
     import numpy as np
 
-    reach = 7 * math.sqrt(n * share * (1 - share)) + 10
+    reach = 6.5 * math.sqrt(n * share * (1 - share)) + 10
     return np.arange(max(0, math.floor(n * share - reach)), min(n, math.ceil(n * share + reach)) + 1.0)
 
 

@@ -77,6 +77,8 @@ def deciding(
 
 
 def _quantiles(level: float, power: float, df: float) -> float:
-    from scipy.special import stdtrit
+    from scipy.special import ndtri, stdtrit
 
+    if math.isinf(df):
+        return float(ndtri(1 - level) + ndtri(power))
     return float(stdtrit(df, 1 - level) + stdtrit(df, power))
