@@ -226,6 +226,38 @@ def test_the_processes_of_every_server_of_a_run_are_known_from_its_beginning(
     assert asked == ["here", "there"] * 2  # when the run begins and when it ends
 
 
+def test_a_backend_that_cannot_be_asked_for_its_processes_costs_no_run(pytester: pytest.Pytester) -> None:
+    """One that cannot be imported fails its own cells, and one that raises is asked for nothing else."""
+    pytester.makeconftest(
+        """
+        import gemma_eval
+        from gemma_eval.backends import scripted
+
+        class Served:
+            def process_ids(self, spec):
+                raise OSError("no route to the registry")
+
+            def __call__(self, spec, *, clock, transforms):
+                return scripted.load(spec, clock=clock, transforms=transforms)
+
+        @gemma_eval.hookimpl
+        def register_backends(register):
+            register("served", Served())
+            register("absent", "no_such_module:thing")
+        """
+    )
+    models = "".join(
+        f'[model.{name}]\nbackend = "{name}"\nlocation = "@scripted"\noptions = {{ reply = "Oslo" }}\n'
+        for name in ("served", "absent")
+    )
+    write_project(pytester.path, head(models=("served", "absent")) + CITIES)
+    (pytester.path / "models.toml").write_text("version = 1\n" + models)
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=3, failed=3)
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    result.stdout.fnmatch_lines(["8 of 8 trials recorded"])
+
+
 def test_a_reporter_that_fails_costs_no_result(pytester: pytest.Pytester) -> None:
     """Its fault is one line and turns the run red; table, database and the other reports are whole."""
     pytester.makeconftest(

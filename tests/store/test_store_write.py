@@ -115,6 +115,19 @@ def attempted(outcome: Outcome) -> Outcome:
     return replace(outcome, generation=replace(outcome.generation, attempts=(attempt,)))
 
 
+def test_the_page_turns_a_stamp_into_the_time_of_day(store: Store, path: Path) -> None:
+    """With the SQL that docs/database.md gives, on the oldest SQLite that Python brings."""
+    assert RUN.clock_offset_ns == 1_767_225_600_000_000_000
+    attempt = Attempt(kind="server_error", message="503", requested_ns=1, ended_ns=1_500_000_000)
+    assert OUTCOMES[0].generation is not None
+    generation = replace(OUTCOMES[0].generation, attempts=(attempt,))
+    store.record(RUN.id, replace(OUTCOMES[0], generation=generation))
+    page = (Path(__file__).parents[2] / "docs/database.md").read_text(encoding="utf-8")
+    (statement,) = (block for block in page.split("```sql\n")[1:] if "clock_offset_ns" in block)
+    rows = query(path, statement.partition("```")[0])
+    assert rows == [("server_error", "503", "2026-01-01 00:00:01.500")]
+
+
 def test_a_load_takes_the_place_of_a_shorter_part_of_it(store: Store, path: Path) -> None:
     """With all that belonged to each outcome, at once; what is not of the load stays."""
     keys = [trial.key for trial in TRIALS[1:]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -136,12 +136,16 @@ class Evaluation:
         return tuple(lines)
 
     def server_processes(self, cells: Sequence[Cell]) -> tuple[int, ...]:
-        """Return the processes of this machine that answer for the models of `cells` as servers."""
+        """Return the processes of this machine that answer for the models of `cells` as servers.
+
+        Those of a backend that cannot be loaded or asked are not known, and its cells say why when they run.
+        """
         found: dict[int, None] = {}
         for spec in {cell.model.name: cell.model for cell in cells}.values():
-            factory = self.registry.backends.find(spec.backend)
-            if isinstance(factory, ServingBackendFactory):
-                found |= dict.fromkeys(factory.process_ids(spec))
+            with suppress(Exception):
+                factory = self.registry.backends.find(spec.backend)
+                if isinstance(factory, ServingBackendFactory):
+                    found |= dict.fromkeys(factory.process_ids(spec))
         return tuple(found)
 
     def run(self, cell: Cell) -> CellResult:
