@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
@@ -121,6 +121,7 @@ def test_the_error_of_normal_bounds_is_larger() -> None:
     assert errors(normal, n=100, share=0.05, margin=0.03) > 0.08
 
 
+@settings(max_examples=40)
 @given(COUNTS, st.sampled_from((0.0001, 0.0216, 0.05)))
 def test_bounds_hold_the_difference_and_mirror(counts: tuple[int, int, int], level: float) -> None:
     """They lie in -1..1, whatever the counts."""

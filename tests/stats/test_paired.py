@@ -9,12 +9,12 @@ from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from gemma_eval.stats.bounds import UNKNOWN, Bounds
-from gemma_eval.stats.exact import exact_bounds
+from gemma_eval.stats.exact import exact_bounds, exact_not_worse, exact_worse
 from gemma_eval.stats.paired import Paired, Prior, bounds, p_not_worse, p_worse, paired
 
 SPREAD = st.lists(st.integers(-1000, 1000).map(lambda count: count / 1000), min_size=2, max_size=40)
@@ -173,6 +173,7 @@ def test_few_scores_that_differ_are_not_trusted_to_show_the_spread() -> None:
     assert ends(bounds(known(values, span=1.0), level=0.05))[1] > 0.008
 
 
+@settings(max_examples=30)
 @given(SCORES, LEVELS)
 def test_bounds_of_few_differing_scores_hold_those_of_counts(values: list[float], level: float) -> None:
     """Counts of right and wrong answers that are rather further apart."""
@@ -183,6 +184,14 @@ def test_bounds_of_few_differing_scores_hold_those_of_counts(values: list[float]
     assert high >= cast(float, exact_bounds(up, down, n=n, level=level).high)
     up, down = math.floor(worse), math.ceil(better)
     assert low <= cast(float, exact_bounds(up, down, n=n, level=level).low)
+
+
+def test_p_values_of_few_right_and_wrong_answers_are_the_exact_ones() -> None:
+    """Five worse and one better of sixty; swapped they would be others."""
+    found = known([1.0] * 5 + [-1.0] + [0.0] * 54, span=1.0)
+    assert p_worse(found, 0.01) == pytest.approx(exact_worse(5, 1, n=60, margin=0.01))
+    assert p_not_worse(found, 0.2) == pytest.approx(exact_not_worse(5, 1, n=60, margin=0.2))
+    assert p_not_worse(found, 0.2) != pytest.approx(exact_not_worse(1, 5, n=60, margin=0.2), rel=0.5)
 
 
 def test_bounds_of_few_differing_scores_are_in_the_unit_of_the_scores() -> None:
@@ -205,6 +214,7 @@ def test_p_values_and_bounds_say_the_same(
     assert not (at.above(margin) and at.below(margin))
 
 
+@settings(max_examples=40)
 @given(SCORES, LEVELS, st.sampled_from((None, 1.0)))
 def test_swapping_the_sides_mirrors_the_bounds(values: list[float], level: float, span: float | None) -> None:
     """Candidate minus base is the negative of base minus candidate."""

@@ -51,8 +51,8 @@ def tango(worse: float, better: float, *, n: int, level: float) -> Bounds:
     """Return Tango's score bounds of δ, each of a one-sided level; `n` of at least 1.
 
     They are where the score statistic is ±z, which falls as δ grows, and have a width where no pair differs:
-    z² / (n + z²). With few discordant pairs they miss more often than their level; see `exact`. Counts may be
-    fractions, as sums of scores between 0 and 1 are: such scores vary no more than right and wrong answers do.
+    z² / (n + z²). With few discordant pairs they miss more often than their level, which those of
+    `exact` do not. Counts may be fractions, as sums of scores between 0 and 1 are.
     Source: Tango 1998, Statistics in Medicine 17:891-908.
     """
     from scipy.special import ndtri
