@@ -1,1 +1,1 @@
-"""Percentiles, intervals and summaries: pure functions of numbers and outcomes."""
+"""Percentiles, intervals, comparisons and summaries: pure functions of numbers and outcomes."""
