@@ -155,6 +155,42 @@ def test_no_part_of_a_load_takes_the_place_of_one_as_long(
         assert reader.outcomes(RUN.id) == OUTCOMES[:2]
 
 
+FAILED = tuple(
+    replace(outcome, generation=None, measurement=None, scores=(), failure=Failure(kind="x", message="y"))
+    for outcome in OUTCOMES
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "again", "is_kept"),
+    [
+        (OUTCOMES[:2], FAILED, False),
+        (OUTCOMES[:2], (OUTCOMES[0], *FAILED[1:]), False),
+        (OUTCOMES[:1], (OUTCOMES[0], *FAILED[1:]), True),
+        ((OUTCOMES[0], *FAILED[1:3]), OUTCOMES[:2], True),
+        (FAILED[:2], FAILED[:3], False),
+        (FAILED[:2], FAILED, True),
+        (OUTCOMES, OUTCOMES, False),
+    ],
+)
+def test_errors_of_a_load_take_the_place_of_no_answers(
+    store: Store, path: Path, before: tuple[Outcome, ...], again: tuple[Outcome, ...], is_kept: bool
+) -> None:
+    """Where as many were answered the whole load is better than a part; one that is recorded whole stays."""
+    keys = [trial.key for trial in TRIALS]
+    assert store.record_load(RUN.id, before, keys=keys)
+    assert store.record_load(RUN.id, again, keys=keys) is is_kept
+    with closing(open_reader(path)) as reader:
+        assert reader.outcomes(RUN.id) == (again if is_kept else before)
+
+
+def test_a_load_of_which_nothing_was_answered_is_recorded(store: Store, path: Path) -> None:
+    """Also in part: there is nothing that it could take the place of."""
+    assert store.record_load(RUN.id, FAILED[:2], keys=[trial.key for trial in TRIALS])
+    with closing(open_reader(path)) as reader:
+        assert reader.outcomes(RUN.id) == FAILED[:2]
+
+
 def test_a_load_that_cannot_be_stored_leaves_what_was_there(store: Store, path: Path) -> None:
     """The transaction is rolled back as a whole."""
     keys = [trial.key for trial in TRIALS]

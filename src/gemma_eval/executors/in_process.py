@@ -86,8 +86,9 @@ def run_cell(
 ) -> CellResult:
     """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them.
 
-    A load of which a part is recorded is run again as a whole, for two halves are no load; where its model
-    does not load the part stays as it is, and the error is raised.
+    A load of which a part is recorded is run again as a whole, for two halves are no load; which of the two
+    is kept is for who records them. Where its model does not load the part stays as it is, and the error is
+    raised.
     """
     planned = {trial.key: trial for trial in trials(cell)}
     kept = [recorded[key] for key in planned if key in recorded]

@@ -82,15 +82,19 @@ class Store:
     def record_load(self, run_id: str, outcomes: Sequence[Outcome], *, keys: Collection[str]) -> bool:
         """Commit the outcomes of one load together, in the place of those recorded of it before.
 
-        `keys` are those of all trials of the load. False, and nothing changed, when as many of them are
-        recorded: of a load that was interrupted twice the longer part stays.
+        `keys` are those of all trials of the load. False, and nothing changed, when more of the requests
+        before were answered than of these, or as many and these are not the whole load, or when the whole
+        load is recorded: errors take no answer's place.
         """
         taken = [(outcome.trial, take_apart(outcome)) for outcome in outcomes]
+        answered = sum(outcome.failure is None for outcome in outcomes)
         with self._transaction():
-            before = self._ids(run_id, keys)
-            if len(before) >= len(taken):
+            before = self._of_load(run_id, keys)
+            more = answered - sum(is_answered for _, is_answered in before)
+            is_better = more > 0 or (more == 0 and len(taken) == len(keys))
+            if before and (len(before) == len(keys) or not is_better):
                 return False
-            self._forget(before)
+            self._forget([outcome_id for outcome_id, _ in before])
             for trial, rows in taken:
                 self._insert_once(run_id, trial, rows)
         return True
@@ -168,10 +172,11 @@ class Store:
             self._insert("attempt", {"outcome_id": outcome_id, "number": number, **attempt})
         return True
 
-    def _ids(self, run_id: str, keys: Collection[str]) -> list[int]:
-        select = "SELECT id FROM outcome WHERE run_id = ? AND trial_key = ?"
+    def _of_load(self, run_id: str, keys: Collection[str]) -> list[tuple[int, bool]]:
+        """Return the id of each recorded outcome of a load, and whether it was answered."""
+        select = "SELECT id, failure_kind IS NULL FROM outcome WHERE run_id = ? AND trial_key = ?"
         rows = (self._connection.execute(select, (run_id, key)).fetchone() for key in keys)
-        return [row[0] for row in rows if row is not None]
+        return [(row[0], bool(row[1])) for row in rows if row is not None]
 
     def _forget(self, ids: Sequence[int]) -> None:
         for table, column in (*((part, "outcome_id") for part in _PARTS), ("outcome", "id")):
