@@ -225,6 +225,14 @@ def test_a_run_says_when_it_ended_and_what_time_its_clock_was(store: Store, path
     assert (run.ended_utc, run.clock_offset_ns) == ("2026-01-02T00:00:00+00:00", RUN.clock_offset_ns)
 
 
+def test_a_run_that_goes_on_has_not_ended(store: Store, path: Path) -> None:
+    """Nor has one that is killed while it goes on: when its first part ended is not when it did."""
+    store.finish(RUN.id, "interrupted", ended_utc="2026-01-01T00:00:09+00:00")
+    store.begin(RUN, TRIALS)
+    with closing(open_reader(path)) as reader:
+        assert (reader.run(RUN.id).state, reader.run(RUN.id).ended_utc) == ("running", None)
+
+
 def test_a_run_that_was_never_begun_is_named(store: Store) -> None:
     """A wrong id is a clear error at each door."""
     info = EngineInfo(

@@ -60,7 +60,7 @@ def set_state(
 
 
 def note_end(connection: sqlite3.Connection, run_id: str, ended_utc: str | None) -> None:
-    """Write when a run ended; the last time counts for one that was taken up again."""
+    """Write when a run ended, the last time of one that was taken up again; `None` while it goes on."""
     connection.execute("UPDATE run SET ended_utc = ? WHERE id = ?", (ended_utc, run_id))
 
 

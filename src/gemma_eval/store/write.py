@@ -55,6 +55,7 @@ class Store:
                 runs.refuse_other_host(self._connection, run)
                 refuse_changed_plan(self._connection, run.id, trials)
                 runs.set_state(self._connection, run.id, "running")
+                runs.note_end(self._connection, run.id, None)
             else:
                 runs.insert(self._connection, run, n_trials=len(trials))
                 write_plan(self._connection, run.id, trials)
