@@ -225,11 +225,14 @@ class Interruptible:
         models.write_text(models.read_text().replace('backend = "scripted"', 'backend = "interrupting"'))
         self._pytester = pytester
 
-    def run(self, *arguments: str, interrupt_at: int | None) -> tuple[Outcome, ...]:
-        """Run the suite in a process of its own; return what is recorded then."""
+    def run(
+        self, *arguments: str, interrupt_at: int | None, says: str = "*gemma_eval: run*"
+    ) -> tuple[Outcome, ...]:
+        """Run the suite in a process of its own, which `says` that; return what is recorded then."""
         (self._pytester.path / "interrupt.txt").write_text(str(interrupt_at))
         result = self._pytester.runpytest_subprocess(*SUITE, "-p", "no:benchmark", *arguments)
         assert result.ret == (pytest.ExitCode.OK if interrupt_at is None else pytest.ExitCode.INTERRUPTED)
+        result.stdout.fnmatch_lines([says])
         return latest(self._pytester.path)
 
 
@@ -249,7 +252,8 @@ def test_an_interrupted_load_is_kept_as_far_as_it_went_and_run_again_as_a_whole(
     part = suite.run(interrupt_at=8)
     assert 7 <= len(part) <= 9
     assert all(outcome.passed and outcome.measurement is not None for outcome in part)
-    assert suite.run("--gemma-resume", "latest", interrupt_at=3) == part
+    in_vain = "*load[[]slow/*]: the load was sent again and [123] of its requests were answered, not more*"
+    assert suite.run("--gemma-resume", "latest", interrupt_at=3, says=in_vain) == part
     whole = suite.run("--gemma-resume", "latest", interrupt_at=None)
     assert [outcome.trial.repeat for outcome in whole] == list(range(12))
     assert sendings(whole).isdisjoint(sendings(part))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from gemma_eval.cases.expand import trials
 from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.pytest_plugin.payload import Payload
-from gemma_eval.records import Noise, Outcome, Report, Run, Trial
+from gemma_eval.records import Cell, Noise, Outcome, Report, Run, Trial
 from gemma_eval.report.render import write
 from gemma_eval.run import make_report
 from gemma_eval.store.read import open_reader
@@ -51,10 +51,16 @@ class Recorder:
         """Commit the outcomes of an item: one by one, those of a load all at once. Raises StoreError.
 
         Each is shown to the observers after its commit; what an observer breaks costs no outcome and is
-        returned in words.
+        returned in words, and so is that a load is not kept, since more of it was answered before.
         """
+        if not payload.outcomes:
+            return ()
+        self._note_engine(payload)
+        committed = self._committed(payload.outcomes)
+        if committed is None:
+            return self._not_kept(payload.outcomes)
         problems: list[str] = []
-        for outcome in self._committed(payload):
+        for outcome in committed:
             problems += _observed(partial(registry.hook.outcome_recorded, outcome=outcome))
         return tuple(problems)
 
@@ -85,18 +91,32 @@ class Recorder:
                 problems += (f'the report "{name}" could not be written: {type(error).__name__}: {error}',)
         return Closed(report=report, written=tuple(written), problems=problems)
 
-    def _committed(self, payload: Payload) -> Iterator[Outcome]:
-        """Yield each outcome when it is committed, and none that was recorded before."""
-        if not payload.outcomes:
-            return
-        cell = payload.outcomes[0].trial.cell
-        if payload.engine is not None and cell.model.name not in self._models:
-            self._store.engine(self.run.id, cell.model.name, payload.engine)
-            self._models.add(cell.model.name)
+    def _note_engine(self, payload: Payload) -> None:
+        model = payload.outcomes[0].trial.cell.model.name
+        if payload.engine is not None and model not in self._models:
+            self._store.engine(self.run.id, model, payload.engine)
+            self._models.add(model)
+
+    def _committed(self, outcomes: Sequence[Outcome]) -> Iterable[Outcome] | None:
+        """Return each new outcome when it is committed; `None` when a load is not kept."""
+        cell = outcomes[0].trial.cell
         if cell.case.load is None:
-            yield from (each for each in payload.outcomes if self._store.record(self.run.id, each))
-        elif self._store.record_load(self.run.id, payload.outcomes, keys=[each.key for each in trials(cell)]):
-            yield from payload.outcomes
+            return (each for each in outcomes if self._store.record(self.run.id, each))
+        is_kept = self._store.record_load(self.run.id, outcomes, keys=_keys(cell))
+        return outcomes if is_kept else None
+
+    def _not_kept(self, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+        """Return the line for a load that was sent again in vain; one that is recorded whole came twice."""
+        cell = outcomes[0].trial.cell
+        if self._store.recorded(self.run.id).issuperset(_keys(cell)):
+            return ()
+        answered = sum(outcome.failure is None for outcome in outcomes)
+        what = f"{cell.label}: the load was sent again and {answered} of its requests were answered"
+        return (f"{what}, not more than before; what was recorded before is kept",)
+
+
+def _keys(cell: Cell) -> frozenset[str]:
+    return frozenset(trial.key for trial in trials(cell))
 
 
 def _require_writable(folder: Path) -> None:
