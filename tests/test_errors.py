@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gemma_eval.errors import ContextOverflow, MissingDependency, Problem, SuiteError, UnknownName, suggestion
+from gemma_eval.errors import (
+    ContextOverflow,
+    MissingDependency,
+    Problem,
+    SuiteError,
+    UnknownName,
+    WrongSetting,
+    suggestion,
+)
 
 
 def test_a_near_name_is_suggested() -> None:
@@ -32,6 +40,13 @@ def test_a_suite_error_lists_every_problem_by_line() -> None:
 def test_a_missing_extra_comes_with_its_pip_line() -> None:
     """The message can be pasted."""
     assert 'pip install "gemma_eval[llama-cpp]"' in str(MissingDependency("backend x", extra="llama-cpp"))
+
+
+def test_a_wrong_setting_says_of_which_model_it_is_and_where_it_stands() -> None:
+    """Whoever has the file can show the line."""
+    error = WrongSetting("pocket", "options", "threads", what="threads = 0; at least 1 is needed")
+    assert str(error) == "model pocket: threads = 0; at least 1 is needed"
+    assert error.keys == ("options", "threads")
 
 
 def test_a_prompt_that_is_too_long_is_told_with_both_counts() -> None:

@@ -6,6 +6,7 @@
     │   ├── ConfigError          a profiles, models or settings file
     │   └── UnknownName          a name that nothing is registered under
     ├── BackendError             an engine could not do its work
+    │   ├── WrongSetting         a location or an option of a model cannot be
     │   ├── MissingDependency    an extra is not installed
     │   ├── ModelNotFound        weights are absent, incomplete or damaged
     │   ├── ContextOverflow      the prompt does not fit the context
@@ -104,6 +105,20 @@ class BackendError(GemmaEvalError):
         """Say what went wrong, and keep what had come with its stamps."""
         super().__init__(message)
         self.partial = partial
+
+
+class WrongSetting(BackendError):
+    """Something that a models file says of a model cannot be; `keys` lead to it in the table of the model.
+
+    They are `("location",)`, or `("options", "threads")` for an option.
+    """
+
+    kind = "setting"
+
+    def __init__(self, model: str, *keys: str, what: str) -> None:
+        """Build the message, which says whose setting it is."""
+        self.keys = keys
+        super().__init__(f"model {model}: {what}")
 
 
 class MissingDependency(BackendError):

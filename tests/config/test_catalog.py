@@ -45,24 +45,19 @@ parallel = "two"
 
 
 @pytest.mark.parametrize(
-    ("what", "line"),
-    [
-        ('model mine: parallel = "two"; a whole number is needed, as of threads', 7),
-        ('no option of the model mine (backend llama_cpp) named "threads"; did you mean "parallel"?', 6),
-        ("model mine: location is no file", 4),
-        ("model mine: parallels are no option", 2),
-    ],
+    ("keys", "line"), [(("options", "parallel"), 7), (("location",), 4), (("options", "none"), 5), ((), 2)]
 )
-def test_what_is_wrong_with_a_model_is_placed_at_the_key_that_is_named_first(
-    tmp_path: Path, what: str, line: int
+def test_what_is_wrong_with_a_model_is_placed_at_the_key_that_is_wrong(
+    tmp_path: Path, keys: tuple[str, ...], line: int
 ) -> None:
-    """At the model where no key of it is named, in the last folder that has it."""
+    """At the model where no key of it is known, in the last folder that has it."""
     (tmp_path / "models.toml").write_text(MODELS)
     spec = catalog.load([tmp_path]).models["mine"]
     folders = (tmp_path, shipped.suites_directory(), tmp_path / "absent")
-    found = catalog.about_model(spec, what, folders=folders)
+    what = "model mine: has threads in its parallel location"
+    found = catalog.about_model(spec, what, keys=keys, folders=folders)
     assert found == Problem(path=tmp_path / "models.toml", line=line, what=what)
-    assert catalog.about_model(spec, what, folders=[shipped.suites_directory()]) is None
+    assert catalog.about_model(spec, what, keys=keys, folders=[shipped.suites_directory()]) is None
 
 
 def test_problems_of_all_files_are_said_together(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from fnmatch import fnmatch
 
 import pytest
 
@@ -216,6 +217,25 @@ def test_what_is_wrong_with_a_models_options_is_said_before_anything_is_stored(
     assert lines[1].startswith(f"ERROR: models.toml:{secret + 2}: {said}")
     assert not (pytester.path / "reports").exists()
     assert "hunter2" not in str(result.stdout) + str(result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('tokenizr = "@pocket"', 'no option of the model http (backend openai_http) named "tokenizr"*'),
+        ("retries = 300", "model http: retries = 300; *"),
+    ],
+)
+def test_a_wrong_option_is_told_at_its_line_whatever_the_others_are_called(
+    pytester: pytest.Pytester, wrong: str, said: str
+) -> None:
+    """A sentence about it may have the word *model* in it, or the name of another option."""
+    write_project(pytester.path, head(models=("http",)) + CITIES)
+    models = pytester.path / "models.toml"
+    served = '[model.http]\nbackend = "openai_http"\nlocation = "http://127.0.0.1:9/v1"\n'
+    models.write_text(f'{models.read_text()}{served}[model.http.options]\nmodel = "gemma"\n{wrong}\n')
+    (line,) = refused(pytester, "--gemma-suite", "cities.gemma.toml")
+    assert fnmatch(line, f"models.toml:{models.read_text().splitlines().index(wrong) + 1}: {said}")
 
 
 def test_repeats_of_the_command_line_must_be_enough_for_a_load(pytester: pytest.Pytester) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from gemma_eval.errors import BackendError, UnknownName
+from gemma_eval.errors import UnknownName, WrongSetting
 from gemma_eval.files.rows import show
 from gemma_eval.records import ModelSpec, Option
 
@@ -22,14 +22,15 @@ Needed = Callable[[str, Option], str | None]
 def checked(spec: ModelSpec, usual: S, *, needed: Needed) -> S:
     """Return `usual`, settings with a field for each option, with the options that a model has.
 
-    Raises UnknownName, BackendError for a value that is none.
+    Raises UnknownName, WrongSetting for a value that is none.
     """
     known = tuple(option.name for option in fields(usual))
     for option, value in spec.options.items():
         if option not in known:
             raise UnknownName(f"option of the model {spec.name} (backend {spec.backend})", option, known)
         if what := needed(option, value):
-            raise BackendError(f"model {spec.name}: {option} = {show(value)}; {what} is needed")
+            said = f"{option} = {show(value)}; {what} is needed"
+            raise WrongSetting(spec.name, "options", option, what=said)
     return replace(usual, **spec.options)
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar, get_type_hints
 from gemma_eval.backends.capabilities import OTHERS, SAMPLING, lack
 from gemma_eval.config.catalog import about_model
 from gemma_eval.config.shipped import suites_directory
-from gemma_eval.errors import GemmaEvalError, PluginError, Problem, UnknownName
+from gemma_eval.errors import GemmaEvalError, PluginError, Problem, UnknownName, WrongSetting
 from gemma_eval.protocols import (
     CapableBackendFactory,
     CheckingBackendFactory,
@@ -65,7 +65,8 @@ def flaw(factory: object, model: ModelSpec, *, suite: Path) -> Problem | None:
         factory.check(model)
     except GemmaEvalError as error:
         what = str(error)
-        problem = about_model(model, what, folders=(suites_directory(), suite.parent))
+        folders = (suites_directory(), suite.parent)
+        problem = about_model(model, what, keys=_keys(error), folders=folders)
         return problem or Problem(path=suite, line=0, what=what)
     return None
 
@@ -73,6 +74,17 @@ def flaw(factory: object, model: ModelSpec, *, suite: Path) -> Problem | None:
 def clause(model: ModelSpec, reason: str) -> str:
     """Return a reason with the backend that it is of."""
     return f'the backend "{model.backend}" {reason}'
+
+
+def _keys(error: GemmaEvalError) -> tuple[str, ...]:
+    """Return what leads to the wrong thing in the table of a model; nothing where the error does not tell."""
+    match error:
+        case WrongSetting():
+            return error.keys
+        case UnknownName():
+            return ("options", error.given)
+        case _:
+            return ()
 
 
 def _cannot_serve(factory: object, model: ModelSpec, case: Case) -> str | None:

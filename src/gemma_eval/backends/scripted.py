@@ -34,7 +34,7 @@ from itertools import pairwise
 from gemma_eval import __version__
 from gemma_eval.backends.answer import Answer
 from gemma_eval.backends.capabilities import EVERY_SAMPLING
-from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
+from gemma_eval.errors import BackendError, ContextOverflow, UnknownName, WrongSetting
 from gemma_eval.files.rows import show
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import Delta, EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
@@ -48,7 +48,7 @@ class Load:
     capabilities = EVERY_SAMPLING
 
     def check(self, spec: ModelSpec) -> None:
-        """Look at the options of a model. Raises UnknownName, BackendError."""
+        """Look at the options of a model. Raises UnknownName, WrongSetting."""
         self(spec, clock=lambda: 0, transforms={})
 
     def refusal(self, spec: ModelSpec, profile: SamplingProfile) -> str | None:
@@ -59,7 +59,7 @@ class Load:
     def __call__(
         self, spec: ModelSpec, *, clock: Clock, transforms: Mapping[str, TransformFactory]
     ) -> Scripted:
-        """Return the backend. Raises UnknownName for an unknown option, BackendError for a wrong value."""
+        """Return the backend. Raises UnknownName for an unknown option, WrongSetting for a wrong value."""
         del transforms
         for option in spec.options:
             if option not in OPTIONS:
@@ -182,16 +182,16 @@ def _replies(spec: ModelSpec) -> tuple[str, ...]:
         return (_text(spec, "reply", spec.options.get("reply", "I do not know.")),)
     given = spec.options["replies"]
     if not isinstance(given, tuple):
-        raise BackendError(f"model {spec.name}: replies = {show(given)}; a list of texts is needed")
+        raise _wrong(spec, "replies", f"replies = {show(given)}; a list of texts is needed")
     if not given:
-        raise BackendError(f"model {spec.name}: replies is empty; give at least one")
+        raise _wrong(spec, "replies", "replies is empty; give at least one")
     return tuple(_text(spec, "replies", reply) for reply in given)
 
 
 def _text(spec: ModelSpec, option: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    raise BackendError(f"model {spec.name}: {option} = {show(spec.options[option])}; a text is needed")
+    raise _wrong(spec, option, f"{option} = {show(spec.options[option])}; a text is needed")
 
 
 def _stream(spec: ModelSpec) -> tuple[Delta, ...]:
@@ -199,15 +199,15 @@ def _stream(spec: ModelSpec) -> tuple[Delta, ...]:
     pieces = given if isinstance(given, tuple) else (given,)
     stream = tuple(_delta(spec, str(piece)) for piece in pieces)
     if any(later.at_ns < earlier.at_ns for earlier, later in pairwise(stream)):
-        raise BackendError(f"model {spec.name}: the times of stream go back; give them in order")
+        raise _wrong(spec, "stream", "the times of stream go back; give them in order")
     return stream
 
 
 def _delta(spec: ModelSpec, piece: str) -> Delta:
     found = re.fullmatch(r"(\d+(?:\.\d+)?) (\d+|\?)(?: (.*))?", piece, flags=re.DOTALL)
     if found is None:
-        what = f'"{piece}"; it should be milliseconds, tokens and text, as "245 1 It"'
-        raise BackendError(f"model {spec.name}: stream has {what}")
+        what = f'stream has "{piece}"; it should be milliseconds, tokens and text, as "245 1 It"'
+        raise _wrong(spec, "stream", what)
     at_ms, tokens, text = found.groups()
     n_tokens = None if tokens == "?" else int(tokens)
     return Delta(text=text or "", n_tokens=n_tokens, at_ns=round(float(at_ms) * 1e6))
@@ -216,7 +216,9 @@ def _delta(spec: ModelSpec, piece: str) -> Delta:
 def _nanoseconds(spec: ModelSpec, option: str) -> int:
     value = spec.options.get(option, 0)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
-        raise BackendError(
-            f"model {spec.name}: {option} = {show(value)}; milliseconds of at least 0 are needed"
-        )
+        raise _wrong(spec, option, f"{option} = {show(value)}; milliseconds of at least 0 are needed")
     return round(value * 1e6)
+
+
+def _wrong(spec: ModelSpec, option: str, what: str) -> WrongSetting:
+    return WrongSetting(spec.name, "options", option, what=what)

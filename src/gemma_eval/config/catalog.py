@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,8 +42,10 @@ def load(folders: Sequence[Path]) -> Catalog:
     return found
 
 
-def about_model(spec: ModelSpec, what: str, *, folders: Sequence[Path]) -> Problem | None:
-    """Return what is wrong with a model as a problem of its file, at the line of the key that it names first.
+def about_model(
+    spec: ModelSpec, what: str, *, keys: Sequence[str], folders: Sequence[Path]
+) -> Problem | None:
+    """Return what is wrong with a model as a problem of its file, at the line of `keys` in its table.
 
     `None` when no file of the folders has the model. Raises ConfigError.
     """
@@ -54,18 +55,9 @@ def about_model(spec: ModelSpec, what: str, *, folders: Sequence[Path]) -> Probl
         table, problems = read_table(path)
         known = table.get("model")
         if isinstance(known, dict) and spec.name in known:
-            line = problems.lines.at(("model", spec.name, *_named_first(spec, what)))
+            line = problems.lines.at(("model", spec.name, *keys))
             return Problem(path=path, line=line, what=what)
     return None
-
-
-def _named_first(spec: ModelSpec, what: str) -> tuple[str, ...]:
-    """Return the path, within the table of a model, of the key that a sentence about it names first."""
-    paths = {"location": ("location",), **{option: ("options", option) for option in spec.options}}
-    said = what.removeprefix(f"model {spec.name}: ")
-    found = {key: re.search(rf"(?<!\w){re.escape(key)}(?!\w)", said) for key in paths}
-    starts = {key: match.start() for key, match in found.items() if match}
-    return paths[min(starts, key=starts.__getitem__)] if starts else ()
 
 
 def _merged(

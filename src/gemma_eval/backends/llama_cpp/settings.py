@@ -10,7 +10,7 @@ from typing import Literal
 
 from gemma_eval.backends.llama_cpp.file import GgufFile
 from gemma_eval.backends.threads import default_threads
-from gemma_eval.errors import BackendError, UnknownName, suggestion
+from gemma_eval.errors import BackendError, UnknownName, WrongSetting, suggestion
 from gemma_eval.files.rows import show
 from gemma_eval.gemma.rope_config import extended_tokens
 from gemma_eval.gemma.rope_scaling import flaws
@@ -177,16 +177,16 @@ def _original(scaling: RopeScaling, file: GgufFile) -> int:
 def _count(spec: ModelSpec, option: str, default: int, *, most: int) -> int:
     value = spec.options.get(option, default)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise BackendError(
-            f"model {spec.name}: {option} = {show(value)}; a whole number from 1 to {most} is needed"
-        )
+        what = f"{option} = {show(value)}; a whole number from 1 to {most} is needed"
+        raise WrongSetting(spec.name, "options", option, what=what)
     return value
 
 
 def _word(spec: ModelSpec, option: str, default: str, known: Sequence[str]) -> str:
     value = spec.options.get(option, default)
     if value not in known:
-        raise BackendError(f"model {spec.name}: {option} = {show(value)}{suggestion(str(value), known)}")
+        what = f"{option} = {show(value)}{suggestion(str(value), known)}"
+        raise WrongSetting(spec.name, "options", option, what=what)
     return str(value)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from gemma_eval.errors import BackendError
+from gemma_eval.errors import WrongSetting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,25 +42,25 @@ class Address:
 def parse(location: str, *, model: str) -> Address:
     """Return the address that `location` names; the version of the interface is `/v1` where none is in it.
 
-    Raises BackendError for what is no such URL, has a password in it, or leads to where clouds keep secrets.
+    Raises WrongSetting for what is no such URL, has a password in it, or leads to where clouds keep secrets.
     """
-    where = f"model {model}: location"
     if not location.isascii() or not location.isprintable() or " " in location:
-        raise BackendError(f"{where} has spaces or characters that no URL has; {_EXAMPLE}")
+        raise _wrong(model, f" has spaces or characters that no URL has; {_EXAMPLE}")
     try:
         parts = urlsplit(location)
         port = parts.port
     except ValueError as error:
-        raise BackendError(f"{where} is no URL: {error}; {_EXAMPLE}") from error
+        raise _wrong(model, f" is no URL: {error}; {_EXAMPLE}") from error
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise BackendError(f"{where} is no http or https URL; {_EXAMPLE}")
+        raise _wrong(model, f" is no http or https URL; {_EXAMPLE}")
     if parts.username is not None or parts.query or parts.fragment:
-        raise BackendError(
-            f"{where} has a user, a password or parameters in it, which would be stored with every run; "
-            "give a key by the name of an environment variable, with the option api_key_env"
+        raise _wrong(
+            model,
+            " has a user, a password or parameters in it, which would be stored with every run; "
+            "give a key by the name of an environment variable, with the option api_key_env",
         )
     if _is_link_local(parts.hostname):
-        raise BackendError(f"{where}: {parts.hostname} is a link-local address, which no model is asked at")
+        raise _wrong(model, f": {parts.hostname} is a link-local address, which no model is asked at")
     path = parts.path.rstrip("/")
     return Address(
         scheme=parts.scheme,
@@ -73,6 +73,10 @@ def parse(location: str, *, model: str) -> Address:
 _PORTS = {"http": 80, "https": 443}
 _EXAMPLE = "a URL is needed, as http://127.0.0.1:8080/v1"
 _VERSION = re.compile(r"/v\d[a-z0-9]*(/|$)")
+
+
+def _wrong(model: str, what: str) -> WrongSetting:
+    return WrongSetting(model, "location", what=f"location{what}")
 
 
 def _is_link_local(host: str) -> bool:

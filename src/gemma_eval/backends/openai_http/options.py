@@ -6,12 +6,15 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import cast, get_args
 
+from gemma_eval.backends.model_files import POCKET, locate
 from gemma_eval.backends.openai_http.dialects import DIALECTS, Dialect
 from gemma_eval.backends.openai_http.request import Endpoint
 from gemma_eval.backends.openai_http.transport import Limits
-from gemma_eval.errors import BackendError, UnknownName, suggestion
+from gemma_eval.errors import UnknownName, WrongSetting, suggestion
+from gemma_eval.files import read as files
 from gemma_eval.files.rows import show
 from gemma_eval.records import ModelSpec
 
@@ -50,7 +53,7 @@ _NAMES = tuple(
 
 
 def read(spec: ModelSpec) -> HttpOptions:
-    """Return the options of `spec`. Raises UnknownName for an unknown one, BackendError for a wrong value."""
+    """Return the options of `spec`. Raises UnknownName for an unknown one, WrongSetting for a wrong value."""
     for option in spec.options:
         if option not in _NAMES:
             raise UnknownName(f"option of the model {spec.name} (backend openai_http)", option, _NAMES)
@@ -71,6 +74,26 @@ def read(spec: ModelSpec) -> HttpOptions:
     )
 
 
+def tokenizer_folder(spec: ModelSpec) -> Path | None:
+    """Return the folder that the option `tokenizer` names, `None` without it.
+
+    Raises WrongSetting where no `tokenizer.json` is in it.
+    """
+    given = _Given(spec)
+    named = given.text("tokenizer")
+    if named is None:
+        return None
+    folder = locate(named) if named == POCKET else files.expanded(named)
+    if not files.exists(folder, "folder"):
+        lacking = "is a file" if files.exists(folder, "file") else "there is no such folder"
+    elif not files.exists(folder / "tokenizer.json", "file"):
+        lacking = "there is no tokenizer.json in that folder"
+    else:
+        return folder
+    needed = f"give the folder of a model with its tokenizer.json, or {POCKET}"
+    raise given.unlike("tokenizer", f"{lacking}; {needed}")
+
+
 def _limits(given: _Given) -> Limits:
     usual = Limits()
     return Limits(
@@ -83,23 +106,27 @@ def _limits(given: _Given) -> Limits:
 
 
 class _Given:
-    """The options as they were written, each read as what it should be. Raises BackendError."""
+    """The options as they were written, each read as what it should be. Raises WrongSetting."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self._options = spec.options
         self._model = spec.name
 
+    def unlike(self, option: str, needed: str) -> WrongSetting:
+        """Return the error of an option, with its value and what is needed."""
+        return self._wrong(option, f"{option} = {show(self._options[option])}; {needed}")
+
     def text(self, option: str) -> str | None:
         value = self._options.get(option)
         if value is None or (isinstance(value, str) and value):
             return value
-        raise self._wrong(option, "a name is needed")
+        raise self.unlike(option, "a name is needed")
 
     def word(self, option: str, default: str, known: Collection[str]) -> str:
         value = self._options.get(option, default)
         if value in known or value == default:
             return str(value)
-        raise BackendError(f"model {self._model}: {option} = {show(value)}{suggestion(str(value), known)}")
+        raise self._wrong(option, f"{option} = {show(value)}{suggestion(str(value), known)}")
 
     def variable(self, option: str) -> str | None:
         """Return the name of an environment variable; what may be a key is not shown."""
@@ -107,9 +134,10 @@ class _Given:
         if value is None:
             return None
         if not isinstance(value, str) or not re.fullmatch(r"[A-Z_][A-Z0-9_]*", value):
-            raise BackendError(
-                f"model {self._model}: {option} is no name of an environment variable, as OPENAI_API_KEY; "
-                "a key itself must not stand in a file"
+            raise self._wrong(
+                option,
+                f"{option} is no name of an environment variable, as OPENAI_API_KEY; "
+                "a key itself must not stand in a file",
             )
         return value
 
@@ -117,19 +145,19 @@ class _Given:
         value = self._options.get(option, default)
         if isinstance(value, bool):
             return value
-        raise self._wrong(option, "true or false is needed")
+        raise self.unlike(option, "true or false is needed")
 
     def whole(self, option: str, default: int, *, least: int, most: int = 1 << 40) -> int:
         value = self._options.get(option, default)
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return value
-        raise self._wrong(option, f"a whole number from {least} to {most} is needed")
+        raise self.unlike(option, f"a whole number from {least} to {most} is needed")
 
     def seconds(self, option: str, default: float) -> float:
         value = self._options.get(option, default)
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _LONGEST_S:
             return float(value)
-        raise self._wrong(option, f"seconds above 0 are needed, {_LONGEST_S} at most")
+        raise self.unlike(option, f"seconds above 0 are needed, {_LONGEST_S} at most")
 
     def table(self, option: str) -> Mapping[str, object]:
         """Return the object that an option has as JSON."""
@@ -140,10 +168,10 @@ class _Given:
             found = None
         if isinstance(found, dict):
             return cast(Mapping[str, object], found)
-        raise self._wrong(option, """fields are needed as a JSON object, as '{"reasoning_effort": "low"}'""")
+        raise self.unlike(option, """fields are needed as a JSON object, as '{"reasoning_effort": "low"}'""")
 
-    def _wrong(self, option: str, needed: str) -> BackendError:
-        return BackendError(f"model {self._model}: {option} = {show(self._options[option])}; {needed}")
+    def _wrong(self, option: str, what: str) -> WrongSetting:
+        return WrongSetting(self._model, "options", option, what=what)
 
 
 _LONGEST_S = 7 * 24 * 3600
