@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 from gemma_eval.backends.model_files import locate
 from gemma_eval.backends.openai_http.backend import Load, OpenAiHttp, load
-from gemma_eval.backends.openai_http.identity import listening
+from gemma_eval.backends.openai_http.identity import Seen, listening
 from gemma_eval.config import models
 from gemma_eval.errors import (
     BackendError,
@@ -27,6 +28,7 @@ from gemma_eval.errors import (
     TruncatedStream,
     UnknownName,
     UsageError,
+    WrongSetting,
 )
 from gemma_eval.gemma.tokenizer import load as load_tokenizer
 from gemma_eval.measure.latency import measure
@@ -795,11 +797,40 @@ def test_a_tokenizer_of_this_side_counts_where_the_server_does_not_tell() -> Non
         assert asked.generate(PROMPT, profile=PROFILE, seed=1).output_tokens is None
 
 
-def test_a_tokenizer_that_is_none_is_told_when_the_model_is_loaded(tmp_path: Path) -> None:
-    """As any other file of a model."""
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("gone", "there is no such folder; *"),
+        ("empty", "there is no tokenizer.json in that folder; *"),
+        ("model.gguf", "is a file; *"),
+        ("@pocket.F32.gguf", "there is no such folder; *"),
+    ],
+)
+def test_a_tokenizer_that_is_none_is_told_before_the_server_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, said: str
+) -> None:
+    """With the option that has it; nothing is written on the way to it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    options: Options = {"tokenizer": given}
+    spec = ModelSpec(name="m", backend="openai_http", location="http://127.0.0.1:9", options=options)
+    with pytest.raises(WrongSetting) as caught:
+        load.check(spec)
+    assert fnmatch(str(caught.value), f'model m: tokenizer = "{given}"; {said}')
+    assert str(caught.value).endswith("give the folder of a model with its tokenizer.json, or @pocket")
+    assert refused(spec) == str(caught.value)
+    assert not (tmp_path / "gemma_eval").exists()
+
+
+def test_a_tokenizer_that_is_damaged_is_told_with_its_option(tmp_path: Path) -> None:
+    """It is read when the model is loaded."""
+    (tmp_path / "tokenizer.json").write_text("{}")
     with serve() as server:
-        assert "no such folder" in refused(spec_of(server, tokenizer=str(tmp_path / "gone")))
-        assert "tokenizer.json: no such file" in refused(spec_of(server, tokenizer=str(tmp_path)))
+        spec = spec_of(server, tokenizer=str(tmp_path))
+        load.check(spec)
+        assert refused(spec).startswith(f"model m: tokenizer: {tmp_path / 'tokenizer.json'}: ")
 
 
 def test_an_answer_is_not_lost_because_it_cannot_be_counted() -> None:
@@ -870,6 +901,33 @@ def test_a_server_that_was_started_again_is_found_again() -> None:
             assert moved.process_ids == (pid,)
         with somebody_listens(port=port) as (later, _):
             assert moved.process_ids == (later,)
+
+
+def test_processes_that_are_not_seen_are_not_looked_for_with_every_answer() -> None:
+    """As behind a tunnel, where none will be seen; a server that comes up later is found after a while."""
+    now_ns, found = [0], [(), (), (os.getpid(),)]
+    seen = Seen(look=lambda: found.pop(0), clock=lambda: now_ns[0])
+    assert seen.pids() == seen.pids() == ()
+    assert len(found) == 2
+    now_ns[0] = 10_000_000_000
+    assert seen.pids() == ()
+    now_ns[0] = 19_999_999_999
+    assert seen.pids() == ()
+    assert len(found) == 1
+    now_ns[0] = 20_000_000_000
+    assert seen.pids() == seen.pids() == (os.getpid(),)
+
+
+def test_a_backend_that_saw_no_process_does_not_look_again_at_once() -> None:
+    """Though one has begun to listen meanwhile."""
+    with backend(GOOD) as (asked, _):
+        with somebody_listens() as (_, port):
+            line = replace(asked.line, address=replace(asked.line.address, port=port))
+        moved = replace(asked, line=line)
+        assert moved.process_ids == ()
+        with somebody_listens(port=port) as (pid, _):
+            assert listening(port) == (pid,)
+            assert moved.process_ids == ()
 
 
 def test_a_model_that_lies_on_this_machine_is_hashed(tmp_path: Path) -> None:

@@ -18,8 +18,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import psutil
-
 from gemma_eval.backends.model_files import locate, sha256
 from gemma_eval.backends.openai_http import address as http_address
 from gemma_eval.backends.openai_http import dialects as openai_dialects
@@ -27,7 +25,7 @@ from gemma_eval.backends.openai_http import options as openai_options
 from gemma_eval.backends.openai_http import request as openai_request
 from gemma_eval.backends.openai_http.errors import Question, pause_s, refusal
 from gemma_eval.backends.openai_http.fit import fitting, misfit
-from gemma_eval.backends.openai_http.identity import info, processes
+from gemma_eval.backends.openai_http.identity import Seen, info, processes
 from gemma_eval.backends.openai_http.line import ASIDE, Line, key_of
 from gemma_eval.backends.openai_http.options import HttpOptions
 from gemma_eval.backends.openai_http.reply import Reply
@@ -35,7 +33,7 @@ from gemma_eval.backends.openai_http.request import PATHS, Wanted
 from gemma_eval.backends.openai_http.server import Server, names, recognise, tokens_of
 from gemma_eval.backends.openai_http.stream import Asked, generation, nothing
 from gemma_eval.backends.openai_http.transport import Transport
-from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
+from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, UnknownName, WrongSetting
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.tokenizer import load as load_tokenizer
 from gemma_eval.protocols import Clock, TransformFactory
@@ -55,8 +53,9 @@ class Load:
         return openai_dialects.CAPABILITIES["openai"]
 
     def check(self, spec: ModelSpec) -> None:
-        """Look at the options of a model. Raises UnknownName, BackendError."""
+        """Look at the options of a model, and for the folder of one. Raises UnknownName, WrongSetting."""
         openai_options.read(spec)
+        openai_options.tokenizer_folder(spec)
         http_address.parse(spec.location, model=spec.name)
 
     def process_ids(self, spec: ModelSpec) -> Sequence[int]:
@@ -88,7 +87,7 @@ class Load:
         if what := misfit(spec, options):
             raise BackendError(f"model {spec.name}: the backend openai_http {what}")
         address = http_address.parse(spec.location, model=spec.name)
-        tokenizer = None if options.tokenizer is None else load_tokenizer(locate(options.tokenizer))
+        tokenizer = _tokenizer(spec)
         line = Line(
             address=address,
             transport=Transport(address, clock=clock),
@@ -124,7 +123,6 @@ class OpenAiHttp:
     wanted: Wanted
     tokenizer: Tokenizer | None
     sleep: Callable[[float], None]
-    _processes: list[int] = field(default_factory=list, init=False)
 
     @property
     def chat_template(self) -> str | None:
@@ -144,9 +142,7 @@ class OpenAiHttp:
     @property
     def process_ids(self) -> Sequence[int]:
         """The processes of this machine that listen at the server's port; looked for again when one ends."""
-        if not self._processes or not all(map(psutil.pid_exists, self._processes)):
-            self._processes[:] = processes(self.line.address)
-        return tuple(self._processes)
+        return self._seen.pids()
 
     def info(self) -> EngineInfo:
         """Say what is driven, as the server tells it; weights that lie on this machine are hashed."""
@@ -208,6 +204,10 @@ class OpenAiHttp:
             return found
         return replace(found, tokenizer_sha256=sha256([locate(self.options.tokenizer) / "tokenizer.json"]))
 
+    @cached_property
+    def _seen(self) -> Seen:
+        return Seen(look=lambda: processes(self.line.address), clock=self.line.transport.clock)
+
     def _tokens(self, text: str) -> tuple[int, ...] | None:
         told = tokens_of(text, server=self.server, ask=self.line.ask, address=self.line.address)
         return self.tokenizer.encode(text) if told is None and self.tokenizer is not None else told
@@ -247,6 +247,15 @@ class OpenAiHttp:
         needed = (prompt.n_tokens or 0) + profile.max_tokens
         if limit is not None and prompt.n_tokens is not None and needed > limit:
             raise ContextOverflow(needed_tokens=needed, limit_tokens=limit)
+
+
+def _tokenizer(spec: ModelSpec) -> Tokenizer | None:
+    """Load the tokenizer that an option names. Raises WrongSetting, also for one that is damaged."""
+    folder = openai_options.tokenizer_folder(spec)
+    try:
+        return None if folder is None else load_tokenizer(folder)
+    except ModelNotFound as error:
+        raise WrongSetting(spec.name, "options", "tokenizer", what=f"tokenizer: {error}") from error
 
 
 @dataclass(frozen=True)

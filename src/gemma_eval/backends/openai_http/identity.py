@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -12,6 +14,7 @@ from gemma_eval.backends.openai_http.address import Address
 from gemma_eval.backends.openai_http.request import Wanted
 from gemma_eval.backends.openai_http.server import Server
 from gemma_eval.files import read
+from gemma_eval.protocols import Clock
 from gemma_eval.records import EngineInfo, Option
 
 
@@ -42,6 +45,36 @@ def info(server: Server, wanted: Wanted, address: Address) -> EngineInfo:
 _CONTAINERS = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "kubectl")
 _FORWARDERS = frozenset((*_CONTAINERS, "ssh", "socat", "nginx", "haproxy", "caddy"))
 """Programs that listen for a server which runs in a container or on another machine."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Seen:
+    """What `look` found; it looks again when a process has ended, or after a while when there was none.
+
+    It goes through all connections of the machine, which takes 10 ms and more.
+    """
+
+    look: Callable[[], tuple[int, ...]]
+    clock: Clock
+    _found: tuple[int, ...] = field(default=(), init=False)
+    _looked_ns: int | None = field(default=None, init=False)
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the processes."""
+        if self._is_over():
+            self._found = self.look()
+            self._looked_ns = self.clock()
+        return self._found
+
+    def _is_over(self) -> bool:
+        if self._looked_ns is None:
+            return True
+        if not self._found:
+            return self.clock() - self._looked_ns >= _NONE_FOR_NS
+        return not all(map(psutil.pid_exists, self._found))
+
+
+_NONE_FOR_NS = 10_000_000_000
 
 
 def processes(address: Address) -> tuple[int, ...]:

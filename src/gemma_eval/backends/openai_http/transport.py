@@ -65,11 +65,11 @@ class Request:
 
 
 class Transport:
-    """The way to one server; any number of threads may send at once."""
+    """The way to one server; any number of threads may send at once. `clock` stamps what comes."""
 
     def __init__(self, address: Address, *, clock: Clock) -> None:
         self._address = address
-        self._clock = clock
+        self.clock = clock
         self._closed = False
 
     def send(self, request: Request, *, limits: Limits) -> Reply:
@@ -78,7 +78,7 @@ class Transport:
             raise BackendError(f"the connection to {self._address.origin} has been closed")
         kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
         connection = kind(self._address.host, self._address.port, timeout=limits.connect_timeout_s)
-        exchange = _Exchange(connection, request, limits=limits, clock=self._clock)
+        exchange = _Exchange(connection, request, limits=limits, clock=self.clock)
         try:
             return exchange.run()
         finally:  # also when the waiting is interrupted: the server should see that nobody waits
