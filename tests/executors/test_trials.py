@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -41,6 +42,7 @@ class Server:
     virtual: VirtualTime = field(default_factory=VirtualTime)
     max_in_flight: int | None = None
     fails: Sequence[int] = ()
+    process_ids: Callable[[], tuple[int, ...]] | None = None
     log: list[str] = field(default_factory=list)
 
     def run(self, planned: Sequence[Trial]) -> tuple[Outcome, ...]:
@@ -55,6 +57,7 @@ class Server:
             generate=self._answer,
             score=_no_scores,
             max_in_flight=self.max_in_flight,
+            process_ids=self.process_ids,
         )
         return run_each(planned, stage, time=self.virtual.time)
 
@@ -172,6 +175,43 @@ def test_what_was_answered_before_an_interrupt_comes_before_it() -> None:
     assert [outcome.trial.repeat for outcome in came] == [0, 1, 2, 4]
     assert times(came, "ttft_s") == ["warmup", 0.04, 0.04, 0.04]
     assert server.log.count("sent") == 5
+
+
+@pytest.mark.parametrize("what", [KeyboardInterrupt(), ZeroDivisionError("of a plugin")])
+def test_what_is_raised_as_the_watch_ends_costs_no_answer(what: BaseException) -> None:
+    """All were answered by then; only what they took is not known."""
+    server = Server()
+
+    def process_ids() -> tuple[int, ...]:
+        if server.log.count("sent") == 4:
+            raise what
+        return (os.getpid(),)
+
+    server.process_ids = process_ids
+    coming = server.coming(under(Load(concurrency=2), requests=4))
+    came: list[Outcome] = []
+    with pytest.raises(type(what)):
+        came.extend(coming)
+    assert times(came, "ttft_s") == [0.04] * 4
+    assert times(came, "peak_memory_bytes") == ["not_watched"] * 4
+
+
+def test_an_interrupt_of_the_load_comes_before_what_the_watch_raises() -> None:
+    """It is what the user did."""
+
+    class Interrupted(Server):
+        def _answer(self, prompt: Prompt, trial: Trial) -> Generation:
+            super()._answer(prompt, trial)
+            raise KeyboardInterrupt
+
+    server = Interrupted()
+
+    def process_ids() -> tuple[int, ...]:
+        return (os.getpid(),) if "sent" not in server.log else (1 // 0,)
+
+    server.process_ids = process_ids
+    with pytest.raises(KeyboardInterrupt):
+        server.run(under(Load(concurrency=1), requests=2))
 
 
 def test_a_load_beyond_what_the_engine_takes_is_not_sent() -> None:

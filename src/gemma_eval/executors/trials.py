@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, PluginError
+from gemma_eval.measure.latency import Unwatched
 from gemma_eval.measure.load import REAL, Slot, Time, drive, in_flight, phase
-from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Prompt, Trial
+from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Prompt, Resources, Trial
 from gemma_eval.run import Broken, Stages, attempt, outcome_of, prepare, run_trial, watching
 
 MOST_TOGETHER = 32
@@ -79,7 +80,8 @@ def _run_under_load(planned: Sequence[Trial], stage: Stages, *, load: Load, time
     """Send the trials as requests; prompts are made before and answers scored after, out of the way.
 
     Requests of an open loop wait on this side for room on the engine, and that is in their latency. What is
-    watched is the whole load. What raised goes on when the outcomes of all that was answered have been taken.
+    watched is the whole load. What raised, be it of the watch, goes on when the outcomes of all that was
+    answered have been taken.
     """
     made: dict[int, Generation | Broken] = {}
     prompts = [prepare(trial, stage) for trial in planned]
@@ -94,13 +96,9 @@ def _run_under_load(planned: Sequence[Trial], stage: Stages, *, load: Load, time
         prompt, trial = prompts[slot.index], planned[slot.index]
         made[slot.index] = prompt if isinstance(prompt, Broken) else _sent(prompt, trial, stage, slot)
 
-    raised = None
-    with watching(stage) as taken:
-        try:
-            drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time)
-        except BaseException as error:  # noqa: BLE001 - raised again below
-            raised = error
-    resources = taken()
+    raised, resources = _watched(
+        lambda: drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time), stage
+    )
     for index, (trial, prompt) in enumerate(zip(planned, prompts, strict=True)):
         if index in made:
             yield outcome_of(
@@ -113,6 +111,22 @@ def _run_under_load(planned: Sequence[Trial], stage: Stages, *, load: Load, time
             )
     if raised is not None:
         raise raised
+
+
+def _watched(
+    run: Callable[[], object], stage: Stages
+) -> tuple[BaseException | None, Resources | Unwatched | None]:
+    """Return what `run` or the watch over it raised, and what it took; nobody knows if the watch broke."""
+    raised: BaseException | None = None
+    try:
+        with watching(stage) as taken:
+            try:
+                run()
+            except BaseException as error:  # noqa: BLE001 - raised again by who has kept the answers
+                raised = error
+        return raised, taken()
+    except BaseException as error:  # noqa: BLE001 - so is this; an interrupt of the load comes before it
+        return raised or error, "not_watched"
 
 
 def _sent(prompt: Prompt, trial: Trial, stage: Stages, slot: Slot) -> Generation | Broken:
