@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
 import sys
 import threading
 import time
@@ -131,6 +132,43 @@ def test_a_block_does_not_wait_for_the_thread() -> None:
         sys.setswitchinterval(switching_s)
         computing.join()
     assert taken_s < 0.5
+
+
+def test_a_block_that_is_interrupted_as_it_is_left_is_over() -> None:
+    """Ctrl-C while a call is under way, for which the block waits: that call is the last."""
+    call, main = Counting(lasts_s=1), threading.get_ident()
+
+    def leave_while_it_is_under_way() -> None:
+        with repeated(call, interval_s=0.001):
+            assert wait_for(lambda: bool(call.begun))
+            threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            leave_while_it_is_under_way()
+        assert call.ended == 0
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert wait_for(lambda: bool(call.ended))
+    time.sleep(0.05)
+    assert call.begun == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_is_forked_while_a_call_is_under_way_can_leave_the_block() -> None:
+    """The thread that would give the lock back is not in it."""
+    call, pid = Counting(lasts_s=0.2), 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with repeated(call, interval_s=0.001):
+            assert wait_for(lambda: bool(call.begun))
+            if (pid := os.fork()) == 0:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(5)  # ends it where it waits
+        if pid == 0:
+            os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

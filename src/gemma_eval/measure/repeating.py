@@ -30,14 +30,15 @@ def repeated(call: Callable[[], None], *, interval_s: float) -> Iterator[None]:
 
 
 class _Call:
-    """A call that is made until it has raised something."""
+    """A call that is made until it is over or has raised something."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
+        self.is_over = False
         self.error: BaseException | None = None
 
     def make(self) -> None:
-        if self.error is not None:
+        if self.is_over or self.error is not None:
             return
         try:
             self._call()
@@ -50,6 +51,12 @@ class _Calls:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
+        self._begin()
+        os.register_at_fork(
+            after_in_child=self._begin
+        )  # the thread, which may have the lock, is the parent's
+
+    def _begin(self) -> None:
         self._calls: list[_Call] = []
         self._lock = _thread.allocate_lock()
         self._has_thread = False
@@ -62,13 +69,18 @@ class _Calls:
             self._calls.append(call)
 
     def remove(self, call: _Call) -> None:
+        call.is_over = True  # before the wait for the lock, which Ctrl-C may end: then the thread removes it
         with self._lock:
-            self._calls.remove(call)
+            self._drop_what_is_over()
+
+    def _drop_what_is_over(self) -> None:
+        self._calls = [call for call in self._calls if not call.is_over]
 
     def _run(self) -> None:
         while True:
             time.sleep(self._interval_s)
             with self._lock:
+                self._drop_what_is_over()
                 if not self._calls:
                     self._has_thread = False
                     return
@@ -77,4 +89,3 @@ class _Calls:
 
 
 _calls = cache(_Calls)
-os.register_at_fork(after_in_child=_calls.cache_clear)  # the thread stays with the parent
