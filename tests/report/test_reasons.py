@@ -60,7 +60,7 @@ def test_figures_that_lack_for_one_reason_in_the_same_rows_are_told_together() -
     ]
     told = sentences(lacks, rows=2)
     assert told[0] == "No TTFT and TPOT in 1 of 2 rows (not_streamed): the answers came whole."
-    assert told[1].startswith("No memory (shared): several requests were in flight")
+    assert told[1].startswith("No memory (shared): the load was watched as a whole")
     assert sentences([], rows=2) == ()
 
 

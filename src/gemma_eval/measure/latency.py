@@ -37,7 +37,7 @@ What cannot be had is `None`, with a reason code in `missing`:
     no_client_count   the tokens were not counted on this side as well
     not_watched       memory, processor and energy were not watched
     elsewhere         the engine runs in processes that are not seen from here
-    shared            several requests were in flight, so that none has resources of its own
+    shared            the load was watched as a whole, so that no request has a share of its own
     unavailable       this machine does not tell, or an earlier version did not ask
 """
 
