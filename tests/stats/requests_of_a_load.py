@@ -59,15 +59,16 @@ def request(
     load: Load | None = None,
     slo: Slo | None = None,
     missing: Mapping[str, str] | None = None,
+    repeats: int = 1,
     **times: float,
 ) -> Outcome:
     """Return a request of a benchmark case; `times` are what was measured, all else is missing.
 
-    `missing` says why; of one that was ended at a time limit it is that.
+    The case has so many `repeats`. `missing` says why; of one that was ended at a time limit it is that.
     """
     late = {metric: "timeout" for metric in LONGER if error == "timeout" and metric not in times}
     whole = an_outcome()
-    case = replace(whole.trial.cell.case, kind="benchmark", checks=(), load=load, slo=slo)
+    case = replace(whole.trial.cell.case, kind="benchmark", checks=(), load=load, slo=slo, repeats=repeats)
     return replace(
         whole,
         trial=replace(whole.trial, cell=replace(whole.trial.cell, case=case)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -19,13 +20,14 @@ def some(load: Load | None = CLOSED, slo: Slo | None = SLO) -> tuple[Outcome, ..
     """Return a warm-up, two answers, an error, a time-out and a cool-down."""
     cached = replace(made(100, 200, deltas=[(150, 4)]), prompt_tokens=100, cached_tokens=90)
     fresh = replace(made(100, 300, deltas=[(150, 1), (300, 5)]), prompt_tokens=100, cached_tokens=4)
+    of = partial(request, load=load, slo=slo, repeats=6)
     return (
-        request(made(0, 100, deltas=[(50, 4)]), phase="warmup", load=load, slo=slo),
-        request(cached, load=load, slo=slo, ttft_s=0.05, e2e_s=0.05),
-        request(fresh, load=load, slo=slo, ttft_s=0.6, e2e_s=0.2),
-        request(None, error="server_error", load=load, slo=slo),
-        request(made(200, 400), error="timeout", load=load, slo=slo),
-        request(made(300, 400, deltas=[(350, 4)]), phase="cooldown", load=load, slo=slo),
+        of(made(0, 100, deltas=[(50, 4)]), phase="warmup"),
+        of(cached, ttft_s=0.05, e2e_s=0.05),
+        of(fresh, ttft_s=0.6, e2e_s=0.2),
+        of(None, error="server_error"),
+        of(made(200, 400), error="timeout"),
+        of(made(300, 400, deltas=[(350, 4)]), phase="cooldown"),
     )
 
 
@@ -50,15 +52,40 @@ def test_the_requests_of_a_cell_are_accounted_for() -> None:
 def test_counting_warm_up_is_caught() -> None:
     """The planted error: every request is taken for a measured one."""
     wrong = serving([replace(outcome, phase="measured") for outcome in some()])
-    assert wrong.scheduled != serving(some()).scheduled
+    assert wrong.answered != serving(some()).answered
     assert wrong.error_rate != serving(some()).error_rate
+
+
+def test_what_an_interrupt_left_out_was_scheduled() -> None:
+    """It is neither answered nor good, and no error either; rates are of what is there."""
+    whole, part = serving(some()), serving(some()[:3])
+    assert (whole.scheduled, whole.answered, whole.unrecorded) == (4, 2, 0)
+    assert (part.scheduled, part.answered, part.unrecorded) == (4, 2, 2)
+    assert (part.errors, part.error_rate) == ({}, 0.0)
+    assert part.goodput is not None
+    assert (part.goodput.good, part.goodput.scheduled, part.goodput.ratio) == (1, 4, 0.25)
+    assert part.goodput.attained == {"ttft_s": 0.25}
+    assert part.traffic is not None
+    assert part.goodput.per_s == pytest.approx(1 / part.traffic.whole.duration_s)
+
+
+def test_without_a_load_all_repeats_are_scheduled() -> None:
+    """A benchmark with an SLO alone may be interrupted as well."""
+    found = serving([request(made(0, 100, deltas=[(50, 4)]), slo=SLO, repeats=3, ttft_s=0.05)])
+    assert (found.scheduled, found.answered, found.unrecorded) == (3, 1, 2)
 
 
 def test_latencies_begin_with_the_schedule_in_an_open_loop() -> None:
     """And with the sending in a closed one; the other view is not shown in its place."""
     generation = made(800, 1000, deltas=[(900, 1)], due=0)
     in_the_open, closed = (
-        serving([request(generation, load=load, ttft_s=0.1, ttft_sched_s=0.9, e2e_s=0.2, e2e_sched_s=1.0)])
+        serving(
+            [
+                request(
+                    generation, load=load, repeats=3, ttft_s=0.1, ttft_sched_s=0.9, e2e_s=0.2, e2e_sched_s=1.0
+                )
+            ]
+        )
         for load in (OPEN, CLOSED)
     )
     assert in_the_open.from_schedule
@@ -71,7 +98,7 @@ def test_latencies_begin_with_the_schedule_in_an_open_loop() -> None:
 
 def test_what_cannot_be_had_has_a_reason() -> None:
     """Nothing promised, nothing sent, nothing said of a cache, nothing to be measured."""
-    unsent = serving([request(None, error="context_overflow", load=CLOSED)])
+    unsent = serving([request(None, error="context_overflow", load=CLOSED, repeats=3)])
     assert dict(unsent.missing) == {
         "traffic": "no_stamps",
         "queueing": "not_scheduled",

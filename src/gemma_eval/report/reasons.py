@@ -33,7 +33,7 @@ WORDS: Mapping[str, str] = {
     "elsewhere": "the engine runs in processes that are not seen from here",
     "shared": "the load was watched as a whole, so that no request has a share of its own",
     "unavailable": "this machine does not tell",
-    "no_requests": "there was no request to be measured",
+    "no_requests": "no request was measured",
     "no_stamps": "no request was sent, or no time went by",
     "no_slo": "nothing was promised",
 }

@@ -149,7 +149,7 @@ def _row(each: Served, groups: Groups) -> LoadRow:
 
 
 def _requests(found: Serving) -> Figure:
-    apart = [(found.warmup, "warm-up"), (found.cooldown, "cool-down")]
+    apart = [(found.warmup, "warm-up"), (found.cooldown, "cool-down"), (found.unrecorded, "not recorded")]
     return Figure(
         value=f"{numbers.count(found.answered)} of {numbers.count(found.scheduled)} ok",
         below=tuple(f"{count} {word}" for count, word in apart if count),

@@ -26,15 +26,18 @@ class Goodput:
     attained: Mapping[str, float]
 
 
-def goodput(outcomes: Sequence[Outcome], slo: Slo, *, duration_s: float | None) -> Goodput | None:
+def goodput(
+    outcomes: Sequence[Outcome], slo: Slo, *, duration_s: float | None, scheduled: int | None = None
+) -> Goodput | None:
     """Return the goodput of all requests, `None` of none.
 
     Whatever failed, timed out or was never sent is in the denominator: a server that refuses half of its
-    users serves them badly, however fast it serves the others.
+    users serves them badly, however fast it serves the others. `scheduled` is how many there were to be
+    where some have no outcome, as after an interrupt.
     """
-    scheduled = len(outcomes)
-    if not scheduled:
+    if not outcomes:
         return None
+    scheduled = len(outcomes) if scheduled is None else scheduled
     good = sum(is_good(outcome, slo) for outcome in outcomes)
     kept = {metric: sum(attains(outcome, slo, metric) for outcome in outcomes) for metric in slo.limits}
     return Goodput(

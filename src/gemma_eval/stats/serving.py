@@ -19,10 +19,11 @@ from gemma_eval.stats.traffic import Traffic, traffic
 class Serving:
     """What became of the requests of a cell; those of warm-up and cool-down are only counted.
 
-    `scheduled` requests were to be measured and `answered` of them have a whole answer; `errors` counts the
-    others by kind. `ttft` and `e2e` are counted from when a request was due where it was due at a time, since
-    a user waits from then on, and else from when it was sent. `cached_tokens` of the prompts were not read,
-    and `contaminated` requests owe more than their markup to a cache. `missing` says why something is `None`.
+    `scheduled` requests were to be measured and `answered` of them have a whole answer; `errors` counts by
+    kind those that have none. After an interrupt others are not there at all. `ttft` and `e2e` are counted
+    from when a request was due where it was due at a time, since a user waits from then on, and else from
+    when it was sent. `cached_tokens` of the prompts were not read, and `contaminated` requests owe more than
+    their markup to a cache. `missing` says why something is `None`.
     """
 
     suite: str
@@ -45,8 +46,14 @@ class Serving:
 
     @property
     def error_rate(self) -> float | None:
-        """The share of the scheduled requests without a whole answer."""
-        return sum(self.errors.values()) / self.scheduled if self.scheduled else None
+        """The share of the requests without a whole answer, among those that are there."""
+        n_there = self.scheduled - self.unrecorded
+        return sum(self.errors.values()) / n_there if n_there else None
+
+    @property
+    def unrecorded(self) -> int:
+        """How many of the scheduled requests are not there: an interrupt came before them."""
+        return self.scheduled - self.answered - sum(self.errors.values())
 
     @property
     def from_schedule(self) -> bool:
@@ -57,13 +64,13 @@ class Serving:
     def missing(self) -> Mapping[str, str]:
         """The reason code of each field that is `None`.
 
-        no_requests    there was none to be measured
+        no_requests    none was measured
         no_stamps      none of them was sent, or no time went by
         not_scheduled  none was due at a time, but sent when there was room
         no_slo         nothing was promised
         cache_unknown  the engine does not say what it had cached
         """
-        reasons = _REASONS if self.scheduled else dict.fromkeys(_REASONS, "no_requests")
+        reasons = _REASONS if self.unrecorded < self.scheduled else dict.fromkeys(_REASONS, "no_requests")
         found = {name: reasons[name] for name in _REASONS if getattr(self, name) is None}
         return found if self.slo is not None else found | {"goodput": "no_slo"}
 
@@ -88,6 +95,7 @@ def serving(outcomes: Sequence[Outcome]) -> Serving:
     measured = [outcome for outcome in outcomes if outcome.phase == "measured"]
     errors = Counter(kind for outcome in measured if (kind := error_kind(outcome)))
     went_through = traffic(outcomes)
+    scheduled = cell.case.repeats - (load.warmup + load.cooldown if load is not None else 0)
     duration_s = None if went_through is None else went_through.whole.duration_s
     since = "_sched_s" if load is not None and load.rate_per_s is not None else "_s"
     return Serving(
@@ -96,7 +104,7 @@ def serving(outcomes: Sequence[Outcome]) -> Serving:
         group=_group(outcomes[0]),
         load=load,
         slo=slo,
-        scheduled=len(measured),
+        scheduled=scheduled,
         answered=len(measured) - errors.total(),
         errors=dict(errors),
         warmup=phases["warmup"],
@@ -105,7 +113,7 @@ def serving(outcomes: Sequence[Outcome]) -> Serving:
         ttft=latencies(measured, f"ttft{since}"),
         e2e=latencies(measured, f"e2e{since}"),
         queueing=queueing(measured),
-        goodput=None if slo is None else goodput(measured, slo, duration_s=duration_s),
+        goodput=None if slo is None else goodput(measured, slo, duration_s=duration_s, scheduled=scheduled),
         cached_tokens=_sum_of_known(made.cached_tokens for made in answers(measured)),
         contaminated=_sum_of_known(contaminated(outcome) for outcome in measured),
     )
