@@ -6,13 +6,14 @@ import fcntl
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
-from gemma_eval.executors.device import hold, in_words, lock_folder
+from gemma_eval.executors.device import hold, holders, in_words, lock_folder
 from gemma_eval.records import CaseKind
 
 
@@ -63,7 +64,7 @@ def test_a_process_that_is_killed_frees_the_device(tmp_path: Path) -> None:
 
 
 def test_who_waits_is_told_for_whom_and_only_once(tmp_path: Path) -> None:
-    """The process that has the device has signed the lock; the cell runs when all is said."""
+    """By what the kernel knows of the lock; the cell runs when all is said."""
     context = multiprocessing.get_context("forkserver")
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_hold_for_ever, args=(str(tmp_path), writer))
@@ -78,7 +79,7 @@ def test_who_waits_is_told_for_whom_and_only_once(tmp_path: Path) -> None:
         told.append(0)
 
     with hold("quality", folder=tmp_path, waiting=waiting, patience_s=0.05):
-        assert told == [process.pid, 0]
+        assert told == [process.pid if sys.platform == "linux" else None, 0]
     process.join()
     process.close()
     reader.close()
@@ -93,12 +94,36 @@ def test_nothing_is_said_of_a_device_that_is_free(tmp_path: Path) -> None:
     assert told == []
 
 
-@pytest.mark.parametrize("signed", [b"", b"nobody", b"99999999999", str(os.getpid()).encode()])
-def test_a_signature_that_says_nothing_is_not_believed(tmp_path: Path, signed: bytes) -> None:
-    """None, none of ours, of a process that is gone, and one's own of before."""
+def test_one_that_has_let_go_of_the_device_is_not_waited_for(tmp_path: Path) -> None:
+    """Of quality cells that shared it the one is named that still has it, not the last that came."""
+    context = multiprocessing.get_context("forkserver")
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_hold_for_ever, args=(str(tmp_path), writer, "quality"))
+    process.start()
+    assert reader.recv() == "held"
+    idle = context.Process(target=_hold_and_live_on, args=(str(tmp_path), writer))
+    idle.start()
+    assert reader.recv() == "let go"
     told: list[int | None] = []
-    (tmp_path / "device.lock").write_bytes(signed)
-    descriptor = os.open(tmp_path / "device.lock", os.O_RDWR)
+
+    def waiting(pid: int | None) -> None:
+        told.append(pid)
+        process.kill()
+
+    with hold("benchmark", folder=tmp_path, waiting=waiting, patience_s=0.05):
+        assert told == [process.pid if sys.platform == "linux" else None]
+    idle.kill()
+    for each in (process, idle):
+        each.join()
+        each.close()
+    reader.close()
+    writer.close()
+
+
+def test_oneself_is_not_waited_for(tmp_path: Path) -> None:
+    """A lock of this process, as of another thread, is nobody's that could be named."""
+    told: list[int | None] = []
+    descriptor = os.open(tmp_path / "device.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
     def waiting(pid: int | None) -> None:
@@ -109,6 +134,21 @@ def test_a_signature_that_says_nothing_is_not_believed(tmp_path: Path, signed: b
         assert told == [None]
     assert "waits for another process to end what it measures" in in_words(None)
     assert "waits for process 7 to end" in in_words(7)
+
+
+def test_of_the_locks_of_a_machine_those_that_are_held_on_the_file_are_read(tmp_path: Path) -> None:
+    """Not those of other files or kinds, and none of who waits; a text of another form tells nothing."""
+    of = tmp_path.stat()
+    own = f"{os.major(of.st_dev):02x}:{os.minor(of.st_dev):02x}:{of.st_ino}"
+    text = f"""\
+1: FLOCK  ADVISORY  READ 708 {own} 0 EOF
+1: -> FLOCK  ADVISORY  WRITE 709 {own} 0 EOF
+2: FLOCK  ADVISORY  READ 710 {own} 0 EOF
+3: POSIX  ADVISORY  WRITE 711 {own} 0 EOF
+4: FLOCK  ADVISORY  WRITE 712 {own}0 0 EOF
+"""
+    assert holders(text, of=of) == {708, 710}
+    assert holders("", of=of) == holders("1: FLOCK", of=of) == frozenset()
 
 
 def test_a_link_in_place_of_the_lock_is_refused(tmp_path: Path) -> None:
@@ -124,7 +164,14 @@ def test_the_lock_belongs_to_its_user() -> None:
     assert lock_folder().name == f"gemma_eval-{os.getuid()}"
 
 
-def _hold_for_ever(folder: str, writer: Connection) -> None:
-    with hold("benchmark", folder=Path(folder)):
+def _hold_for_ever(folder: str, writer: Connection, kind: CaseKind = "benchmark") -> None:
+    with hold(kind, folder=Path(folder)):
         writer.send("held")
         signal.pause()
+
+
+def _hold_and_live_on(folder: str, writer: Connection) -> None:
+    with hold("quality", folder=Path(folder)):
+        pass
+    writer.send("let go")
+    signal.pause()

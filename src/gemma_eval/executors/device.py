@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
-import psutil
-
+from gemma_eval.measure import kernel_files
 from gemma_eval.records import CaseKind
 
 
@@ -21,7 +20,7 @@ def lock_folder() -> Path:
 
 
 Waiting = Callable[[int | None], None]
-"""Is told that the device is waited for, and the process that has it, `None` when that is not known."""
+"""Is told that the device is waited for, and a process that has it, `None` where that is not known."""
 
 PATIENCE_S = 2.0
 """How long is waited before anything is said about it."""
@@ -42,7 +41,6 @@ def hold(
         with _told(waiting, device, patience_s):
             fcntl.flock(turn, fcntl.LOCK_EX)
             fcntl.flock(device, fcntl.LOCK_EX if kind == "benchmark" else fcntl.LOCK_SH)
-        _sign(device)
         fcntl.flock(turn, fcntl.LOCK_UN)
         yield
 
@@ -66,22 +64,21 @@ def _told(waiting: Waiting | None, device: int, patience_s: float) -> Iterator[N
         timer.join()
 
 
-def _sign(device: int) -> None:
-    """Write into the lock file which process has the device; of several that share it, the last."""
-    os.ftruncate(device, 0)
-    os.pwrite(device, str(os.getpid()).encode(), 0)
-
-
 def _holder(device: int) -> int | None:
-    """Return the process that signed last, if it lives."""
-    signed = os.pread(device, _LONGEST, 0)
-    if not signed.isdigit() or len(signed) == _LONGEST or int(signed) == os.getpid():
-        return None
-    return int(signed) if psutil.pid_exists(int(signed)) else None
+    """Return another process that has the lock, the first of several that share it."""
+    text = kernel_files.text(Path("/proc/locks"))
+    return min(holders(text, of=os.fstat(device)) - {os.getpid()}, default=None)
 
 
-_LONGEST = 10
-"""No process has an id of so many digits."""
+def holders(text: str, *, of: os.stat_result) -> frozenset[int]:
+    """Return the processes that hold a `flock` of a file, by the text of Linux's `/proc/locks`.
+
+    One of another container, and on some file systems any, is not in it. Source: proc_locks(5).
+    """
+    where = f"{os.major(of.st_dev):02x}:{os.minor(of.st_dev):02x}:{of.st_ino}"
+    rows = (line.split() for line in text.splitlines())
+    # "1: FLOCK ADVISORY WRITE 708 fe:00:2154515 0 EOF"; who only waits has an arrow after the number
+    return frozenset(int(row[4]) for row in rows if row[1:2] == ["FLOCK"] and row[5:6] == [where])
 
 
 @contextmanager
