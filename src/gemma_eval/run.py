@@ -1,4 +1,4 @@
-"""The straight line of a trial: prompt, generation, measurement, scores, outcome; and of outcomes a report."""
+"""The straight line of a trial: prompt, generation, measurement, scores, outcome; of outcomes a report."""
 
 from __future__ import annotations
 
