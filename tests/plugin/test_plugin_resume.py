@@ -252,7 +252,7 @@ def test_an_interrupted_load_is_kept_as_far_as_it_went_and_run_again_as_a_whole(
     part = suite.run(interrupt_at=8)
     assert 7 <= len(part) <= 9
     assert all(outcome.passed and outcome.measurement is not None for outcome in part)
-    in_vain = "*load[[]slow/*]: the load was sent again and [123] of its requests were answered, not more*"
+    in_vain = "*load[[]slow/*]: the load was sent again and [1-6] of its requests were answered, not more*"
     assert suite.run("--gemma-resume", "latest", interrupt_at=3, says=in_vain) == part
     whole = suite.run("--gemma-resume", "latest", interrupt_at=None)
     assert [outcome.trial.repeat for outcome in whole] == list(range(12))
