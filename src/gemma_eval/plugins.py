@@ -192,6 +192,7 @@ class _BuiltIns:
 
     @hookimpl
     def register_commands(self, register: RegisterCommand) -> None:
+        register("compare", "gemma_eval.cli.compare:compare")
         register("model", "gemma_eval.cli.model:model")
         register("recompute", "gemma_eval.cli.recompute:recompute")
         register("report", "gemma_eval.cli.report:report")

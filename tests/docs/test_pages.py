@@ -13,7 +13,7 @@ from docs.make_example import with_figures
 from gemma_eval import hookspecs
 from gemma_eval.cases import schema
 from gemma_eval.measure import latency
-from gemma_eval.records import Measurement, SamplingProfile, Summary
+from gemma_eval.records import Comparison, Measurement, SamplingProfile, Summary
 from tests.docs.commands import ROOT
 
 DOCS = ROOT / "docs"
@@ -31,7 +31,7 @@ def missing_words(text: str, words: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "record", [Measurement, Summary, SamplingProfile], ids=lambda record: record.__name__
+    "record", [Measurement, Summary, SamplingProfile, Comparison], ids=lambda record: record.__name__
 )
 def test_the_glossary_names_every_field(record: type) -> None:
     """One name per thing: what a record calls it stands in the glossary."""

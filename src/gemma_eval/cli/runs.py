@@ -9,6 +9,7 @@ import click
 
 from gemma_eval.cli import database
 from gemma_eval.records import Run
+from gemma_eval.report.columns import columns
 from gemma_eval.store.read import open_reader
 
 
@@ -22,9 +23,8 @@ def runs(database: Path) -> None:
         click.echo(f"{database}: no run is recorded yet; run pytest --gemma-suite standard")
         return
     rows = [("run", "started (UTC)", "state", "planned", "suites"), *(_row(run) for run in recorded)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in columns(rows):
+        click.echo(line)
 
 
 def _row(run: Run) -> tuple[str, ...]:

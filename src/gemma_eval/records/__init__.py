@@ -1,6 +1,7 @@
 """Every value that crosses a stage boundary.
 
     Suite ─ Case ─ Cell ─ Trial ─ Prompt ─ Generation ─ Measurement ─ Score ─ Outcome ─ Summary ─ Report
+                                                                              └ Comparison
 
 Records are frozen and hold tuples; `None` means *not measured* or *not set*, never 0 and never NaN.
 Times are nanoseconds of one monotonic clock (`_ns`) or seconds (`_s`); counts are tokens.
@@ -50,6 +51,7 @@ from gemma_eval.records.choices import (
 )
 from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score
 from gemma_eval.records.runs import EngineInfo, Group, Harness, Host, Noise, Report, Run, Skipped, Summary
+from gemma_eval.records.verdicts import Comparison, Lean, Verdict
 
 __all__ = [
     "Arrival",
@@ -59,6 +61,7 @@ __all__ = [
     "Cell",
     "Channel",
     "Check",
+    "Comparison",
     "CountSource",
     "Delta",
     "Document",
@@ -70,6 +73,7 @@ __all__ = [
     "Group",
     "Harness",
     "Host",
+    "Lean",
     "Load",
     "Measurement",
     "Message",
@@ -100,4 +104,5 @@ __all__ = [
     "Surprise",
     "Template",
     "Trial",
+    "Verdict",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from gemma_eval.store.plan import TRIAL_COLUMNS, rebuild
 from gemma_eval.store.rows import Exact, put_together
 
 LATEST = "latest"
+_BACK = re.compile(LATEST + r"(?:~(\d{1,6}))?")
 
 _Row = tuple[str, Column, Column, str, Column, Column | None, Column | None, bytes | None, str]
 
@@ -50,12 +52,18 @@ class Reader:
             return runs.select(self._connection)
 
     def run(self, run_id: str) -> Run:
-        """Return the run of that id, or the newest for "latest". Raises UnknownName."""
+        """Return the run of that id, the newest for "latest", the one before it for "latest~1".
+
+        Raises UnknownName.
+        """
         known = self.runs()
         if not known:
             raise StoreError(f"{self._path}: no run is recorded yet")
-        if run_id == LATEST:
-            return known[0]
+        if counted := _BACK.fullmatch(run_id):
+            back = int(counted[1] or 0)
+            if back < len(known):
+                return known[back]
+            raise StoreError(f"{self._path}: there is no {run_id}: it has {len(known)} runs")
         found = next((run for run in known if run.id == run_id), None)
         if found is None:
             raise UnknownName("run", run_id, (run.id for run in known))

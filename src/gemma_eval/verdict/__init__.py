@@ -1,0 +1,1 @@
+"""What follows from two sides that were measured: whether one is worse, proved, or not worse, proved."""

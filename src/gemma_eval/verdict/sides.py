@@ -1,0 +1,82 @@
+"""Two sets of outcomes are held together group by group: what both have, and what sets them apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gemma_eval.errors import UsageError
+from gemma_eval.records import Outcome
+
+Axis = Literal["model", "profile", "template"]
+AXES: tuple[Axis, ...] = ("model", "profile", "template")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """The outcomes of a base and of a candidate that agree in what `shared` names."""
+
+    shared: str
+    base: tuple[Outcome, ...]
+    candidate: tuple[Outcome, ...]
+
+
+def name_on(axis: Axis, outcome: Outcome) -> str:
+    """Return the name of an outcome's model, profile or template."""
+    cell = outcome.trial.cell
+    return {"model": cell.model.name, "profile": cell.profile.name, "template": cell.template.name}[axis]
+
+
+def on(axis: Axis, outcomes: Sequence[Outcome], *, name: str) -> tuple[Outcome, ...]:
+    """Return the outcomes with that model, profile or template."""
+    return tuple(outcome for outcome in outcomes if name_on(axis, outcome) == name)
+
+
+def pairs(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Pair, ...]:
+    """Hold the groups together that agree on every axis, in the order of the base.
+
+    An axis on which each side has one name, and the two differ, is what is compared: there groups need not
+    agree. Raises UsageError when no group of the one side has its like on the other.
+    """
+    compared = {axis for axis in AXES if _is_compared(axis, base, candidate)}
+    held = tuple(axis for axis in AXES if axis not in compared)
+    ours, theirs = _groups(base, held), _groups(candidate, held)
+    named = [axis for axis in held if len({name_on(axis, outcome) for outcome in base}) > 1] or held
+    found = tuple(
+        Pair(
+            shared=" · ".join(name for axis, name in zip(held, key, strict=True) if axis in named),
+            base=tuple(ours[key]),
+            candidate=tuple(theirs[key]),
+        )
+        for key in ours
+        if key in theirs
+    )
+    if not found:
+        told = "; ".join(_told(axis, base, candidate) for axis in AXES)
+        raise UsageError(f"the two sides have no model, profile and template in common: {told}")
+    return found
+
+
+def _is_compared(axis: Axis, base: Sequence[Outcome], candidate: Sequence[Outcome]) -> bool:
+    ours, theirs = _names(axis, base), _names(axis, candidate)
+    return len(ours) == len(theirs) == 1 and ours != theirs
+
+
+def _names(axis: Axis, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name_on(axis, outcome) for outcome in outcomes))
+
+
+def _groups(outcomes: Sequence[Outcome], axes: Sequence[Axis]) -> Mapping[tuple[str, ...], Sequence[Outcome]]:
+    groups: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        groups[tuple(name_on(axis, outcome) for axis in axes)].append(outcome)
+    return groups
+
+
+def _told(axis: Axis, base: Sequence[Outcome], candidate: Sequence[Outcome]) -> str:
+    def listed(outcomes: Sequence[Outcome]) -> str:
+        return ", ".join(_names(axis, outcomes))
+
+    return f"{axis} {listed(base)} against {listed(candidate)}"

@@ -1,0 +1,151 @@
+"""Scores are held together case by case, and what differs in the cases is not among the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+
+from gemma_eval.records import Comparison, Failure, Outcome
+from gemma_eval.stats.exact import exact_bounds
+from gemma_eval.verdict.quality import compare_scores
+from gemma_eval.verdict.sides import Pair
+from tests.verdict.two_sides import Scores, pair, scored
+
+
+def compared(base: Scores, candidate: Scores, **changes: float) -> Comparison:
+    """Return how two sides with these scores compare."""
+    found = compare_scores(pair(base, candidate), **changes)
+    assert found is not None
+    return found
+
+
+GRADED = [((index * 37) % 100) / 100 for index in range(40)]
+
+
+def test_graded_scores_have_the_bounds_of_a_paired_t_test() -> None:
+    """The oracle: SciPy's one-sided intervals of the differences."""
+    worse = [max(0.0, score - 0.1 - (index % 5) / 50) for index, score in enumerate(GRADED)]
+    found = compared(GRADED, worse)
+    test = stats.ttest_rel(GRADED, worse)
+    assert found.difference == pytest.approx(float(test.statistic * test._standard_error))
+    low, high = test.confidence_interval(0.9)
+    assert found.low == pytest.approx(low)
+    assert found.high == pytest.approx(high)
+    assert (found.n, found.unit, found.verdict) == (40, "case", "REGRESSED")
+    assert found.base == pytest.approx(sum(GRADED) / 40)
+
+
+def test_right_and_wrong_answers_have_exact_bounds() -> None:
+    """Six of a hundred became wrong, two right; of ten it is proved that more than 2 points are lost."""
+    base = [1.0] * 60 + [0.0] * 40
+    for worse, verdict in ((6, "INCONCLUSIVE"), (10, "REGRESSED")):
+        candidate = [0.0] * worse + [1.0] * (60 - worse) + [1.0] * 2 + [0.0] * 38
+        found = compared(base, candidate)
+        expected = exact_bounds(worse, 2, n=100, level=0.05)
+        assert (found.low, found.high) == (expected.low, expected.high)
+        assert found.difference == pytest.approx((worse - 2) / 100)
+        assert found.verdict == verdict
+
+
+def test_repeats_of_one_case_are_one_datum() -> None:
+    """A case of five repeats counts as its mean, so five times the answers are not five times the data."""
+    base = [[1.0, 1.0, 1.0, 1.0, 0.0]] * 12
+    found = compared(base, [[0.0, 1.0, 0.0, 1.0, 0.0]] * 6 + base[6:])
+    assert (found.n, found.unit) == (12, "case")
+    assert found.difference == pytest.approx(0.2)
+
+
+def test_cases_of_one_cluster_are_one_datum() -> None:
+    """Questions about one document go together."""
+    found = compare_scores(
+        pair(
+            GRADED,
+            [score * 0.9 for score in GRADED],
+            cluster=[f"document-{index % 4}" for index in range(40)],
+        )
+    )
+    assert found is not None
+    assert (found.n, found.unit) == (4, "cluster")
+
+
+def test_the_same_text_everywhere_is_no_worse_whatever_it_scores() -> None:
+    """Without any statistics; another text ends that, and so does a scorer that scores it otherwise."""
+    same = scored([1.0, 0.0, 0.5])
+    found = compare_scores(Pair(shared="", base=same, candidate=same))
+    assert found is not None
+    assert (found.verdict, found.lean, found.difference) == ("PASS", "identical", 0.0)
+    assert compared([1.0, 0.0, 0.5], [1.0, 0.0, 0.5]).verdict == "INCONCLUSIVE"
+    found = compare_scores(Pair(shared="", base=same, candidate=scored([1.0, 0.0, 0.0])))
+    assert found is not None
+    assert found.lean != "identical"
+
+
+def test_an_answer_that_never_came_is_not_identical_to_another_that_did_not() -> None:
+    """A failure has no score, so its case is left out and said to be."""
+    failed = [
+        replace(each, generation=None, failure=Failure(kind="timeout", message="")) for each in scored([1.0])
+    ]
+    whole = scored([1.0, 1.0])[1:]
+    side = (*failed, *whole)
+    found = compare_scores(Pair(shared="", base=side, candidate=side))
+    assert found is not None
+    assert (found.n, found.left_out) == (1, ("1 case without a score",))
+
+
+def asking(outcome: Outcome, text: str) -> Outcome:
+    """Return the outcome of a case that asks something else."""
+    case = outcome.trial.cell.case
+    message = replace(case.messages[0], content=text)
+    cell = replace(outcome.trial.cell, case=replace(case, messages=(message,)))
+    return replace(outcome, trial=replace(outcome.trial, cell=cell))
+
+
+def test_a_case_that_asks_something_else_is_not_held_together() -> None:
+    """Nor one that a side does not have; without any other the sides are incomparable."""
+    base, candidate = scored([1.0, 1.0, 0.0]), scored([1.0, 0.0], text="Rome")
+    changed = (asking(candidate[0], "Where does Ada live?"), candidate[1])
+    found = compare_scores(Pair(shared="", base=base, candidate=changed))
+    assert found is not None
+    assert (found.n, found.left_out) == (1, ("1 case changed", "1 case of the base alone"))
+    found = compare_scores(Pair(shared="", base=base, candidate=changed[:1]))
+    assert found is not None
+    assert (found.verdict, found.reason) == ("INCOMPARABLE", "no case asks the same on both sides")
+
+
+def test_where_a_case_stands_and_what_it_runs_with_does_not_change_it() -> None:
+    """A file that grew a comment, another list of models, more repeats: it still asks the same."""
+    base = scored([1.0])
+    case = base[0].trial.cell.case
+    moved = replace(case, source=replace(case.source, line=99), models=("other",), tags=("new",), warmup=3)
+    cell = replace(base[0].trial.cell, case=moved)
+    candidate = (replace(base[0], trial=replace(base[0].trial, cell=cell)),)
+    found = compare_scores(Pair(shared="", base=base, candidate=candidate))
+    assert found is not None
+    assert found.verdict == "PASS"
+
+
+def test_what_would_decide_is_more_than_there_is() -> None:
+    """Also where few differ, whose bounds are wider than their spread."""
+    found = compared([1.0, 0.5, 0.75, 0.5] * 3, [1.0, 0.5, 0.75, 0.25] + [1.0, 0.5, 0.75, 0.5] * 2)
+    assert found.verdict == "INCONCLUSIVE"
+    assert found.needed is not None
+    assert found.needed > found.n
+    assert found.detectable is not None
+    assert found.detectable > found.margin
+
+
+def test_a_wider_margin_lets_more_pass() -> None:
+    """And a narrower one less; the margin is in the record."""
+    worse = [max(0.0, score - 0.01 - (index % 5) / 500) for index, score in enumerate(GRADED)]
+    verdicts = [compared(GRADED, worse, margin=margin).verdict for margin in (0.005, 0.014, 0.02)]
+    assert verdicts == ["REGRESSED", "INCONCLUSIVE", "PASS"]
+
+
+def test_sides_without_checks_have_no_score_to_compare() -> None:
+    """Benchmarks alone are compared by their times."""
+    outcome = scored([1.0])[0]
+    cell = replace(outcome.trial.cell, case=replace(outcome.trial.cell.case, checks=()))
+    unchecked = (replace(outcome, trial=replace(outcome.trial, cell=cell)),)
+    assert compare_scores(Pair(shared="", base=unchecked, candidate=unchecked)) is None
