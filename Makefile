@@ -31,7 +31,8 @@ layers: $(INSTALLED)
 
 tests: $(INSTALLED)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage run -m pytest -m "not slow and not alone" -n 2 --dist loadfile
+	$(BIN)/coverage run -m pytest -m "alone and not slow"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

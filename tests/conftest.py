@@ -6,9 +6,28 @@ A run of a suite loads this file as well, and whoever only measures has installe
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 
 if find_spec("hypothesis") is not None:
     from hypothesis import settings
 
     settings.register_profile("project", deadline=None, derandomize=True)
     settings.load_profile("project")
+
+ALONE = (
+    *("benchmarks", "faults", "measure", "selftest", "backends/openai_http/test_http_transport.py"),
+    *("cli/test_sweep.py", "executors/test_device.py", "plugin/test_plugin_waiting.py"),
+    *("prompts/test_sandbox.py", "suites/test_performance_served.py"),
+)
+"""What measures time, memory or how busy the machine is, or waits for a moment: others would disturb it."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that want the machine for themselves, before `-m` chooses."""
+    alone = tuple(Path(__file__).parent / place for place in ALONE)
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in alone):
+            item.add_marker("alone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shlex
@@ -43,10 +44,16 @@ def end_background() -> None:
     while _BACKGROUND:
         with _BACKGROUND.pop() as process:
             process.terminate()
+    fcntl.flock(_PORT, fcntl.LOCK_UN)
 
 
 def _begin(argv: list[str], *, folder: Path) -> str:
-    """Begin a server and return the line by which it says that it serves. Raises AssertionError."""
+    """Begin a server and return the line by which it says that it serves. Raises AssertionError.
+
+    Pages have their servers at one port, so one that is checked beside this one is waited for.
+    """
+    if not _BACKGROUND:
+        fcntl.flock(_PORT, fcntl.LOCK_EX)
     process = subprocess.Popen(
         argv, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
     )
@@ -58,6 +65,8 @@ def _begin(argv: list[str], *, folder: Path) -> str:
 
 
 _BACKGROUND: list[subprocess.Popen[str]] = []
+_PORT = os.open(ROOT / "Makefile", os.O_RDONLY)
+"""Locked while a page serves."""
 
 
 def _argv(words: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ one wider; `pytest -rP` shows which arm was used.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,11 +24,11 @@ from gemma_eval.selftest.groups import FULL, Group, Measured, measured
 from gemma_eval.selftest.live import Client, Plan, run
 from gemma_eval.selftest.process import RunningServer, running
 from gemma_eval.selftest.script import Script
+from tests.fresh import fresh
 from tests.selftest import plain_client
 
-ATTEMPTS = 3
+ATTEMPTS = 5
 """A measurement that was disturbed is made again: what is wrong with the client is wrong every time."""
-GAPS = FULL[0]
 OURS: BackendFactory = plugins.load().backends.find("openai_http")
 
 
@@ -47,9 +48,9 @@ def best(group: Group, load: BackendFactory, server: RunningServer) -> Measured:
     """Measure a group until no bar is missed, at most `ATTEMPTS` times."""
     for _ in range(ATTEMPTS):
         found = measured(group, client=client(load), machine=machine(time.perf_counter_ns), server=server)
-        print(f"\n{group.title}: {found.busyness.arm} machine, {found.busyness}")
-        for bar in found.bars:
-            print(f"  {bar.what}: {bar.measured:.4g} {bar.unit}, at most {bar.most}")
+        shown = [f"  {bar.what}: {bar.measured:.4g} {bar.unit}, at most {bar.most}" for bar in found.bars]
+        title = f"{group.title}: {found.busyness.arm} machine, {found.busyness}"
+        print("", title, *shown, sep="\n", file=sys.stderr)
         if not missed(found.bars):
             break
     return found
@@ -60,19 +61,25 @@ def missed(found: tuple[Bar, ...]) -> list[str]:
     return [bar.what for bar in found if bar.kept is False]
 
 
+def missed_afresh(group: int, load: str) -> list[str]:
+    """Return what of a group of the self-test is missed by our client or by a plain one."""
+    with running() as server:
+        found = best(FULL[group], OURS if load == "ours" else plain_client.load, server)
+    return missed(found.bars)
+
+
 @pytest.mark.parametrize(
     ("group", "load"),
-    [*((group, OURS) for group in FULL), (GAPS, plain_client.load)],
+    [*((group, "ours") for group in range(len(FULL))), (0, "plain")],
     ids=["gaps", "short", "sixteen", "sixty-four", "gaps of a plain client"],
 )
-def test_what_is_measured_of_streams_is_what_was_sent(
-    group: Group, load: BackendFactory, server: RunningServer
-) -> None:
+def test_what_is_measured_of_streams_is_what_was_sent(group: int, load: str) -> None:
     """Times between tokens, time to the first, requests in flight: within the bars of the arm.
 
-    By what gemma_eval measures servers with, and by a client that is as plain as can be.
+    By what gemma_eval measures servers with, and by a client that is as plain as can be, each in an
+    interpreter of its own: coverage would double the processor time of a client.
     """
-    assert missed(best(group, load, server).bars) == []
+    assert fresh(missed_afresh, group, load) == []
 
 
 @dataclass(frozen=True)
