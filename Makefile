@@ -39,7 +39,7 @@ tests: $(INSTALLED)
 oldest: $(INSTALLED)  ## Run the plugin's tests on the oldest pytest that is supported.
 	@test -x $(OLDEST)/bin/pytest || { $(PYTHON) -m venv $(OLDEST) && \
 	  $(OLDEST)/bin/python -m pip install --quiet --editable '.[test]' 'pytest==8.4.*'; }
-	$(OLDEST)/bin/pytest tests/plugin -m "not slow" -q
+	$(OLDEST)/bin/pytest tests/plugin -m "not slow and not alone" -n 2 --dist loadfile -q
 
 slow: $(INSTALLED)  ## Run the long proofs as well.
 	$(BIN)/pytest -m slow
