@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from gemma_eval.cli import command
-from gemma_eval.errors import GemmaEvalError
+from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.plugins import load
 from gemma_eval.records import Outcome
 from gemma_eval.store.write import open_store
@@ -97,8 +98,58 @@ def test_what_there_is_not_is_told(database: Path, arguments: tuple[str, ...], m
         invoke(database, *arguments)
 
 
-def test_names_of_two_kinds_are_refused(database: Path) -> None:
-    """A run is not compared with a template."""
-    result = invoke(database, "first", "rag")
-    assert result.exit_code == 2
-    assert "not of one kind" in result.output
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("first", "rag"), "first and rag are not of one kind"),
+        (("latest", "rag"), "latest and rag are not of one kind"),
+        (("latest", "latest~0"), "run second is given twice"),
+        (("rag", "rag"), "rag is given twice"),
+        (("first", "second", "--run", "first"), "--run is for two names of one run"),
+    ],
+)
+def test_sides_that_cannot_be_compared_are_refused(
+    database: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    """In one sentence."""
+    with pytest.raises(UsageError, match=message):
+        invoke(database, *arguments)
+
+
+def of_both(name: str, scores: Sequence[float]) -> Iterator[Outcome]:
+    """Yield outcomes of a profile and a template that have one name."""
+    for outcome in scored(scores, text=name):
+        cell = outcome.trial.cell
+        cell = replace(cell, profile=replace(cell.profile, name=name))
+        yield named(replace(outcome, trial=replace(outcome.trial, cell=cell)), text=name, template=name)
+
+
+def test_a_name_of_two_kinds_is_asked_about(tmp_path: Path) -> None:
+    """With a prefix it is one of them; the heading names all that was changed."""
+    path = tmp_path / "two.db"
+    record(path, "both", [*of_both("a", RIGHT), *of_both("b", HALF)])
+    with pytest.raises(UsageError, match="a and b are profiles and templates; write profile:a profile:b"):
+        invoke(path, "a", "b")
+    output = invoke(path, "template:a", "template:b").output
+    assert "profile a → b, template a → b" in output
+
+
+def test_what_only_one_side_has_and_an_unfinished_run_are_told(database: Path) -> None:
+    """A table that looks whole is not."""
+    outcomes = scored(RIGHT)
+    with closing(open_store(database)) as store:
+        store.begin(a_run("third", planned=len(outcomes)), [outcome.trial for outcome in outcomes])
+        for outcome in outcomes[:5]:
+            store.record("third", outcome)
+        store.finish("third", "interrupted")
+    output = invoke(database, "second", "third").output
+    assert "run third is interrupted: not every trial" in output
+    assert "left out: scripted · greedy · plain (of the base alone)" in output
+
+
+def test_a_run_without_a_trial_is_told(database: Path) -> None:
+    """There is nothing of it to compare."""
+    with closing(open_store(database)) as store:
+        store.begin(a_run("empty"), [scored(RIGHT)[0].trial])
+    with pytest.raises(UsageError, match="run empty has no recorded trial"):
+        invoke(database, "first", "empty")

@@ -83,7 +83,7 @@ def test_the_same_text_everywhere_is_no_worse_whatever_it_scores() -> None:
 
 
 def test_an_answer_that_never_came_is_not_identical_to_another_that_did_not() -> None:
-    """A failure has no score, so its case is left out and said to be."""
+    """A failure has no score, so its case is left out and said to be; the base had none to lose."""
     failed = [
         replace(each, generation=None, failure=Failure(kind="timeout", message="")) for each in scored([1.0])
     ]
@@ -115,10 +115,10 @@ def test_a_case_that_asks_something_else_is_not_held_together() -> None:
 
 
 def test_where_a_case_stands_and_what_it_runs_with_does_not_change_it() -> None:
-    """A file that grew a comment, another list of models, more repeats: it still asks the same."""
+    """A file that grew a comment, another list of models, another cluster: it still asks the same."""
     base = scored([1.0])
     case = base[0].trial.cell.case
-    moved = replace(case, source=replace(case.source, line=99), models=("other",), tags=("new",), warmup=3)
+    moved = replace(case, source=replace(case.source, line=99), models=("other",), tags=("new",), cluster="x")
     cell = replace(base[0].trial.cell, case=moved)
     candidate = (replace(base[0], trial=replace(base[0].trial, cell=cell)),)
     found = compare_scores(Pair(shared="", base=base, candidate=candidate))
@@ -126,14 +126,72 @@ def test_where_a_case_stands_and_what_it_runs_with_does_not_change_it() -> None:
     assert found.verdict == "PASS"
 
 
-def test_what_would_decide_is_more_than_there_is() -> None:
-    """Also where few differ, whose bounds are wider than their spread."""
-    found = compared([1.0, 0.5, 0.75, 0.5] * 3, [1.0, 0.5, 0.75, 0.25] + [1.0, 0.5, 0.75, 0.5] * 2)
+def test_what_would_decide_is_told_where_the_data_tell() -> None:
+    """More cases than there are, and a loss that they would find; few that differ tell neither."""
+    found = compared(
+        GRADED, [max(0.0, score - (index % 7) / 100 + 0.01) for index, score in enumerate(GRADED)]
+    )
     assert found.verdict == "INCONCLUSIVE"
-    assert found.needed is not None
-    assert found.needed > found.n
     assert found.detectable is not None
     assert found.detectable > found.margin
+    assert found.needed is None or found.needed > found.n
+    few = compared([1.0, 0.5, 0.75, 0.5] * 3, [1.0, 0.5, 0.75, 0.25] + [1.0, 0.5, 0.75, 0.5] * 2)
+    assert (few.verdict, few.detectable, few.needed) == ("INCONCLUSIVE", None, None)
+
+
+@pytest.mark.parametrize("n", [148, 149])
+def test_equal_scores_of_other_texts_pass_when_there_are_so_many_as_was_said(n: int) -> None:
+    """A hundred equal ones prove less than a thousand; how many prove enough is known."""
+    scores = [1.0, 0.0] * (n // 2) + [1.0] * (n % 2)
+    assert compared(scores, scores).verdict == ("PASS" if n == 149 else "INCONCLUSIVE")
+    assert compared([1.0] * 20, [1.0] * 20).needed == 149
+
+
+def test_a_candidate_that_lost_cases_does_not_pass() -> None:
+    """They may be the hard ones: it failed on them, could not be scored or ended before them."""
+    base, candidate = scored([1.0] * 300), scored([1.0] * 300, text="Rome")
+    failed = replace(candidate[0], generation=None, scores=(), failure=Failure(kind="timeout", message=""))
+    unscored = scored([None], text="Rome")
+    for lost in ((failed,), unscored, ()):
+        found = compare_scores(Pair(shared="", base=base, candidate=(*lost, *candidate[1:])))
+        assert found is not None
+        assert found.verdict == "INCONCLUSIVE"
+        assert found.reason.startswith("the candidate has no score of 1 case that the base has one of")
+    whole = compare_scores(Pair(shared="", base=(*unscored, *base[1:]), candidate=candidate))
+    assert whole is not None
+    assert whole.verdict == "PASS"
+
+
+def test_the_same_text_is_not_identical_where_a_case_was_lost() -> None:
+    """One answer that is left of two proves nothing of the other."""
+    same = scored([1.0, 1.0])
+    found = compare_scores(Pair(shared="", base=same, candidate=same[:1]))
+    assert found is not None
+    assert (found.verdict, found.lean) == ("INCONCLUSIVE", None)
+
+
+def test_no_score_at_all_is_not_taken_for_other_questions() -> None:
+    """The reason is the true one."""
+    found = compared([1.0, 1.0], [None, None])
+    assert (found.verdict, found.reason) == ("INCONCLUSIVE", "no case has a score on both sides")
+
+
+def of_suite(outcomes: tuple[Outcome, ...], suite: str) -> tuple[Outcome, ...]:
+    """Return the outcomes as those of another suite."""
+    return tuple(
+        replace(each, trial=replace(each.trial, cell=replace(each.trial.cell, suite=suite)))
+        for each in outcomes
+    )
+
+
+def test_cases_of_two_suites_are_two_though_they_have_one_id() -> None:
+    """They are neither one cluster nor one text."""
+    base = (*of_suite(scored(GRADED), "a"), *of_suite(scored(GRADED), "b"))
+    other = [score * 0.9 for score in GRADED]
+    candidate = (*of_suite(scored(GRADED), "a"), *of_suite(scored(other, text="Rome"), "b"))
+    found = compare_scores(Pair(shared="", base=base, candidate=candidate))
+    assert found is not None
+    assert (found.n, found.unit) == (80, "case")
 
 
 def test_a_wider_margin_lets_more_pass() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gemma_eval.errors import UsageError
 from gemma_eval.records import Outcome
-from gemma_eval.verdict.sides import on, pairs
+from gemma_eval.verdict.sides import changes, on, pairs, unpaired
 from tests.examples import an_outcome
 from tests.verdict.two_sides import named
 
@@ -24,6 +24,11 @@ def test_two_runs_are_held_together_group_by_group() -> None:
     assert [pair.shared for pair in found] == ["a · rag", "b · rag"]
     assert found[0].base == (base[1],)
     assert found[0].candidate == (candidate[0],)
+    assert unpaired(base, candidate) == (
+        "a · greedy · plain (of the base alone)",
+        "c · greedy · rag (of the candidate alone)",
+    )
+    assert changes(base, candidate) == ()
 
 
 def test_two_names_on_one_axis_are_what_is_compared() -> None:
@@ -31,12 +36,18 @@ def test_two_names_on_one_axis_are_what_is_compared() -> None:
     outcomes = (group("a", "plain"), group("a", "rag"), group("b", "rag"), group("b", "plain"))
     found = pairs(on("model", outcomes, name="a"), on("model", outcomes, name="b"))
     assert [pair.shared for pair in found] == ["plain", "rag"]
+    assert changes(on("model", outcomes, name="a"), on("model", outcomes, name="b")) == ("model a → b",)
 
 
 def test_a_single_model_that_got_another_name_is_compared() -> None:
     """As a quantisation beside the model that it was made of."""
     (found,) = pairs((group("a", "rag"),), (group("a-q8", "rag"),))
     assert found.shared == "greedy · rag"
+
+
+def test_all_that_changed_together_is_named() -> None:
+    """Lest two changes be taken for one."""
+    assert changes((group("a", "plain"),), (group("b", "rag"),)) == ("model a → b", "template plain → rag")
 
 
 def test_sides_with_nothing_in_common_are_refused() -> None:

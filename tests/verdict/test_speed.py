@@ -21,14 +21,15 @@ def timed(*ttft_s: float | None, case: int = 0) -> tuple[Outcome, ...]:
 
 
 def test_the_ratio_is_that_of_medians_case_by_case() -> None:
-    """Twice as long in one case and equal in another is √2 times as long; cases of one side do not count."""
+    """Twice as long in one case and equal in another is √2 times as long, and so say both values."""
     base = (*timed(0.1, 0.1, 9.0), *timed(0.5, case=1), *timed(7.0, case=2))
     candidate = (*timed(0.2, 0.2, 0.2), *timed(0.5, case=1))
     found = compare_times(Pair(shared="", base=base, candidate=candidate), "ttft_s")
     assert found is not None
     assert found.difference == pytest.approx(math.log(2) / 2)
-    assert found.base == pytest.approx(0.3)
-    assert found.candidate == pytest.approx(0.35)
+    assert found.base == pytest.approx(math.sqrt(0.1 * 0.5))
+    assert found.candidate == pytest.approx(math.sqrt(0.2 * 0.5))
+    assert found.left_out == ("1 case of the base alone",)
     assert found.margin == pytest.approx(math.log(1.05))
 
 
@@ -38,7 +39,17 @@ def test_a_thousand_answers_of_one_start_prove_nothing() -> None:
     found = compare_times(pair, "ttft_s")
     assert found is not None
     assert (found.n, found.unit, found.low, found.high) == (1, "block", None, None)
-    assert (found.verdict, found.lean, found.needed) == ("INCONCLUSIVE", "worse", 5)
+    assert (found.verdict, found.lean, found.needed) == ("INCONCLUSIVE", "worse", None)
+
+
+def test_a_case_that_asks_something_else_has_no_ratio() -> None:
+    """A longer prompt is not a slower engine."""
+    outcome = timed(0.9)[0]
+    case = outcome.trial.cell.case
+    longer = replace(case, messages=(replace(case.messages[0], content="word " * 500),))
+    cell = replace(outcome.trial.cell, case=longer)
+    candidate = (replace(outcome, trial=replace(outcome.trial, cell=cell)),)
+    assert compare_times(Pair(shared="", base=timed(0.1), candidate=candidate), "ttft_s") is None
 
 
 def test_what_was_not_measured_is_not_compared() -> None:

@@ -51,7 +51,7 @@ from gemma_eval.records.choices import (
 )
 from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score
 from gemma_eval.records.runs import EngineInfo, Group, Harness, Host, Noise, Report, Run, Skipped, Summary
-from gemma_eval.records.verdicts import Comparison, Lean, Verdict
+from gemma_eval.records.verdicts import Compared, Comparison, Lean, Verdict
 
 __all__ = [
     "Arrival",
@@ -61,6 +61,7 @@ __all__ = [
     "Cell",
     "Channel",
     "Check",
+    "Compared",
     "Comparison",
     "CountSource",
     "Delta",

@@ -42,3 +42,16 @@ class Comparison:
     lean: Lean | None = None
     reason: str = ""
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """All comparisons of two sides.
+
+    `changes` say what sets the sides apart by name (`template plain → rag`), `left_out` are the groups that
+    only one side has.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    changes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()

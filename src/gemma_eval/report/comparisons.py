@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from textwrap import wrap
 
-from gemma_eval.records import Comparison
+from gemma_eval.records import Compared, Comparison
 from gemma_eval.report import numbers
 from gemma_eval.report.columns import columns
 
@@ -22,8 +22,12 @@ _LEANS = {
 """More of a verdict, in words."""
 
 
-def lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
+def lines(compared: Compared) -> Iterator[str]:
     """Write comparisons as a table for each group, with what its verdicts rest on below it."""
+    comparisons = compared.comparisons
+    if compared.changes:
+        yield from wrap(", ".join(compared.changes), WIDTH)
+        yield ""
     for shared in dict.fromkeys(each.shared for each in comparisons):
         found = [each for each in comparisons if each.shared == shared]
         head = (shared, "base", "candidate", "change", "bounds", "n", "verdict")
@@ -35,6 +39,8 @@ def lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
     for reason in dict.fromkeys(each.reason for each in comparisons if each.reason):
         metrics = dict.fromkeys(each.metric for each in comparisons if each.reason == reason)
         yield from _wrapped(f"{', '.join(metrics)}: {reason}")
+    if compared.left_out:
+        yield from _wrapped(f"left out: {', '.join(compared.left_out)}")
 
 
 def _row(each: Comparison) -> tuple[str, ...]:
@@ -84,8 +90,8 @@ def _change(each: Comparison) -> Callable[[float | None], str]:
 
 
 def _points(worse: float | None) -> str:
-    return numbers.MISSING if worse is None else f"{-worse + 0.0:+.3f}"
+    return numbers.MISSING if worse is None else f"{round(-worse, 3) + 0.0:+.3f}"
 
 
 def _percent(log_ratio: float | None) -> str:
-    return numbers.MISSING if log_ratio is None else f"{100 * math.expm1(log_ratio):+.1f} %"
+    return numbers.MISSING if log_ratio is None else f"{round(100 * math.expm1(log_ratio), 1) + 0.0:+.1f} %"

@@ -40,16 +40,10 @@ def pairs(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Pair, 
     An axis on which each side has one name, and the two differ, is what is compared: there groups need not
     agree. Raises UsageError when no group of the one side has its like on the other.
     """
-    compared = {axis for axis in AXES if _is_compared(axis, base, candidate)}
-    held = tuple(axis for axis in AXES if axis not in compared)
+    held = _held(base, candidate)
     ours, theirs = _groups(base, held), _groups(candidate, held)
-    named = [axis for axis in held if len({name_on(axis, outcome) for outcome in base}) > 1] or held
     found = tuple(
-        Pair(
-            shared=" · ".join(name for axis, name in zip(held, key, strict=True) if axis in named),
-            base=tuple(ours[key]),
-            candidate=tuple(theirs[key]),
-        )
+        Pair(shared=_label(key, held, base), base=tuple(ours[key]), candidate=tuple(theirs[key]))
         for key in ours
         if key in theirs
     )
@@ -57,6 +51,34 @@ def pairs(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Pair, 
         told = "; ".join(_told(axis, base, candidate) for axis in AXES)
         raise UsageError(f"the two sides have no model, profile and template in common: {told}")
     return found
+
+
+def changes(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[str, ...]:
+    """Say what sets the sides apart by name: `template plain → rag`; nothing for two runs of the same."""
+    return tuple(
+        f"{axis} {name_on(axis, base[0])} → {name_on(axis, candidate[0])}"
+        for axis in AXES
+        if _is_compared(axis, base, candidate)
+    )
+
+
+def unpaired(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[str, ...]:
+    """Name the groups that only one side has."""
+    held = _held(base, candidate)
+    ours, theirs = _groups(base, held), _groups(candidate, held)
+    alone = [(key, "base") for key in ours if key not in theirs]
+    alone += [(key, "candidate") for key in theirs if key not in ours]
+    return tuple(f"{' · '.join(key)} (of the {side} alone)" for key, side in alone)
+
+
+def _held(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Axis, ...]:
+    return tuple(axis for axis in AXES if not _is_compared(axis, base, candidate))
+
+
+def _label(key: Sequence[str], held: Sequence[Axis], base: Sequence[Outcome]) -> str:
+    """Name a group by the axes on which the base has several names, or by all that are held together."""
+    several = [axis for axis in held if len(_names(axis, base)) > 1] or held
+    return " · ".join(name for axis, name in zip(held, key, strict=True) if axis in several)
 
 
 def _is_compared(axis: Axis, base: Sequence[Outcome], candidate: Sequence[Outcome]) -> bool:

@@ -8,14 +8,15 @@ Source: Kalibera and Jones 2013, ISMM (repeat at the level at which the variance
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from gemma_eval.records import Comparison, Outcome
-from gemma_eval.stats.looks import ALPHA, LOOKS
-from gemma_eval.stats.percentiles import mean, percentile
+from gemma_eval.stats.looks import ALPHA
+from gemma_eval.stats.percentiles import percentile
 from gemma_eval.stats.power import log_margin
 from gemma_eval.stats.summary import timed
+from gemma_eval.verdict.cases import cases
 from gemma_eval.verdict.sides import Pair
 
 TOLERANCES: Mapping[str, float] = {"ttft_s": 0.05, "tpot_s": 0.03}
@@ -25,40 +26,43 @@ TOLERANCES: Mapping[str, float] = {"ttft_s": 0.05, "tpot_s": 0.03}
 def compare_times(pair: Pair, metric: str, *, level: float = ALPHA) -> Comparison | None:
     """Return how a time of a candidate differs from that of a base, `None` when they share no timed case.
 
+    Each value is the geometric mean over the cases of their medians, so that their ratio is the difference.
     Each side is one block, which has a difference and no spread: neither better nor worse is ever proved.
     """
-    ours, theirs = _medians(pair.base, metric), _medians(pair.candidate, metric)
-    ratios = [math.log(theirs[case] / ours[case]) for case in ours if case in theirs]
-    if not ratios:
+    found = cases(replace(pair, base=timed(pair.base), candidate=timed(pair.candidate)))
+    both = ((_median(each.base, metric), _median(each.candidate, metric)) for each in found.asked)
+    logs = [(math.log(ours), math.log(theirs)) for ours, theirs in both if ours and theirs]
+    if not logs:
         return None
-    difference = math.fsum(ratios) / len(ratios)
-    shared = [case for case in ours if case in theirs]
+    base, candidate = (math.fsum(side) / len(logs) for side in zip(*logs, strict=True))
+    difference = candidate - base
     return Comparison(
         metric=metric,
         shared=pair.shared,
         unit="block",
         n=1,
-        base=mean([ours[case] for case in shared]),
-        candidate=mean([theirs[case] for case in shared]),
+        base=math.exp(base),
+        candidate=math.exp(candidate),
         difference=difference,
         low=None,
         high=None,
         level=level,
         margin=log_margin(TOLERANCES[metric]),
         detectable=None,
-        needed=LOOKS[0],
+        needed=None,
         verdict="INCONCLUSIVE",
         lean=None if not difference else "worse" if difference > 0 else "better",
-        reason="one start of an engine on each side says nothing of how much two starts differ",
+        reason="answers of one start of an engine are one datum: how much two starts differ is not known",
+        left_out=tuple(found.left_out),
     )
 
 
-def _medians(outcomes: Sequence[Outcome], metric: str) -> Mapping[tuple[str, str], float]:
-    """Return the median of a time over the answers to each timed case, where it is above 0."""
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for outcome in timed(outcomes):
+def _median(repeats: Sequence[Outcome], metric: str) -> float | None:
+    return percentile(tuple(_times(repeats, metric)), 50)
+
+
+def _times(repeats: Sequence[Outcome], metric: str) -> Iterator[float]:
+    for outcome in repeats:
         value = None if outcome.measurement is None else getattr(outcome.measurement, metric)
         if outcome.failure is None and value is not None:
-            found[outcome.trial.cell.suite, outcome.trial.cell.case.id].append(value)
-    medians = {case: percentile(values, 50) for case, values in found.items()}
-    return {case: median for case, median in medians.items() if median}
+            yield value
