@@ -3,8 +3,8 @@
 The p of a margin is the chance of a table whose score statistic, that of Tango, is at least as far from it,
 where the margin is the truth and the share of discordant pairs is then the likeliest one. Tango takes the
 statistic for normal. Where few pairs are discordant and nearly all of one kind it is not, and bounds that
-should miss in 5 % miss in up to 9 %. These miss in no more than 5 % of any case that was tried, and where no
-pair is discordant the high one is 1 - level^(1 / n).
+should miss in 5 % miss in up to 9 %. These miss in about 5 %, at most 5.5 % of the cases that were tried, and
+where no pair is discordant the high one is 1 - level^(1 / n).
 Source: Lloyd and Moldovan 2008, Statistics in Medicine 27:3540-3549 (the estimated p, for pairs).
 """
 
