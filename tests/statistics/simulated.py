@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gemma_eval.stats.bounds import UNKNOWN, Bounds
 from gemma_eval.stats.exact import exact_not_worse, exact_worse
 from gemma_eval.stats.looks import LOOKS, levels
-from gemma_eval.stats.paired import bounds, paired
+from gemma_eval.stats.paired import bounds, p_not_worse, p_worse, paired
 
 Array = NDArray[np.float64]
 SEED = 20_261
@@ -112,5 +112,26 @@ def scores(*, change: float, cases: int, runs: int, clustered: bool = True, each
     def decided(differences: Sequence[float]) -> str:
         found = paired(differences, clusters=keys, span=1.0)
         return verdict(UNKNOWN if found is None else bounds(found, level=0.05), 0.03)
+
+    return rates((decided(differences), cases) for differences in drawn)
+
+
+def jittered(*, cases: int, runs: int, span: float | None = 1.0) -> Rates:
+    """Return how comparisons of scores end of which 3 of 100 drop to 0, with that loss as the margin.
+
+    All others move by 0.005 to 0.01 to either side.
+    """
+    random = np.random.default_rng((SEED, cases))
+    size = (runs, cases)
+    moved = random.uniform(0.005, 0.01, size) * random.choice((-1.0, 1.0), size)
+    drawn = np.where(random.random(size) < 0.03, 1.0, moved).tolist()
+
+    def decided(differences: Sequence[float]) -> str:
+        found = paired(differences, span=span)
+        if found is None:
+            return "open"
+        if p_worse(found, 0.03) < 0.05:
+            return "regressed"
+        return "passed" if p_not_worse(found, 0.03) < 0.05 else "open"
 
     return rates((decided(differences), cases) for differences in drawn)

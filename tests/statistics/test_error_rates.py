@@ -13,7 +13,7 @@ import pytest
 
 from gemma_eval.stats.binary import tango_not_worse, tango_worse
 from gemma_eval.stats.looks import LOOKS
-from tests.statistics.simulated import answers, scores, speeds
+from tests.statistics.simulated import answers, jittered, scores, speeds
 
 RUNS = 2000
 CHANCE = 0.015
@@ -65,6 +65,18 @@ def test_equal_answers_are_not_called_worse(cases: int) -> None:
     same = answers(change=0.0, cases=cases, runs=RUNS)
     assert same.regressed <= 0.01
     assert same.undecided > 0.4
+
+
+@pytest.mark.parametrize("cases", [50, 100, 200])
+def test_jitter_does_not_hide_that_few_scores_drop(cases: int) -> None:
+    """Three of a hundred do, and all others move by a hundredth or less; the margin is what is lost."""
+    at_margin = jittered(cases=cases, runs=1000)
+    assert max(at_margin.regressed, at_margin.passed) <= 0.05
+
+
+def test_t_bounds_let_jitter_hide_that_few_scores_drop() -> None:
+    """The planted error: the spread that was seen is all there is."""
+    assert jittered(cases=100, runs=1000, span=None).passed > 0.15
 
 
 # --- long --------------------------------------------------------------------------------------------

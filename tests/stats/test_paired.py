@@ -173,13 +173,38 @@ def test_few_scores_that_differ_are_not_trusted_to_show_the_spread() -> None:
     assert ends(bounds(known(values, span=1.0), level=0.05))[1] > 0.008
 
 
+def test_scores_that_merely_jitter_are_not_trusted_to_show_the_spread() -> None:
+    """Every score of a hundred moves by a hundredth: equal ones would have a bound of 0.0295."""
+    values = [0.01, -0.01] * 50
+    assert ends(bounds(known(values), level=0.05))[1] < 0.002
+    assert ends(bounds(known(values, span=1.0), level=0.05))[1] > 0.0295
+
+
+@pytest.mark.parametrize(("jitter", "far"), [(0.02, 9), (0.05, 9)])
+def test_few_scores_far_off_are_few_beside_others_that_jitter(jitter: float, far: int) -> None:
+    """With ten of them, or where the others are spread more widely, the t bounds are the bounds."""
+    others = [-jitter + 2 * jitter * each / 90 for each in range(91)]
+    assert known([*others, *[1.0] * far], span=1.0).few is not None
+    assert known([*others, *[1.0] * (far + 1)], span=1.0).few is None
+    assert known([10 * jitter * other for other in range(20)], span=1.0).few is None
+
+
+def test_jitter_counts_for_next_to_no_worse_or_better_answers() -> None:
+    """By its squares: 200 · 0.01² is 0.02, of which either has half."""
+    few = known([0.01, -0.01] * 100, span=1.0).few
+    assert few is not None
+    assert (few.worse, few.better) == pytest.approx((0.01, 0.01))
+
+
 @settings(max_examples=30)
 @given(SCORES, LEVELS)
 def test_bounds_of_few_differing_scores_hold_those_of_counts(values: list[float], level: float) -> None:
-    """Counts of right and wrong answers that are rather further apart."""
+    """Counts of right and wrong answers with their sum and squares that are rather further apart."""
     found = known(values, span=1.0)
     low, high = ends(bounds(found, level=level)) if found.few else (-1.0, 1.0)
-    worse, better = sum(v for v in values if v > 0), -sum(v for v in values if v < 0)
+    total = sum(values)
+    both = max(abs(total), sum(value * value for value in values))
+    worse, better = (both + total) / 2, (both - total) / 2
     n, (up, down) = len(values), (math.ceil(worse), math.floor(better))
     assert high >= cast(float, exact_bounds(up, down, n=n, level=level).high)
     up, down = math.floor(worse), math.ceil(better)
@@ -226,14 +251,14 @@ def test_swapping_the_sides_mirrors_the_bounds(values: list[float], level: float
         assert ends(back) == pytest.approx((-there.high, -there.low), abs=1e-12)
 
 
-@given(SPREAD, LEVELS, st.floats(1.0, 20.0), st.floats(0.001, 0.5), st.sampled_from((None, 40.0)))
+@given(SPREAD, LEVELS, st.floats(1.0, 20.0), st.floats(0.001, 0.5))
 def test_more_noise_widens_the_bounds_and_never_turns_an_open_question_into_a_pass(
-    values: list[float], level: float, by: float, margin: float, span: float | None
+    values: list[float], level: float, by: float, margin: float
 ) -> None:
     """The same mean with every datum further from it."""
     assume(len(set(values)) > 1)
-    calm = known(values, span=span)
-    noisy = known([calm.mean + by * (value - calm.mean) for value in values], span=span)
+    calm = known(values)
+    noisy = known([calm.mean + by * (value - calm.mean) for value in values])
     (low, high), (lower, higher) = (ends(bounds(each, level=level)) for each in (calm, noisy))
     assert lower <= low + 1e-9
     assert higher >= high - 1e-9

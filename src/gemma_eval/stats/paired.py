@@ -13,7 +13,8 @@ Source: Liang and Zeger 1986 (clusters); Miller 2024, arXiv 2411.00640, sections
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,12 @@ _ROUNDING = 1e-9
 _FEW = 10
 """With fewer data that differ from the others, their spread may be that of what was not seen yet."""
 
+_ALIKE = 0.05
+"""Data that lie within this share of the span are alike: scores that merely jitter show no spread."""
+
+_NARROW = 0.1
+"""And so are data within this share of their own range, beside the few that are far off."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prior:
@@ -41,7 +48,7 @@ class Prior:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
-    """The sums of what is worse and of what is better in paired scores, in units of their span."""
+    """How many wholly worse and wholly better answers would have the sum and the squares of paired scores."""
 
     worse: float
     better: float
@@ -102,7 +109,7 @@ def paired(
         sd=sd,
         se=None if sd is None else sd / math.sqrt(data),
         df=df,
-        few=None if span is None or _differing(groups) >= _FEW else _scores(differences, data / n, span),
+        few=None if span is None else _few([data / n * math.fsum(group) for group in groups], span),
     )
 
 
@@ -111,8 +118,9 @@ def bounds(of: Paired, *, level: float) -> Bounds:
 
     No spread gives none: that few data are equal is no certainty that others would be. Of scores there is a
     largest spread, and where fewer than ten data differ from the others the bounds are widened to hold those
-    of right and wrong answers that are rather further apart: so a hundred equal scores prove less than a
-    thousand.
+    of right and wrong answers with the same sum and squares, rather further apart: so a hundred scores that
+    are equal, or move by hundredths, prove less than a thousand. Fewer than a hundred scores that move by
+    more, within a tenth of the span, can still hide a loss of a whole score that none of them shows.
     """
     student, few = _student(of, level), of.few
     if few is None:
@@ -149,16 +157,24 @@ def _groups(differences: Sequence[float], clusters: Sequence[Hashable] | None) -
     return list(groups.values())
 
 
-def _differing(groups: Sequence[Sequence[float]]) -> int:
-    """Return how many groups do not have the most common mean."""
-    means = Counter(round(math.fsum(group) / len(group), _DIGITS) for group in groups)
-    return len(groups) - max(means.values())
+def _few(data: Sequence[float], span: float) -> Scores | None:
+    """Return the data as scores where too few of them differ, else `None`."""
+    return _scores(data, span) if _differing(data, span) < _FEW else None
 
 
-def _scores(differences: Sequence[float], weight: float, span: float) -> Scores:
-    worse = math.fsum(d for d in differences if d > 0) * weight / span
-    better = -math.fsum(d for d in differences if d < 0) * weight / span
-    return Scores(worse=worse, better=better, span=span)
+def _differing(data: Sequence[float], span: float) -> int:
+    """Return how many data lie outside the narrow range that holds most of them."""
+    ordered = sorted(round(datum, _DIGITS) for datum in data)
+    width = max(_ALIKE * span, _NARROW * (ordered[-1] - ordered[0])) + _ROUNDING * span
+    return len(ordered) - max(bisect_right(ordered, low + width) - first for first, low in enumerate(ordered))
+
+
+def _scores(data: Sequence[float], span: float) -> Scores:
+    """Return b and c with b - c = Σ d and b + c = Σ d², or as near as no more than the data can come."""
+    total = math.fsum(data) / span
+    squares = math.fsum((datum / span) ** 2 for datum in data)
+    both = max(abs(total), min(squares, len(data)))
+    return Scores(worse=(both + total) / 2, better=(both - total) / 2, span=span)
 
 
 def _student(of: Paired, level: float) -> Bounds:
