@@ -128,9 +128,7 @@ def test_where_a_case_stands_and_what_it_runs_with_does_not_change_it() -> None:
 
 def test_what_would_decide_is_told_where_the_data_tell() -> None:
     """More cases than there are, and a loss that they would find; few that differ tell neither."""
-    found = compared(
-        GRADED, [max(0.0, score - (index % 7) / 100 + 0.01) for index, score in enumerate(GRADED)]
-    )
+    found = compared(GRADED, [max(0.0, score - (index % 7) / 25 + 0.1) for index, score in enumerate(GRADED)])
     assert found.verdict == "INCONCLUSIVE"
     assert found.detectable is not None
     assert found.detectable > found.margin
@@ -196,8 +194,8 @@ def test_cases_of_two_suites_are_two_though_they_have_one_id() -> None:
 
 def test_a_wider_margin_lets_more_pass() -> None:
     """And a narrower one less; the margin is in the record."""
-    worse = [max(0.0, score - 0.01 - (index % 5) / 500) for index, score in enumerate(GRADED)]
-    verdicts = [compared(GRADED, worse, margin=margin).verdict for margin in (0.005, 0.014, 0.02)]
+    worse = [max(0.0, score - 0.01 - (index % 5) / 50) for index, score in enumerate(GRADED)]
+    verdicts = [compared(GRADED, worse, margin=margin).verdict for margin in (0.005, 0.046, 0.06)]
     assert verdicts == ["REGRESSED", "INCONCLUSIVE", "PASS"]
 
 
