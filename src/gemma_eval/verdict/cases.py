@@ -25,11 +25,11 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cases:
-    """What both sides were asked; how many cases ask something else now, or are of one side alone."""
+    """What both sides were asked; how many cases ask something else now, and what only one side was asked."""
 
     asked: tuple[Asked, ...]
     changed: int
-    base_alone: int
+    base_alone: tuple[tuple[Outcome, ...], ...]
     candidate_alone: int
 
     @property
@@ -37,7 +37,7 @@ class Cases:
         """Say how many cases are not held together, and why."""
         counts = (
             (self.changed, "changed"),
-            (self.base_alone, "of the base alone"),
+            (len(self.base_alone), "of the base alone"),
             (self.candidate_alone, "of the candidate alone"),
         )
         yield from (f"{counted(count)} {what}" for count, what in counts if count)
@@ -60,7 +60,7 @@ def cases(pair: Pair) -> Cases:
     return Cases(
         asked=asked,
         changed=len(both) - len(asked),
-        base_alone=len(ours) - len(both),
+        base_alone=tuple(tuple(repeats) for key, repeats in ours.items() if key not in theirs),
         candidate_alone=len(theirs) - len(both),
     )
 

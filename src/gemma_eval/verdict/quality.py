@@ -167,9 +167,9 @@ def _scored(asked: Sequence[Asked]) -> Iterator[_Scored]:
 
 
 def _lost(found: Cases) -> int:
-    """Return how many cases the candidate has no score of that the base may have one of."""
-    unscored = (each for each in found.asked if _score(each.candidate) is None)
-    return found.base_alone + sum(_score(each.base) is not None for each in unscored)
+    """Return how many cases the candidate has no score of that the base has one of."""
+    unscored = [each.base for each in found.asked if _score(each.candidate) is None]
+    return sum(_score(repeats) is not None for repeats in (*unscored, *found.base_alone))
 
 
 def _score(repeats: Sequence[Outcome]) -> float | None:
