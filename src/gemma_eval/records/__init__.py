@@ -1,7 +1,7 @@
 """Every value that crosses a stage boundary.
 
     Suite ─ Case ─ Cell ─ Trial ─ Prompt ─ Generation ─ Measurement ─ Score ─ Outcome ─ Summary ─ Report
-                                                                              └ Comparison
+                                                                              └ Comparison ─ Gated ─ Gating
 
 Records are frozen and hold tuples; `None` means *not measured* or *not set*, never 0 and never NaN.
 Times are nanoseconds of one monotonic clock (`_ns`) or seconds (`_s`); counts are tokens.
@@ -49,11 +49,13 @@ from gemma_eval.records.choices import (
     Surprise,
     Template,
 )
+from gemma_eval.records.gates import Acceptance, Gate, Gated, Gating, Percentile, Tier, Where
 from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score
 from gemma_eval.records.runs import EngineInfo, Group, Harness, Host, Noise, Report, Run, Skipped, Summary
-from gemma_eval.records.verdicts import Compared, Comparison, Lean, Verdict
+from gemma_eval.records.verdicts import Compared, Comparison, Lean, Unit, Verdict
 
 __all__ = [
+    "Acceptance",
     "Arrival",
     "Attempt",
     "Case",
@@ -70,6 +72,9 @@ __all__ = [
     "EngineInfo",
     "Failure",
     "FinishReason",
+    "Gate",
+    "Gated",
+    "Gating",
     "Generation",
     "Group",
     "Harness",
@@ -85,6 +90,7 @@ __all__ = [
     "Outcome",
     "Overflow",
     "Passage",
+    "Percentile",
     "Phase",
     "Prompt",
     "Report",
@@ -104,6 +110,9 @@ __all__ = [
     "Summary",
     "Surprise",
     "Template",
+    "Tier",
     "Trial",
+    "Unit",
     "Verdict",
+    "Where",
 ]
