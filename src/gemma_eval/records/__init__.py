@@ -17,6 +17,7 @@ from gemma_eval.records.answers import (
     Delta,
     FinishReason,
     Generation,
+    Group,
     Passage,
     Prompt,
     Trial,
@@ -51,7 +52,7 @@ from gemma_eval.records.choices import (
 )
 from gemma_eval.records.gates import Acceptance, Gate, Gated, Gating, Percentile, Tier, Where
 from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score
-from gemma_eval.records.runs import EngineInfo, Group, Harness, Host, Noise, Report, Run, Skipped, Summary
+from gemma_eval.records.runs import EngineInfo, Harness, Host, Noise, Report, Run, Skipped, Summary
 from gemma_eval.records.verdicts import Compared, Comparison, Lean, Unit, Verdict
 
 __all__ = [

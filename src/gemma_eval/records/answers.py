@@ -36,6 +36,15 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """What a summary is taken over: one model with one profile and one template."""
+
+    model: str
+    profile: str
+    template: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
     """One generation to be made: a cell, which repeat of it (from 0), and the seed."""
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gemma_eval.records.answers import Group
 from gemma_eval.records.cases import CaseKind, Source
-from gemma_eval.records.runs import Group
 from gemma_eval.records.verdicts import Comparison
 
 Tier = Literal["critical", "supporting", "advisory"]

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gemma_eval.records.answers import Group
 from gemma_eval.records.cases import Options
+from gemma_eval.records.gates import Gating
 from gemma_eval.records.outcomes import Outcome
 
 
@@ -125,15 +127,6 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Group:
-    """What a summary is taken over: one model with one profile and one template."""
-
-    model: str
-    profile: str
-    template: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
     """One metric over one group. `n` counts the data used, `missing` those that could not be measured.
 
@@ -167,8 +160,12 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """A run with its outcomes and their summaries: what every reporter is given."""
+    """A run with its outcomes and their summaries: what every reporter is given.
+
+    `gating` is there when the run was held against a base or a limit.
+    """
 
     run: Run
     outcomes: tuple[Outcome, ...]
     summaries: tuple[Summary, ...]
+    gating: Gating | None = None
