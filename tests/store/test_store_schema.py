@@ -14,7 +14,7 @@ from gemma_eval.store import schema
 
 PUBLIC = {
     "v_run": "run_id started_utc state suites planned recorded commit host arguments definitions_version "
-    "skipped noise harness noisy ended_utc clock_offset_ns",
+    "skipped noise harness noisy ended_utc clock_offset_ns base selection",
     "v_outcome": (
         "run_id position suite case_id kind model profile template repeat seed score passed "
         "ttft_s tpot_s e2e_s output_tokens_per_s prompt_tokens_per_s max_stall_s prompt_tokens "
@@ -23,7 +23,7 @@ PUBLIC = {
         "queue_delay_s ntpot_s e2e_sched_s operation_duration_s engine_output_tokens_per_s tokens_per_chunk "
         "accept_length cpu_s cpu_s_per_output_token energy_j cached_tokens reasoning_tokens "
         "token_count_mismatch peak_pss_bytes peak_anonymous_bytes peak_file_bytes gpu_peak_memory_bytes "
-        "involuntary_switches prompt_basis itl_basis energy_source phase"
+        "involuntary_switches prompt_basis itl_basis energy_source phase block"
     ),
     "v_cell": (
         "run_id suite case_id kind model profile template n passed failed scored score ttft_s tpot_s e2e_s "
@@ -36,6 +36,10 @@ PUBLIC = {
     "v_attempt": (
         "run_id suite case_id model profile template repeat number kind message requested_ns ended_ns "
         "outcome_id"
+    ),
+    "v_verdict": (
+        "run_id number base_id gate tier model profile template metric verdict lean unit n base candidate "
+        "difference low high margin detectable needed p p_adjusted reason"
     ),
     "v_transcript": "run_id suite case_id model profile template repeat prompt text finish_reason outcome_id",
 }

@@ -428,6 +428,7 @@ def _columns(outcome: Outcome, names: list[str]) -> dict[str, object]:
         "template": cell.template.name,
         "repeat": outcome.trial.repeat,
         "seed": outcome.trial.seed,
+        "block": outcome.trial.block,
         "score": outcome.score,
         "passed": int(outcome.passed),
         "phase": outcome.phase,

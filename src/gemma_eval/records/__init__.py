@@ -39,7 +39,6 @@ from gemma_eval.records.cases import (
     Scalar,
     Slo,
     Source,
-    Suite,
 )
 from gemma_eval.records.choices import (
     DynatempMode,
@@ -52,7 +51,8 @@ from gemma_eval.records.choices import (
 )
 from gemma_eval.records.gates import Acceptance, Gate, Gated, Gating, Percentile, Tier, Where
 from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score
-from gemma_eval.records.runs import EngineInfo, Harness, Host, Noise, Report, Run, Skipped, Summary
+from gemma_eval.records.runs import EngineInfo, Harness, Host, Noise, Report, Run, Selection, Skipped, Summary
+from gemma_eval.records.suites import Suite
 from gemma_eval.records.verdicts import Compared, Comparison, Lean, Unit, Verdict
 
 __all__ = [
@@ -104,6 +104,7 @@ __all__ = [
     "SamplingProfile",
     "Scalar",
     "Score",
+    "Selection",
     "Skipped",
     "Slo",
     "Source",

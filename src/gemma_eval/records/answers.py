@@ -46,17 +46,23 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """One generation to be made: a cell, which repeat of it (from 0), and the seed."""
+    """One generation to be made: a cell, which repeat of it (from 0), and the seed.
+
+    A `block` from 1 on is one start of an engine that was made to compare speed; 0 is what pytest shows.
+    """
 
     cell: Cell
     repeat: int
     seed: int
+    block: int = 0
 
     @property
     def key(self) -> str:
         """The identity of the trial: a hash of all that was chosen, and of nothing that was measured."""
         plain = asdict(self)
         del plain["cell"]["case"]["source"]
+        if not self.block:
+            del plain["block"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What is asked: a suite, its cases, the checks on answers, and how requests arrive."""
+"""What is asked: cases, the checks on answers, and how requests arrive."""
 
 from __future__ import annotations
 
@@ -137,16 +137,3 @@ class Retrieval:
     top_k: int = 4
     budget_tokens: int = 256
     overflow: Overflow = "error"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Suite:
-    """A suite file, read and checked. `sha256` is of its bytes and of the documents it names."""
-
-    name: str
-    path: str
-    sha256: str
-    description: str
-    seed: int
-    retrieval: Retrieval
-    cases: tuple[Case, ...]

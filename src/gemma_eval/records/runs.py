@@ -11,6 +11,8 @@ from gemma_eval.records.cases import Options
 from gemma_eval.records.gates import Gating
 from gemma_eval.records.outcomes import Outcome
 
+Selection = Literal["all", "matrix", "part"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineInfo:
@@ -106,7 +108,9 @@ class Run:
 
     `definitions_version` is that of the formulas by which its answers were measured. `clock_offset_ns` and a
     stamp of an answer make nanoseconds since 1970 (UTC). They belong together unless the machine was started
-    anew before the run was gone on with.
+    anew before the run was gone on with. `base` is the id of the run that was made in turn with this one, to
+    compare the two. `selection` says whether its suites were run with *all* that they name, with a *matrix*
+    of chosen models, profiles, templates or kinds, or only in *part*.
     """
 
     id: str
@@ -124,6 +128,8 @@ class Run:
     skipped: tuple[Skipped, ...] = ()
     noise: Noise | None = None
     harness: Harness | None = None
+    base: str | None = None
+    selection: Selection = "all"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

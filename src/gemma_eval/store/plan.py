@@ -11,24 +11,33 @@ from gemma_eval.records import Cell, Trial
 from gemma_eval.store.columns import Column, digest, from_plain, readable, to_plain
 from gemma_eval.wire import Plain, dump
 
-TRIAL_COLUMNS = """trial_key, asked."case", chosen, repeat || '/' || seed"""
-"""What a trial is rebuilt from, in the order that the hash of its outcome takes them."""
+_NUMBERS = "repeat || '/' || seed"
+_WITHOUT_BLOCK = f"""trial_key, asked."case", chosen, {_NUMBERS}"""
+_WITH_BLOCK = f"""{_WITHOUT_BLOCK} || CASE block WHEN 0 THEN '' ELSE '/' || block END"""
 
 _SELECT = f"""
-SELECT {TRIAL_COLUMNS} FROM plan JOIN asked ON plan.asked = asked.sha256 WHERE run_id = ? AND trial_key = ?
+SELECT {_WITH_BLOCK} FROM plan JOIN asked ON plan.asked = asked.sha256 WHERE run_id = ? AND trial_key = ?
 """  # noqa: S608 - a constant
 _INSERT = """
 INSERT INTO plan(run_id, position, trial_key, suite, case_id, kind, model, profile, template, repeat, seed,
-  asked, chosen) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  asked, chosen, block) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+_BLOCKS_SINCE = 3
 _WAY_OUT = "undo the change to the suite, model, profile, template or selection, or start a new run"
 
 
-def write_plan(connection: sqlite3.Connection, run_id: str, trials: Sequence[Trial]) -> None:
-    """Insert the planned trials in their order, each case once however often it is asked."""
+def trial_columns(version: int) -> str:
+    """Return what a trial is rebuilt from in a file of that version, in the order its hash takes it."""
+    return _WITH_BLOCK if version >= _BLOCKS_SINCE else _WITHOUT_BLOCK
+
+
+def write_plan(
+    connection: sqlite3.Connection, run_id: str, trials: Sequence[Trial], *, first: int = 0
+) -> None:
+    """Insert planned trials in their order, from position `first` on; each case once however often asked."""
     asked: dict[str, tuple[str, Column]] = {}
-    rows = list(_rows(run_id, trials, asked))
+    rows = list(_rows(run_id, trials, asked, first))
     _refuse_twice(trials)
     cases = [(sha256, case_id, case) for sha256, (case_id, case) in asked.items()]
     connection.executemany("INSERT INTO asked VALUES(?, ?, ?) ON CONFLICT DO NOTHING", cases)
@@ -65,8 +74,8 @@ def columns_of(connection: sqlite3.Connection, run_id: str, key: str) -> tuple[C
 def rebuild(case: Column, chosen: Column, numbers: str) -> dict[str, Plain]:
     """Return the builtin values of a trial from its columns."""
     cell = {**cast(Mapping[str, Plain], to_plain(chosen)), "case": to_plain(case)}
-    repeat, seed = numbers.split("/")
-    return {"cell": cell, "repeat": int(repeat), "seed": int(seed)}
+    repeat, seed, *block = map(int, numbers.split("/"))
+    return {"cell": cell, "repeat": repeat, "seed": seed, "block": block[0] if block else 0}
 
 
 def _difference(lost: Sequence[str], new: Sequence[str]) -> str:
@@ -79,12 +88,12 @@ def _difference(lost: Sequence[str], new: Sequence[str]) -> str:
 
 
 def _rows(
-    run_id: str, trials: Sequence[Trial], asked: dict[str, tuple[str, Column]]
+    run_id: str, trials: Sequence[Trial], asked: dict[str, tuple[str, Column]], first: int
 ) -> Iterator[tuple[Column | int, ...]]:
     """Yield the rows of `plan`, and note in `asked` the cases that they refer to by hash."""
     last: Cell | None = None
     sha256, chosen = "", from_plain({})
-    for position, trial in enumerate(trials):
+    for position, trial in enumerate(trials, first):
         cell = trial.cell
         if cell is not last:
             last = cell
@@ -93,7 +102,7 @@ def _rows(
             asked[sha256] = (readable(cell.case.id), case)
         names = (cell.suite, cell.case.id, cell.case.kind, cell.model.name, cell.profile.name)
         shown = (readable(name) for name in (*names, cell.template.name))
-        yield (run_id, position, trial.key, *shown, trial.repeat, trial.seed, sha256, chosen)
+        yield (run_id, position, trial.key, *shown, trial.repeat, trial.seed, sha256, chosen, trial.block)
 
 
 def _split(cell: Cell) -> tuple[Column, Column]:

@@ -7,11 +7,11 @@ import sqlite3
 from pathlib import Path
 
 from gemma_eval.errors import StoreError, UnknownName
-from gemma_eval.records import Outcome, Run
-from gemma_eval.store import runs
+from gemma_eval.records import Gating, Outcome, Run
+from gemma_eval.store import gatings, runs
 from gemma_eval.store.columns import Column
 from gemma_eval.store.connection import check, open_to_read, store_errors
-from gemma_eval.store.plan import TRIAL_COLUMNS, rebuild
+from gemma_eval.store.plan import rebuild, trial_columns
 from gemma_eval.store.rows import Exact, put_together
 
 LATEST = "latest"
@@ -19,14 +19,14 @@ _BACK = re.compile(LATEST + r"(?:~(\d{1,6}))?")
 
 _Row = tuple[str, Column, Column, str, Column, Column | None, Column | None, bytes | None, str]
 
-_OUTCOMES = f"""
-SELECT {TRIAL_COLUMNS}, record, prompt, text, stamps, outcome.sha256
+_OUTCOMES = """
+SELECT {trial}, record, prompt, text, stamps, outcome.sha256
 FROM outcome
 LEFT JOIN plan USING(run_id, trial_key)
 LEFT JOIN asked ON plan.asked = asked.sha256
 LEFT JOIN transcript ON transcript.outcome_id = outcome.id
 WHERE run_id = ? ORDER BY position
-"""  # noqa: S608 - a constant
+"""
 # Outer joins: an outcome whose plan is damaged must fail its hash and not drop out of the result.
 
 
@@ -84,8 +84,20 @@ class Reader:
         """
         with store_errors(self._path):
             check(self._connection, "integrity_check")
-            rows = self._connection.execute(_OUTCOMES, (run_id,)).fetchall()
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            select = _OUTCOMES.format(trial=trial_columns(version))
+            rows = self._connection.execute(select, (run_id,)).fetchall()
         return {row[0]: self._outcome(row) for row in rows}
+
+    def gating(self, run_id: str) -> Gating | None:
+        """Return what became of the gates of a run, `None` when it was held against nothing."""
+        with store_errors(self._path):
+            return gatings.select(self._connection, run_id)
+
+    def baselines(self) -> dict[str, str]:
+        """Return the runs that were given a name as baselines, by that name."""
+        with store_errors(self._path):
+            return gatings.baselines(self._connection)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

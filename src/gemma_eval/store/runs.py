@@ -14,8 +14,8 @@ from gemma_eval.wire import Plain, dump, load
 
 _INSERT = """
 INSERT INTO run(id, started_utc, state, suites, planned, host, arguments, "commit", definitions_version,
-  skipped, harness, clock_offset_ns)
-VALUES(?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  skipped, harness, clock_offset_ns, base, selection)
+VALUES(?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _SELECT = "SELECT * FROM run ORDER BY number DESC"  # a file of an earlier version lacks some columns
 
@@ -36,6 +36,8 @@ def insert(connection: sqlite3.Connection, run: Run, *, n_trials: int) -> None:
         from_plain([dump(each) for each in run.skipped]),
         None if run.harness is None else from_plain(dump(run.harness)),
         run.clock_offset_ns,
+        run.base,
+        run.selection,
     )
     connection.execute(_INSERT, row)
 
@@ -78,6 +80,13 @@ def note_noise(connection: sqlite3.Connection, run_id: str, noise: Noise | None)
 def set_definitions(connection: sqlite3.Connection, run_id: str, version: int) -> None:
     """Change the version of the formulas that a run's measurements were made by."""
     connection.execute("UPDATE run SET definitions_version = ? WHERE id = ?", (version, run_id))
+
+
+def add_planned(connection: sqlite3.Connection, run_id: str, count: int) -> int:
+    """Raise the number of planned trials, and return what it was."""
+    (before,) = connection.execute("SELECT planned FROM run WHERE id = ?", (run_id,)).fetchone()
+    connection.execute("UPDATE run SET planned = ? WHERE id = ?", (before + count, run_id))
+    return int(before)
 
 
 def refuse_unknown(connection: sqlite3.Connection, run_id: str) -> None:

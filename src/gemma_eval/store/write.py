@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import EngineInfo, Noise, Outcome, Run, Trial
-from gemma_eval.store import runs
+from gemma_eval.records import EngineInfo, Gating, Noise, Outcome, Run, Trial
+from gemma_eval.store import gatings, runs
 from gemma_eval.store.connection import leave_one_file, open_to_write, store_errors
 from gemma_eval.store.lease import Lease, acquire
 from gemma_eval.store.plan import columns_of, planned_columns, refuse_changed_plan, write_plan
@@ -43,6 +43,7 @@ class Store:
         self._path = path
         self._connection = connection
         self._lease = lease
+        self._has_begun = False
 
     def begin(self, run: Run, trials: Sequence[Trial]) -> None:
         """Write a new run with its plan, or take up the run of that id again.
@@ -50,7 +51,9 @@ class Store:
         A run is taken up only with the trials it was planned with, and on the machine it was begun on.
         """
         with self._transaction():
-            runs.end_abandoned(self._connection)
+            if not self._has_begun:
+                runs.end_abandoned(self._connection)
+                self._has_begun = True
             if runs.is_known(self._connection, run.id):
                 runs.refuse_other_host(self._connection, run)
                 refuse_changed_plan(self._connection, run.id, trials)
@@ -61,6 +64,30 @@ class Store:
                 write_plan(self._connection, run.id, trials)
             for model, info in run.engines.items():
                 runs.note_engine(self._connection, run.id, model, info)
+
+    def extend(self, run_id: str, trials: Sequence[Trial]) -> None:
+        """Plan further trials of a run, after those that it has."""
+        with self._transaction():
+            runs.refuse_unknown(self._connection, run_id)
+            before = runs.add_planned(self._connection, run_id, len(trials))
+            write_plan(self._connection, run_id, trials, first=before)
+
+    def gate(self, gating: Gating) -> None:
+        """Write what became of the gates of a run, in the place of what was written before."""
+        with self._transaction():
+            runs.refuse_unknown(self._connection, gating.candidate)
+            gatings.replace(self._connection, gating)
+
+    def set_baseline(self, name: str, run_id: str) -> None:
+        """Give a run a name as a baseline; one that had the name has it no longer."""
+        with self._transaction():
+            runs.refuse_unknown(self._connection, run_id)
+            gatings.set_baseline(self._connection, name, run_id)
+
+    def unset_baseline(self, name: str) -> None:
+        """Forget the name of a baseline; its run stays. Raises UnknownName."""
+        with self._transaction():
+            gatings.unset_baseline(self._connection, name)
 
     def engine(self, run_id: str, model: str, info: EngineInfo) -> None:
         """Note what drives a model; refuse another engine, version or weights than the run began with."""

@@ -1,0 +1,25 @@
+"""What a suite file holds: the cases that are asked, and the gates on what comes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemma_eval.records.cases import Case, Retrieval
+from gemma_eval.records.gates import Gate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suite:
+    """A suite file, read and checked. `sha256` is of its bytes and of the documents it names.
+
+    Its `gates` are about its own cases alone: `where.suite` of each is its name.
+    """
+
+    name: str
+    path: str
+    sha256: str
+    description: str
+    seed: int
+    retrieval: Retrieval
+    cases: tuple[Case, ...]
+    gates: tuple[Gate, ...] = ()
