@@ -46,9 +46,9 @@ def of_series(values: Sequence[float], *, most: float = MOST) -> Prior | None:
     """Return what runs of before, in their order, say of the variance of one difference between two runs.
 
     `values` are logarithms, one a run. The variance is Σ (x[i + 1] - x[i])² / (n - 1): a drift, or a change
-    that was real, makes it larger and never smaller. A run is part of two differences, so these count as
-    2·(n - 1)² / (3·n - 4) degrees of freedom, about two for three runs; six runs are the fewest. The two runs
-    are taken to be neighbours: where values wander, those further apart differ by more.
+    that was real, makes it larger on average. A run is part of two differences, so these count as
+    2·(n - 1)² / (3·n - 4) degrees of freedom, 3.6 for six runs, which are the fewest. The two runs are taken
+    to be neighbours: where values wander, those further apart differ by more.
     Source: von Neumann, Kent, Bellinson and Hart 1941, Annals of Mathematical Statistics 12:153-162 (the
     variance of the mean square successive difference, from which the degrees of freedom follow).
     """
