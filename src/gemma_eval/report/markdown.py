@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -13,6 +13,7 @@ from gemma_eval.records import Generation, Group, Measurement, Outcome, Report, 
 from gemma_eval.report import numbers
 from gemma_eval.report.conditions import harness_sentence, noisy
 from gemma_eval.report.findings import findings, headline, status
+from gemma_eval.report.fitting import fitting
 from gemma_eval.report.groups import Groups, centre, group_of, groups_of
 from gemma_eval.report.markdown_facts import facts_of
 from gemma_eval.report.markdown_text import fence, inline, sentence
@@ -28,15 +29,6 @@ _FACTS, _FAILURES, _SKIPPED, _GROUPS, _TIMING, _NOTES, _VARIED, _CASES, _ANSWERS
 )
 
 Cells = tuple[str, ...]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part(Generic[T]):
-    """The first of some items, as many as fit, and how many are left out."""
-
-    kept: tuple[T, ...]
-    left_out: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,23 +59,23 @@ class Markdown:
             noisy=noisy(report.run),
             headline=headline(report, groups),
             findings=findings(report, groups),
-            failures=_fitting(_failures(report.outcomes), _texts_size, _FAILURES),
-            skipped=_fitting(skipped, _row_size, _SKIPPED),
-            summaries=_fitting(summaries, _row_size, _GROUPS),
+            failures=fitting(_failures(report.outcomes), _texts_size, _FAILURES),
+            skipped=fitting(skipped, _row_size, _SKIPPED),
+            summaries=fitting(summaries, _row_size, _GROUPS),
             harness=harness_sentence(report.run),
             timings=[
                 (
                     each,
-                    _fitting(each.rows, _row_size, _TIMING // len(timings)),
-                    _fitting(each.sentences, _line_size, _NOTES // len(timings)),
+                    fitting(each.rows, _row_size, _TIMING // len(timings)),
+                    fitting(each.sentences, _line_size, _NOTES // len(timings)),
                 )
                 for each in timings
             ],
             untimed=untimed(report, groups),
-            varied=[(each, _fitting(each.rows, _row_size, _VARIED // len(varied))) for each in varied],
-            cases=_fitting(cases, _row_size, _CASES),
-            answers=_fitting(answers, _texts_size, _ANSWERS),
-            facts=_fitting(facts_of(report.run), _row_size, _FACTS),
+            varied=[(each, fitting(each.rows, _row_size, _VARIED // len(varied))) for each in varied],
+            cases=fitting(cases, _row_size, _CASES),
+            answers=fitting(answers, _texts_size, _ANSWERS),
+            facts=fitting(facts_of(report.run), _row_size, _FACTS),
         )  # fmt: skip
 
 
@@ -236,16 +228,6 @@ def _label(outcome: Outcome) -> str:
 
 
 # --- size --------------------------------------------------------------------------------------------
-
-
-def _fitting(items: Sequence[T], size: Callable[[T], int], most_bytes: int) -> Part[T]:
-    """Keep items from the first on while they fit into `most_bytes`."""
-    total = 0
-    for kept, item in enumerate(items):
-        total += size(item)
-        if total > most_bytes:
-            return Part(kept=tuple(items[:kept]), left_out=len(items) - kept)
-    return Part(kept=tuple(items), left_out=0)
 
 
 def _row_size(row: Cells) -> int:
