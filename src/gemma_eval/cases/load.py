@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from gemma_eval.cases import haystack
+from gemma_eval.cases import gates, haystack
 from gemma_eval.cases.case import CheckProblem, Names, Reading
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
@@ -28,7 +28,7 @@ def load(path: Path, *, names: Names, check_problem: CheckProblem) -> Suite:
     ids = {"case": [case.id for case in row.case or ()], "haystack": [each.id for each in row.haystack or ()]}
     problems = Problems(path=path, lines=lines, ids=ids)
     for flaw in flaws:
-        problems.say_flaw(flaw)
+        gates.say_flaw(flaw, row.gate or (), problems)
     folder = Folder(path.parent)
     reading = Reading(
         problems=problems,
@@ -37,15 +37,19 @@ def load(path: Path, *, names: Names, check_problem: CheckProblem) -> Suite:
         defaults=row.defaults or DefaultsRow(),
         folder=folder,
     )
+    name = _name(row.suite or SuiteRow(), problems)
     suite = Suite(
-        name=_name(row.suite or SuiteRow(), problems),
+        name=name,
         path=str(path),
         description=(row.suite or SuiteRow()).description or "",
         seed=reading.defaults.seed or 0,
         retrieval=_retrieval(row.retrieval or RetrievalRow(), names, problems),
         cases=_cases(row, reading),
+        gates=gates.read(row.gate or (), problems, suite=name),
         sha256=_sha256(data, folder),
     )
+    if not problems.found:
+        gates.check_where(suite, names.models, problems)
     if problems.found:
         raise SuiteError(problems.found)
     return suite
