@@ -9,7 +9,7 @@ import pytest
 
 from gemma_eval.records import Outcome
 from gemma_eval.verdict.sides import Pair
-from gemma_eval.verdict.speed import compare_times
+from gemma_eval.verdict.speed import compare_costs
 from tests.verdict.two_sides import scored
 
 
@@ -24,7 +24,7 @@ def test_the_ratio_is_that_of_medians_case_by_case() -> None:
     """Twice as long in one case and equal in another is √2 times as long, and so say both values."""
     base = (*timed(0.1, 0.1, 9.0), *timed(0.5, case=1), *timed(7.0, case=2))
     candidate = (*timed(0.2, 0.2, 0.2), *timed(0.5, case=1))
-    found = compare_times(Pair(shared="", base=base, candidate=candidate), "ttft_s")
+    found = compare_costs(Pair(shared="", base=base, candidate=candidate), "ttft_s", tolerance=0.05)
     assert found is not None
     assert found.difference == pytest.approx(math.log(2) / 2)
     assert found.base == pytest.approx(math.sqrt(0.1 * 0.5))
@@ -36,9 +36,9 @@ def test_the_ratio_is_that_of_medians_case_by_case() -> None:
 def test_a_thousand_answers_of_one_start_prove_nothing() -> None:
     """However much longer they took."""
     pair = Pair(shared="", base=timed(*[0.1] * 1000), candidate=timed(*[0.9] * 1000))
-    found = compare_times(pair, "ttft_s")
+    found = compare_costs(pair, "ttft_s", tolerance=0.05)
     assert found is not None
-    assert (found.n, found.unit, found.low, found.high) == (1, "block", None, None)
+    assert (found.n, found.unit, found.low, found.high) == (1, "run", None, None)
     assert (found.verdict, found.lean, found.needed) == ("INCONCLUSIVE", "worse", None)
 
 
@@ -49,9 +49,14 @@ def test_a_case_that_asks_something_else_has_no_ratio() -> None:
     longer = replace(case, messages=(replace(case.messages[0], content="word " * 500),))
     cell = replace(outcome.trial.cell, case=longer)
     candidate = (replace(outcome, trial=replace(outcome.trial, cell=cell)),)
-    assert compare_times(Pair(shared="", base=timed(0.1), candidate=candidate), "ttft_s") is None
+    assert (
+        compare_costs(Pair(shared="", base=timed(0.1), candidate=candidate), "ttft_s", tolerance=0.05) is None
+    )
 
 
 def test_what_was_not_measured_is_not_compared() -> None:
     """No time on one side, no comparison."""
-    assert compare_times(Pair(shared="", base=timed(None), candidate=timed(0.1)), "ttft_s") is None
+    assert (
+        compare_costs(Pair(shared="", base=timed(None), candidate=timed(0.1)), "ttft_s", tolerance=0.05)
+        is None
+    )

@@ -19,6 +19,7 @@ from gemma_eval.store.read import LATEST, Reader, open_reader
 from gemma_eval.verdict.compare import compare as compare_sides
 from gemma_eval.verdict.quality import MARGIN
 from gemma_eval.verdict.sides import AXES, Axis, name_on, on
+from gemma_eval.verdict.speed import Timing
 from gemma_eval.wire import dump
 
 
@@ -53,12 +54,18 @@ def compare(
     """
     with closing(open_reader(database)) as reader:
         sides = _sides(reader, base, candidate, run=run)
-    found = compare_sides(sides.base, sides.candidate, margin=margin)
+    found = compare_sides(sides.base, sides.candidate, margin=margin, timing=_timing(sides.runs))
     if as_json:
         click.echo(json.dumps({"version": 1, **dump(found)}, indent=1))
         return
     for line in (*_unfinished(sides.runs), *lines(found)):
         click.echo(line)
+
+
+def _timing(runs: Sequence[Run]) -> Timing:
+    """Return how two sides were measured: in turn if they are of one run, or of one and its base."""
+    first, last = runs[0], runs[-1]
+    return Timing(together=first.id in (last.id, last.base) or last.id == first.base)
 
 
 @dataclass(frozen=True, kw_only=True)

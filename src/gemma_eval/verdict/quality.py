@@ -2,7 +2,8 @@
 
 A case's score is the mean over its repeats, so answers to one question are never taken for several data.
 Right and wrong answers to cases that are asked once have exact bounds. Other scores have those of a paired
-mean, with the largest spread that scores can have where few differ. Cases of one cluster are one datum.
+mean, with the largest spread that scores can have where few differ. Of up to sixteen data a loss is proved only
+where their signs prove it too. Cases of one cluster are one datum.
 
 A case that the base has a score of and the candidate has none may be one that the candidate cannot answer, so
 where there is one nothing passes.
@@ -11,16 +12,18 @@ where there is one nothing passes.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gemma_eval.records import Comparison, Outcome
 from gemma_eval.stats.binary import Discordance, discordance
 from gemma_eval.stats.bounds import Bounds
-from gemma_eval.stats.exact import exact_bounds
+from gemma_eval.stats.exact import exact_bounds, exact_worse
 from gemma_eval.stats.looks import ALPHA
-from gemma_eval.stats.paired import Paired, bounds, paired
+from gemma_eval.stats.paired import Paired, bounds, p_worse, paired
 from gemma_eval.stats.percentiles import mean
+from gemma_eval.stats.permutation import EXACT, sign_flip_worse
 from gemma_eval.stats.power import deciding, detectable
 from gemma_eval.verdict.cases import Asked, Cases, cases, counted
 from gemma_eval.verdict.decide import decide
@@ -81,14 +84,36 @@ def compare_scores(pair: Pair, *, margin: float = MARGIN, level: float = ALPHA) 
     return replace(decided, verdict="INCONCLUSIVE", lean=None, reason=reason)
 
 
+def case_means(outcomes: Sequence[Outcome]) -> tuple[list[float], list[object], int] | None:
+    """Return the score of each case that has one, its cluster, and how many have none.
+
+    `None` when no case has checks.
+    """
+    by_case: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        cell = outcome.trial.cell
+        if cell.case.checks:
+            by_case[cell.suite, cell.case.id].append(outcome)
+    found = [(key, _score(repeats), repeats[0].trial.cell.case) for key, repeats in by_case.items()]
+    known = [(key, score, case) for key, score, case in found if score is not None]
+    clusters: list[object] = [key if case.cluster is None else case.cluster for key, _, case in known]
+    return ([score for _, score, _ in known], clusters, len(found) - len(known)) if found else None
+
+
 def _decided(known: Comparison, shared: Sequence[_Scored]) -> Comparison:
     """Return what the bounds of the differences prove, and if nothing, what so many data would find."""
     differences = [each.difference for each in shared]
-    of = paired(differences, clusters=[each.cluster for each in shared], span=_SPAN)
+    clusters = [each.cluster for each in shared]
+    of = paired(differences, clusters=clusters, span=_SPAN)
     if of is None:
         return known
     binary = discordance(differences) if _are_binary(shared) and of.data == of.n else None
     found = bounds(of, level=known.level) if binary is None else _exact(binary, level=known.level)
+    p = _p(of, binary, margin=known.margin)
+    if binary is None and of.data <= EXACT:
+        # So few data may lie as unevenly as Student's t does not expect.
+        p = max(p, sign_flip_worse(differences, margin=known.margin, clusters=clusters))
+        found = found if p <= known.level else replace(found, low=_capped(found.low, known.margin))
     verdict, lean = decide(found, difference=of.mean, margin=known.margin)
     decided = replace(
         known,
@@ -99,6 +124,7 @@ def _decided(known: Comparison, shared: Sequence[_Scored]) -> Comparison:
         high=found.high,
         verdict=verdict,
         lean=lean,
+        p=p,
     )
     return _with_power(decided, of, binary) if verdict == "INCONCLUSIVE" else decided
 
@@ -146,6 +172,18 @@ def _described(
     )
 
 
+def _p(of: Paired, binary: Discordance | None, *, margin: float) -> float:
+    """Return the p of "no more than the margin is lost"."""
+    if binary is None:
+        return p_worse(of, margin)
+    return exact_worse(binary.worse, binary.better, n=binary.n, margin=margin)
+
+
+def _capped(low: float | None, margin: float) -> float | None:
+    """Return a low bound that proves nothing about the margin."""
+    return None if low is None else min(low, margin)
+
+
 def _exact(of: Discordance, *, level: float) -> Bounds:
     return exact_bounds(of.worse, of.better, n=of.n, level=level)
 
@@ -186,8 +224,6 @@ def _are_identical(shared: Sequence[_Scored]) -> bool:
     return all(each.difference == 0 and _texts(each.of.base) == _texts(each.of.candidate) for each in shared)
 
 
-def _texts(repeats: Sequence[Outcome]) -> Mapping[int, str | None]:
-    return {
-        outcome.trial.repeat: None if outcome.generation is None else outcome.generation.text
-        for outcome in repeats
-    }
+def _texts(repeats: Sequence[Outcome]) -> Mapping[tuple[int, int], str | None]:
+    answers = ((outcome.trial, outcome.generation) for outcome in repeats)
+    return {(trial.block, trial.repeat): None if made is None else made.text for trial, made in answers}

@@ -1,0 +1,57 @@
+"""Why the times of two runs cannot be held together: another machine, another engine, other formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gemma_eval.records import EngineInfo, Host, ModelSpec, Run
+
+_SOFT = ("kernel", "libc", "microcode", "clock_source", "huge_pages")
+"""What an update changes on one and the same machine; it is part of what a comparison is about."""
+
+_GIB = 2**30
+
+_CONFIGURED = ("engine", "quantisation", "context_tokens", "threads")
+"""What of an engine must be equal where the model is declared alike on both sides."""
+
+
+def speed_differs(base: Run, candidate: Run) -> Iterator[str]:
+    """Say what keeps the times of two runs from being compared, as `cpu: "A" against "B"`."""
+    if base.definitions_version != candidate.definitions_version:
+        yield _told("version of the formulas", base.definitions_version, candidate.definitions_version)
+    ours, theirs = _fingerprint(base.host), _fingerprint(candidate.host)
+    for name in dict.fromkeys((*ours, *theirs)):
+        if ours.get(name) != theirs.get(name):
+            yield _told(name, ours.get(name), theirs.get(name))
+
+
+def engine_differs(
+    base: EngineInfo | None, candidate: EngineInfo | None, *, declared: tuple[ModelSpec, ModelSpec]
+) -> Iterator[str]:
+    """Say what an engine runs with that nobody has declared to be different."""
+    ours, theirs = declared
+    if base is None or candidate is None or ours != theirs:
+        return
+    for name in _CONFIGURED:
+        if getattr(base, name) != getattr(candidate, name):
+            yield _told(f"{name} of {ours.name}", getattr(base, name), getattr(candidate, name))
+
+
+def is_same_machine(one: Host, other: Host) -> bool:
+    """Whether times of one host may be held against those of the other."""
+    return _fingerprint(one) == _fingerprint(other)
+
+
+def _fingerprint(host: Host) -> Mapping[str, object]:
+    """Return what decides the speed of a machine, by name."""
+    hard = {name: value for name, value in host.details.items() if name not in _SOFT}
+    memory = round(host.memory_bytes / _GIB)
+    return {"cpu": host.cpu, "logical_cores": host.logical_cores, "memory_gib": memory, **hard}
+
+
+def _told(name: str, ours: object, theirs: object) -> str:
+    return f"{name}: {_shown(ours)} against {_shown(theirs)}"
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
