@@ -26,8 +26,9 @@ class Costs:
     """A metric of the cases that both sides were timed with; values are means of logarithms over the cases.
 
     `base` and `candidate` are those of each block that both have, in its order, or one of all answers where
-    they share none. `values` are the plain ones of each of these blocks, base and candidate. `blocks` is how
-    many there are, 0 where they share none. `lost` counts cases that only the base has a value of.
+    they share none. `base_values` and `candidate_values` are the plain ones of each of these blocks. `blocks`
+    is how many there are, 0 where they share none, and `cases` how many cases. `lost` counts those that only
+    the base has a value of.
     """
 
     base: tuple[float, ...]
@@ -35,6 +36,7 @@ class Costs:
     base_values: tuple[tuple[float, ...], ...]
     candidate_values: tuple[tuple[float, ...], ...]
     blocks: int
+    cases: int
     lost: int
     left_out: tuple[str, ...]
 
@@ -71,6 +73,7 @@ def costs(pair: Pair, metric: str, *, together: bool) -> Costs | None:
         base_values=_values(base, shared),
         candidate_values=_values(candidate, shared),
         blocks=len(shared),
+        cases=len(kept),
         lost=len(lost) + len(alone),
         left_out=(*((f"{counted(untimed)} without a value",) if untimed else ()), *found.left_out),
     )

@@ -192,9 +192,8 @@ def _unless_incomplete(gated: Gated, sides: Sides) -> Gated:
     )
     if not reason:
         return gated
-    return replace(
-        gated, comparison=replace(gated.comparison, verdict="INCOMPLETE", lean=None, reason=reason)
-    )
+    found = replace(gated.comparison, verdict="INCOMPLETE", lean=None, reason=reason)
+    return replace(gated, comparison=found)
 
 
 def _incomplete(run: Run) -> str:

@@ -29,12 +29,13 @@ def prior_of(earlier: Sequence[Earlier], pair: Pair, metric: str, *, together: b
     """Return what is known of the variance of one difference, `None` where it is too little.
 
     Of sides that are measured `together` a difference is that of one block, and earlier comparisons of the
-    same two groups tell of it. Else it is that of two runs, and earlier runs of the same group do, oldest first.
+    same two groups tell of it. Else it is that of two runs, and earlier runs of the same group do; they are
+    given newest first.
     """
     if together:
         sessions = [_differences(each, pair, metric) for each in earlier if each.base]
         return of_sessions([session for session in sessions if len(session) > 1])
-    series = (_value(each, pair, metric) for each in earlier)
+    series = (_value(each, pair, metric) for each in reversed(earlier))
     return of_series([value for value in series if value is not None])
 
 
@@ -48,13 +49,9 @@ def _value(each: Earlier, pair: Pair, metric: str) -> float | None:
     """Return the logarithm of a run's cost over the cases that are compared; `None` where it lacks one."""
     now = costs(pair, metric, together=False)
     then = costs(replace(pair, base=_like(pair.candidate, each.outcomes)), metric, together=False)
-    if now is None or then is None or _count(then.base_values) < _count(now.base_values) / 2:
+    if now is None or then is None or then.cases != now.cases:
         return None
     return math.fsum(then.base)
-
-
-def _count(values: Sequence[Sequence[float]]) -> int:
-    return sum(map(len, values))
 
 
 def _like(side: Sequence[Outcome], outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

@@ -2,8 +2,8 @@
 
 A case's score is the mean over its repeats, so answers to one question are never taken for several data.
 Right and wrong answers to cases that are asked once have exact bounds. Other scores have those of a paired
-mean, with the largest spread that scores can have where few differ. Of up to sixteen data a loss is proved only
-where their signs prove it too. Cases of one cluster are one datum.
+mean, with the largest spread that scores can have where few differ. Of up to sixteen data a loss is proved
+only where their signs prove it too. Cases of one cluster are one datum.
 
 A case that the base has a score of and the candidate has none may be one that the candidate cannot answer, so
 where there is one nothing passes.
