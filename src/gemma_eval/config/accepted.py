@@ -1,0 +1,236 @@
+"""Regressions that people have accepted, from `gemma-accepted.toml`: read it, and add to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, FiniteFloat, PlainValidator
+
+from gemma_eval.config.files import Problems, read_text
+from gemma_eval.errors import ConfigError, Problem, UsageError
+from gemma_eval.files import decode, locate, rows
+from gemma_eval.files.read import ReadError
+from gemma_eval.records import Acceptance
+
+HEAD = "# Regressions that were accepted for a while; docs/gate.md tells how they are read.\n"
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_SPAN = re.compile(r"(\d{1,5})([dw])", re.ASCII)
+_DAYS = {"d": 1, "w": 7}
+_OPTIONAL = ("low", "commit")
+_EXAMPLES = {
+    "gate": '"score"',
+    "group": '"pocket/greedy/plain"',
+    "difference": "0.03",
+    "reason": '"…"',
+    "author": '"…"',
+    "run": '"…"',
+    "accepted": '"2026-11-24"',
+    "expires": '"2026-12-24"',
+}
+
+
+def _day(value: object) -> str:
+    """Accept a day as TOML writes it, with quotes or without."""
+    if type(value) is date:
+        return value.isoformat()
+    if isinstance(value, str) and is_day(value):
+        return value
+    raise ValueError(f'is {_shown(value)}; it should be a day, as "2026-12-24"')
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else rows.show(value)
+
+
+def _group(text: str) -> str:
+    parts = text.split("/")
+    if len(parts) != 3 or any(map(rows.name_flaw, parts)):
+        raise ValueError(f'is {rows.show(text)}; it should be "model/profile/template"')
+    return text
+
+
+Day = Annotated[str, PlainValidator(_day)]
+
+
+class AcceptanceRow(rows.Row):
+    """`[[accepted]]`; the keys are those of `records.Acceptance`."""
+
+    gate: rows.Name | None = None
+    group: Annotated[str, AfterValidator(_group)] | None = None
+    difference: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    reason: rows.Text | None = None
+    author: rows.Text | None = None
+    run: rows.Text | None = None
+    commit: rows.Text | None = None
+    accepted: Day | None = None
+    expires: Day | None = None
+
+
+class AcceptedRow(rows.Row):
+    """A whole gemma-accepted.toml."""
+
+    accepted: list[AcceptanceRow] | None = None
+
+
+def load_accepted(path: Path) -> tuple[Acceptance, ...]:
+    """Return the acceptances of a file in its order, the expired ones too; none when there is no file.
+
+    Raises ConfigError with every problem of the file.
+    """
+    return _read(path) if path.exists() else ()
+
+
+def accept(path: Path, acceptance: Acceptance) -> None:
+    """Write an acceptance at the end of the file, which is made where there is none; all else stays as it is.
+
+    The file is replaced in one step, and only by one that can be read. Raises ConfigError.
+    """
+    before = load_accepted(path)
+    if flaw := _unwritable(acceptance):
+        raise ConfigError([Problem(path=path, line=0, what=flaw)])
+    target = Path(os.path.realpath(path))
+    try:
+        text = target.read_bytes() if target.exists() else HEAD.encode()
+        beside = _write_beside(target, text + _addition(text, acceptance))
+        try:
+            if _reread(beside) != (*before, acceptance):
+                what = "cannot be added to: give each acceptance as a table below [[accepted]], in a file of"
+                raise ConfigError([Problem(path=path, line=0, what=f"{what} at most 1 MiB")])
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError([Problem(path=path, line=0, what=f"cannot be written: {reason}")]) from error
+
+
+def current(acceptances: Iterable[Acceptance], today: str) -> tuple[Acceptance, ...]:
+    """Return those that hold on a day; on the day on which it expires, one does."""
+    return tuple(each for each in acceptances if today <= each.expires)
+
+
+def expiry(text: str, *, today: str) -> str:
+    """Return the day that `30d`, `2w` or `2026-12-24` means. Raises UsageError: it is none, or is over."""
+    if match := _SPAN.fullmatch(text):
+        day = _later(today, days=int(match[1]) * _DAYS[match[2]])
+    else:
+        day = text if is_day(text) else None
+    if day is None:
+        raise UsageError(f"{rows.show(text)} is no time to expire; give days or weeks as 30d or 2w, or a day")
+    if day < today:
+        raise UsageError(f"{day} is over; an acceptance should expire on a later day")
+    return day
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day of the calendar, as `2026-12-24`."""
+    if not _DAY.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _later(today: str, *, days: int) -> str | None:
+    try:
+        return (date.fromisoformat(today) + timedelta(days=days)).isoformat() if days else None
+    except OverflowError:
+        return None
+
+
+def _read(path: Path) -> tuple[Acceptance, ...]:
+    text = read_text(path)
+    try:
+        table, lines = decode.toml(text)
+    except ReadError as error:
+        raise ConfigError([Problem(path=path, line=error.line, what=error.what)]) from error
+    problems = Problems(path, lines)
+    row, flaws = rows.check(AcceptedRow, table)
+    given = row.accepted or []
+    for flaw in flaws:
+        _say_flaw(flaw, given, problems)
+    flawed = {flaw.path[:3] for flaw in flaws}
+    found = [_acceptance(index, each, flawed, problems) for index, each in enumerate(given)]
+    problems.stop()
+    return tuple(each for each in found if each is not None)
+
+
+def _reread(path: Path) -> tuple[Acceptance, ...] | None:
+    try:
+        return _read(path)
+    except ConfigError:
+        return None
+
+
+def _say_flaw(flaw: rows.Flaw, given: list[AcceptanceRow], problems: Problems) -> None:
+    match flaw.path:
+        case ("accepted", int(index), *_):
+            row = given[index] if index < len(given) else AcceptanceRow()
+            problems.say(flaw.path, _name(index, row) + flaw.text(below=2))
+        case ("accepted",):
+            problems.say(flaw.path, "accepted should be a list of tables; begin each with [[accepted]]")
+        case _:
+            problems.say(flaw.path, flaw.text())
+
+
+def _acceptance(
+    index: int, row: AcceptanceRow, flawed: Collection[locate.Path], problems: Problems
+) -> Acceptance | None:
+    at: locate.Path = ("accepted", index)
+    absent = [key for key in AcceptanceRow.model_fields if getattr(row, key) is None and key not in _OPTIONAL]
+    for key in absent:
+        if (*at, key) not in flawed:
+            problems.say(at, f"{_name(index, row)}needs {key}, as {key} = {_EXAMPLES[key]}")
+    return None if absent else Acceptance(**{**dict.fromkeys(_OPTIONAL), **row.model_dump()})
+
+
+def _name(index: int, row: AcceptanceRow) -> str:
+    return f"accepted {rows.show(row.gate)}: " if row.gate else f"accepted number {index + 1}: "
+
+
+def _addition(before: bytes, acceptance: Acceptance) -> bytes:
+    """Return what follows the text of a file, with line ends like its own."""
+    given = [(key, value) for key, value in asdict(acceptance).items() if value is not None]
+    lines = ["", "[[accepted]]", *(f"{key} = {_written(value)}" for key, value in given), ""]
+    if before and not before.endswith(b"\n"):
+        lines = ["", *lines]
+    return "\n".join(lines).replace("\n", "\r\n" if b"\r\n" in before else "\n").encode()
+
+
+def _written(value: str | float) -> str:
+    """Write a value as TOML, a text on one line: what JSON escapes TOML does, too, and DEL besides."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(float(value))
+
+
+def _unwritable(acceptance: Acceptance) -> str | None:
+    """Say which text no file can hold, `None` if all can be written."""
+    for key, value in asdict(acceptance).items():
+        if isinstance(value, str) and value.encode(errors="replace") != value.encode(errors="surrogatepass"):
+            return f"cannot hold the {key} {rows.show(value)}, which has half of a letter"
+    return None
+
+
+def _write_beside(target: Path, data: bytes) -> Path:
+    """Write a file beside another, to take its place, with the same rights."""
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).chmod(mode)
+    return Path(name)
