@@ -1,0 +1,129 @@
+"""The scores of one model with every profile and template, over the cases that all of them have scores of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gemma_eval.records import Case, Report
+from gemma_eval.stats.percentiles import mean
+
+Pair = tuple[str, str]
+"""A profile and a template."""
+Key = tuple[str, str]
+"""A case: its suite and its id."""
+
+_DIGITS = 12
+"""Data that agree in so many decimals are equal: what is beyond is of rounding."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """Scores by pair, by shared case and by repeat.
+
+    `blocks` has for each shared case what its datum goes by: its cluster, or itself. `left_out` counts the
+    cases that some pair was asked and not every one has a score of; `absent` are pairs that were asked none.
+    """
+
+    model: str
+    profiles: tuple[str, ...]
+    templates: tuple[str, ...]
+    scores: Mapping[Pair, tuple[tuple[float, ...], ...]]
+    blocks: tuple[Hashable, ...]
+    left_out: int
+    absent: tuple[Pair, ...]
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs that were asked, profiles first, each in the order of the run."""
+        return tuple(self.scores)
+
+    @property
+    def cases(self) -> int:
+        """The number of cases that all pairs have scores of."""
+        return len(self.blocks)
+
+    @property
+    def data(self) -> int:
+        """The number of independent data that they are."""
+        return len(set(self.blocks))
+
+    def label(self, pair: Pair) -> str:
+        """Name a pair by what tells it from the others: `greedy · rag`."""
+        parts = (
+            pair[0] if len(self.profiles) > 1 else "",
+            pair[1] if len(self.templates) > 1 else "",
+        )
+        return " · ".join(part for part in parts if part)
+
+    def means(self, pair: Pair) -> tuple[float, ...]:
+        """Return the score of each shared case, the mean over its repeats."""
+        return tuple(_mean(repeats) for repeats in self.scores[pair])
+
+    def of(self, holds: Callable[[Pair], bool]) -> tuple[float, ...]:
+        """Return for each shared case its mean score over the pairs that are asked for."""
+        columns = [self.means(pair) for pair in self.pairs if holds(pair)]
+        return tuple(_mean(values) for values in zip(*columns, strict=True))
+
+    def data_of(self, scores: Sequence[float]) -> tuple[float, ...]:
+        """Return one value for each block, so that their mean is that of the scores.
+
+        A cluster of more cases weighs more, as in that mean: its value is the mean over all, and what its
+        cases are above it added up and divided by the mean size of a cluster (the ratio estimator).
+        """
+        center, size = _mean(scores), self.cases / self.data
+        above: dict[Hashable, float] = dict.fromkeys(self.blocks, 0.0)
+        for block, score in zip(self.blocks, scores, strict=True):
+            above[block] += score - center
+        return tuple(round(center + each / size, _DIGITS) for each in above.values())
+
+
+def grids(report: Report) -> tuple[Grid, ...]:
+    """Return the grid of each model that was asked with two profiles or templates at least, in its order."""
+    asked = _asked(report)
+    models = dict.fromkeys(model for model, _ in asked)
+    found = (
+        _grid(model, {pair: cases for (of, pair), cases in asked.items() if of == model}) for model in models
+    )
+    return tuple(grid for grid in found if len(grid.scores) > 1)
+
+
+def _asked(report: Report) -> dict[tuple[str, Pair], dict[Key, tuple[Case, list[float | None]]]]:
+    """Return by model and pair every case with checks and the scores of its trials, `None` for none."""
+    found: dict[tuple[str, Pair], dict[Key, tuple[Case, list[float | None]]]] = {}
+    for outcome in report.outcomes:
+        cell = outcome.trial.cell
+        if cell.case.checks:
+            place = cell.model.name, (cell.profile.name, cell.template.name)
+            _, scores = found.setdefault(place, {}).setdefault((cell.suite, cell.case.id), (cell.case, []))
+            scores.append(None if outcome.failure else outcome.score)
+    return found
+
+
+def _grid(model: str, asked: Mapping[Pair, Mapping[Key, tuple[Case, list[float | None]]]]) -> Grid:
+    profiles = tuple(dict.fromkeys(profile for profile, _ in asked))
+    templates = tuple(dict.fromkeys(template for _, template in asked))
+    every = [(profile, template) for profile in profiles for template in templates]
+    pairs = [pair for pair in every if pair in asked]
+    cases = {key: case for pair in pairs for key, (case, _) in asked[pair].items()}
+    known = {pair: {key: _whole(scores) for key, (_, scores) in asked[pair].items()} for pair in pairs}
+    shared = [key for key in cases if all(known[pair].get(key) for pair in pairs)]
+    return Grid(
+        model=model,
+        profiles=profiles,
+        templates=templates,
+        scores={pair: tuple(known[pair][key] for key in shared) for pair in pairs},
+        blocks=tuple(key if cases[key].cluster is None else cases[key].cluster for key in shared),
+        left_out=len(cases) - len(shared),
+        absent=tuple(pair for pair in every if pair not in asked),
+    )
+
+
+def _whole(scores: Sequence[float | None]) -> tuple[float, ...]:
+    """Return the scores of a case, none of them where one is missing."""
+    known = tuple(score for score in scores if score is not None)
+    return known if len(known) == len(scores) else ()
+
+
+def _mean(values: Sequence[float]) -> float:
+    return mean(values) or 0.0
