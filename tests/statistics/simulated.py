@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from gemma_eval.stats.bounds import UNKNOWN, Bounds
 from gemma_eval.stats.exact import exact_not_worse, exact_worse
-from gemma_eval.stats.looks import LOOKS, levels
 from gemma_eval.stats.paired import bounds, p_not_worse, p_worse, paired
 
 Array = NDArray[np.float64]
@@ -49,33 +48,6 @@ def verdict(of: Bounds, margin: float) -> str:
     if of.above(margin):
         return "regressed"
     return "passed" if of.below(margin) else "open"
-
-
-def sequential(differences: Sequence[float], *, margin: float, at: Mapping[int, float]) -> tuple[str, int]:
-    """Return what is decided first, and after how many blocks; each look has its level."""
-    for look, level in at.items():
-        found = paired(differences[:look])
-        decided = verdict(UNKNOWN if found is None else bounds(found, level=level), margin)
-        if decided != "open":
-            return decided, look
-    return "open", max(at)
-
-
-def speeds(
-    *, change: float, sd: float, runs: int, at: Mapping[int, float] | None = None, tails: float | None = None
-) -> Rates:
-    """Return how comparisons of times end whose log-ratios are normal, with a margin of 5 %.
-
-    `change` is the true one, 0.1 for a tenth longer, and `sd` that of the log-ratio of a pair of blocks.
-    `tails` are the degrees of freedom of a Student's t that is drawn from instead.
-    """
-    random = np.random.default_rng((SEED, round(1000 * sd)))
-    size = (runs, max(LOOKS))
-    noise = random.normal(0.0, 1.0, size) if tails is None else random.standard_t(tails, size)
-    scale = sd if tails is None else sd / (tails / (tails - 2)) ** 0.5
-    drawn = (float(np.log1p(change)) + scale * noise).tolist()
-    margin, at = float(np.log1p(0.05)), at or levels()
-    return rates(sequential(differences, margin=margin, at=at) for differences in drawn)
 
 
 @cache
