@@ -45,7 +45,10 @@ def notes(grid: Grid, found: Effects | None) -> Iterator[str]:
         return
     if grid.data < grid.cases:
         text = f"The {numbers.count(grid.cases)} cases are in {numbers.count(grid.data)} clusters, which n "
-        yield text + "counts: cases of one, as questions about one document, are one datum."
+        text += (
+            "counts: cases of one, as questions about one document, are one datum. The summary takes each "
+        )
+        yield text + "case for a datum of its own, and so its intervals are narrower."
     if grid.data < FEW and found.factors:
         yield f"With {numbers.count(grid.data)} data, F tests say little; the intervals allow for so few."
     if any(each is not None and each.at_least for each in changes(found)):

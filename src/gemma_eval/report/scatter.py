@@ -9,6 +9,7 @@ from gemma_eval.records import Group
 from gemma_eval.report import charts, numbers
 from gemma_eval.report.axes import Tick, across, share_ticks, upwards
 from gemma_eval.report.groups import Groups, Measured
+from gemma_eval.report.pareto import front
 
 SHAPES = 6
 """How many marker shapes the templates of the page can draw."""
@@ -61,7 +62,7 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scatter:
-    """Quality against speed."""
+    """Quality against speed; `front` is the path of the edge beyond which no group lies."""
 
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -69,6 +70,7 @@ class Scatter:
     colours: tuple[Key, ...]
     shapes: tuple[Key, ...]
     numbered: bool
+    front: str
     width: float = 1000
     height: float = 420
     frame: charts.Box = PLANE
@@ -108,7 +110,17 @@ def scatter(groups: Groups) -> Scatter | None:
         colours=tuple(Key(name=name, index=index % COLOURS) for index, name in enumerate(groups.profiles)),
         shapes=tuple(Key(name=name, index=index % SHAPES) for index, name in enumerate(groups.templates)),
         numbered=numbered,
+        front=_front(points, x, y),
     )
+
+
+def _front(points: Sequence[Point], x: charts.Scale, y: charts.Scale) -> str:
+    """Return the path of steps from the best score down to the highest speed."""
+    values = [(point.speed.value, point.score.value) for point in points]
+    edge = sorted(value for value, is_on in zip(values, front(values), strict=True) if is_on)
+    steps = "".join(f"V{charts.paper(y(score))}H{charts.paper(x(speed))}" for speed, score in edge)
+    start = f"M{charts.paper(PLANE.left)} {charts.paper(y(edge[0][1]))}"
+    return f"{start}{steps}V{charts.paper(PLANE.top + PLANE.height)}"
 
 
 def _speed_ticks(points: Sequence[Point]) -> tuple[float, ...]:
