@@ -16,7 +16,7 @@ def accepted(gated: Gated, acceptances: Sequence[Acceptance], *, today: str) -> 
     One that has expired, or that does not cover it, leaves it REGRESSED and says so. `today` is a day.
     """
     found = gated.comparison
-    ours = [each for each in acceptances if each.gate == gated.gate.id and each.group == group_of(gated)]
+    ours = [each for each in acceptances if each.gate == gated.gate.id and each.group == group_name(gated)]
     if found.verdict != "REGRESSED" or not ours:
         return gated
     holding = [each for each in ours if today <= each.expires]
@@ -32,7 +32,7 @@ def accepted(gated: Gated, acceptances: Sequence[Acceptance], *, today: str) -> 
     return replace(gated, comparison=replace(found, verdict="ACCEPTED"), acceptance=last)
 
 
-def group_of(gated: Gated) -> str:
+def group_name(gated: Gated) -> str:
     """Name the group of a gate as an acceptance does: `model/profile/template`."""
     return f"{gated.group.model}/{gated.group.profile}/{gated.group.template}"
 
