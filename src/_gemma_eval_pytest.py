@@ -17,7 +17,12 @@ if TYPE_CHECKING:
         config: pytest.Config
 
 
-_ASKING = ("gemma_plan", "gemma_resume", "gemma_suite")
+_ASKING = ("gemma_ab", "gemma_baseline", "gemma_plan", "gemma_resume", "gemma_suite")
+_CHOICES = (
+    ("gate", "whether a critical gate that is broken fails the run", "enforce", "report", "off"),
+    ("inconclusive", "what a critical gate does that proves nothing", "warn", "pass", "fail"),
+    ("exit-codes", "1 for every failure, or 10 and more for what gates found", "pytest", "extended"),
+)
 _MARKERS = (
     "gemma: an item of a gemma_eval suite",
     "gemma_quality: a case that is scored",
@@ -41,6 +46,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gemma-report", metavar="DIR", help="folder for the reports (reports)")
     group.addoption("--gemma-resume", metavar="RUN", help='go on with a run: its id, or "latest"')
     group.addoption("--gemma-plan", action="store_true", help="show what would run and for how long, no more")
+    for name, metavar, what in (
+        ("ab", "BASE", "measure this model, profile, template or git:REF in turn, and compare with it"),
+        ("baseline", "RUN|auto", "compare with a run, a name, a database, merge-base:REF, or auto"),
+        ("gates", "FILE", "the gates in force beside those of the suites (gemma-gates.toml)"),
+    ):
+        group.addoption(f"--gemma-{name}", metavar=metavar, help=what)
+    group.addoption(
+        "--gemma-blocks", type=int, metavar="N", help="engine starts to measure speed with, at most"
+    )
+    for name, what, *choices in _CHOICES:
+        help_ = f"{what} ({choices[0]})"
+        group.addoption(f"--gemma-{name}", choices=choices, default=choices[0], help=help_)
+    what = "write verdicts as github, sarif, json, bencher or pytest-benchmark; may be given again"
+    group.addoption("--gemma-gate-report", action="append", default=[], metavar="FORMAT:PATH", help=what)
+    parser.addini(
+        "gemma_gates", "gates beside those of the suites, as --gemma-gates", default=""
+    )
+    parser.addini("gemma_accepted", "accepted regressions (gemma-accepted.toml)", default="")
     parser.addini("gemma_files", "globs of suite files to collect", type="linelist", default=["*.gemma.toml"])
     parser.addini("gemma_suite_paths", "folders where --gemma-suite looks names up", type="paths", default=[])
     parser.addini("gemma_db", "results database, as --gemma-db", default="")

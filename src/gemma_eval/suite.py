@@ -43,6 +43,11 @@ def load_suite(
     return suite, cells
 
 
+def model_names(path: Path) -> tuple[str, ...]:
+    """Return the models that a suite file may run: the shipped ones and those beside it."""
+    return tuple(load_catalog((suites_directory(), path.parent)).models)
+
+
 def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:
     """A plugin may bring transforms, so only here, where plugins are known, can an order be checked."""
     for profile, order in orders.items():

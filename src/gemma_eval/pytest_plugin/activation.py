@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.executors.arm import INSIDE
 from gemma_eval.executors.worker import end_with_parent
 from gemma_eval.pytest_plugin import options
 from gemma_eval.pytest_plugin.evaluation import EVALUATION, Evaluation
@@ -44,7 +46,7 @@ def start(config: pytest.Config) -> Evaluation:
     config.pluginmanager.register(EveryProcess(evaluation), "gemma_eval_process")
     if told is None:
         _register_for_one_process(config, evaluation)
-    else:
+    if told is not None or INSIDE in os.environ:
         end_with_parent()
     return evaluation
 
@@ -63,11 +65,16 @@ def _register_for_one_process(config: pytest.Config, evaluation: Evaluation) -> 
     if config.getoption("gemma_plan"):
         config.pluginmanager.register(Plan(evaluation), "gemma_eval_plan")
         return
-    from gemma_eval.pytest_plugin.recording import Recording  # here, so that plans and workers do not pay
+    from gemma_eval.pytest_plugin import gate_options  # here, so that plans and workers do not pay
+    from gemma_eval.pytest_plugin.gate_hooks import GateHooks
+    from gemma_eval.pytest_plugin.gatekeeper import Gatekeeper
+    from gemma_eval.pytest_plugin.recording import Recording
 
-    recording = Recording(evaluation)
+    keeper = Gatekeeper(evaluation, gate_options.read(config))
+    recording = Recording(evaluation, keeper)
     config.stash[_RECORDING] = recording
     config.pluginmanager.register(recording, "gemma_eval_recording")
+    config.pluginmanager.register(GateHooks(keeper, recording), "gemma_eval_gates")
     config.pluginmanager.register(Workers(evaluation), "gemma_eval_workers")
     config.pluginmanager.register(ExitCode(evaluation), "gemma_eval_exit_code")
     config.pluginmanager.register(Termination(), "gemma_eval_termination")

@@ -14,7 +14,7 @@ from gemma_eval.cases.load_tables import misfit
 from gemma_eval.errors import UsageError, suggestion
 from gemma_eval.pytest_plugin.options import Settings
 from gemma_eval.pytest_plugin.refusals import in_words, skipped
-from gemma_eval.records import Cell, Skipped, Suite
+from gemma_eval.records import Cell, Selection, Skipped, Suite
 
 T = TypeVar("T")
 Axis = tuple[str, tuple[str, ...], Callable[[Cell], str]]
@@ -67,6 +67,15 @@ def check(suites: Sequence[LoadedSuite], settings: Settings) -> None:
 def left_out(suites: Iterable[LoadedSuite]) -> tuple[Skipped, ...]:
     """Return the cells that were asked for and cannot run, with their reasons."""
     return tuple(each for loaded in suites for each in skipped(loaded.cells, loaded.refused))
+
+
+def selection(suites: Sequence[LoadedSuite], cells: Sequence[Cell], settings: Settings) -> Selection:
+    """Return how much of the suites the cells that are run are."""
+    runnable = sum(cell.label not in loaded.refused for loaded in suites for cell in loaded.cells)
+    if len(cells) < runnable:
+        return "part"
+    narrowed = settings.models or settings.profiles or settings.templates or settings.kind
+    return "matrix" if narrowed else "all"
 
 
 def by_model(items: Sequence[T], model_of: Callable[[T], str | None]) -> list[T]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import GemmaEvalError, UsageError
+from gemma_eval.executors.arm import Measured
 from gemma_eval.plugins import Registry
 from gemma_eval.pytest_plugin.payload import Payload
-from gemma_eval.records import Cell, Noise, Outcome, Report, Run, Trial
+from gemma_eval.records import Cell, Gating, Noise, Outcome, Report, Run, Trial
 from gemma_eval.report.render import write
 from gemma_eval.run import make_report
 from gemma_eval.store.read import open_reader
@@ -37,14 +38,28 @@ class Closed:
 class Recorder:
     """The one writer of a run; an outcome is acknowledged when `record` returns."""
 
-    def __init__(self, run: Run, planned: Sequence[Trial], *, database: Path, reports: Path) -> None:
-        """Open the database and plan the run, or go on with it. Raises StoreError, UsageError."""
+    def __init__(
+        self,
+        run: Run,
+        planned: Sequence[Trial],
+        *,
+        database: Path,
+        reports: Path,
+        base: Run | None = None,
+    ) -> None:
+        """Open the database and plan the run, or go on with it. Raises StoreError, UsageError.
+
+        `base` is the run of what is measured in turn with it, block by block; it is the one before.
+        """
         _require_writable(reports)
         self.run = run
+        self.base = base
         self.database = database
         self._reports = reports
         self._models: set[str] = set()
         self._store: Store = open_store(database)
+        if base is not None:
+            self._store.begin(base, ())
         self._store.begin(run, planned)
 
     def record(self, payload: Payload, registry: Registry) -> tuple[str, ...]:
@@ -64,22 +79,48 @@ class Recorder:
             problems += _observed(partial(registry.hook.outcome_recorded, outcome=outcome))
         return tuple(problems)
 
-    def close(self, registry: Registry, *, noise: Noise | None, ended_utc: str | None = None) -> Closed:
-        """End the run, summarise it and write its reports. Raises StoreError.
+    def record_block(self, run_id: str, measured: Measured, *, block: int) -> None:
+        """Commit what the process of one side has measured, as that block of a run. Raises StoreError."""
+        outcomes = [
+            replace(outcome, trial=replace(outcome.trial, block=block)) for outcome in measured.outcomes
+        ]
+        self._store.extend(run_id, [outcome.trial for outcome in outcomes])
+        for model, info in measured.run.engines.items():
+            self._store.engine(run_id, model, info)
+        for outcome in outcomes:
+            self._store.record(run_id, outcome)
 
-        `noise` says how busy the machine was meanwhile, `ended_utc` what time it is.
+    def end(self, *, noise: Noise | None, ended_utc: str | None = None, is_whole: bool = True) -> None:
+        """End the run, and that of its base. Raises StoreError.
+
+        `noise` says how busy the machine was meanwhile, `ended_utc` what time it is. What was interrupted
+        between two blocks is not whole, though all that was planned so far is recorded.
+        """
+        with closing(open_reader(self.database)) as reader:
+            planned = reader.run(self.run.id).planned
+        recorded = len(self._store.recorded(self.run.id))
+        state: Literal["done", "interrupted"] = "done" if is_whole and recorded >= planned else "interrupted"
+        self._store.finish(self.run.id, state, noise=noise, ended_utc=ended_utc)
+        if self.base is not None:
+            self._store.finish(self.base.id, state, noise=noise, ended_utc=ended_utc)
+
+    def gate(self, gating: Gating) -> None:
+        """Write what became of the gates. Raises StoreError."""
+        self._store.gate(gating)
+
+    def close(self) -> None:
+        """Let go of the database; a second call does nothing. Raises StoreError."""
+        self._store.close()
+
+    def report(self, registry: Registry) -> Closed:
+        """Summarise the run, which has ended, and write its reports. Raises StoreError.
 
         A report that could not be written is named among the problems, and costs no other; what was measured
         is in the database.
         """
-        recorded = len(self._store.recorded(self.run.id))
-        try:
-            state: Literal["done", "interrupted"] = "done" if recorded >= self.run.planned else "interrupted"
-            self._store.finish(self.run.id, state, noise=noise, ended_utc=ended_utc)
-        finally:
-            self._store.close()
         with closing(open_reader(self.database)) as reader:
             report = make_report(reader.run(self.run.id), reader.outcomes(self.run.id))
+            report = replace(report, gating=reader.gating(self.run.id))
         problems = _observed(partial(registry.hook.run_finished, report=report))
         written: list[Path] = []
         for name in registry.reporters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 from collections.abc import Callable, Generator, Sequence
@@ -12,12 +13,14 @@ import pytest
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.executors.arm import INSIDE
 from gemma_eval.measure.clock import clock
 from gemma_eval.measure.noise import NoiseWatch
 from gemma_eval.measure.noise import begin as begin_noise
 from gemma_eval.pytest_plugin import matrix, payload
 from gemma_eval.pytest_plugin.begin import describe_run, run_id, utc
 from gemma_eval.pytest_plugin.evaluation import Evaluation
+from gemma_eval.pytest_plugin.gatekeeper import Gatekeeper
 from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
 from gemma_eval.pytest_plugin.recorder import Closed, Recorder
 from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem
@@ -30,20 +33,22 @@ _OVER_A_LINE = "\r\x1b[K"
 class Recording:
     """Hooks of the process that has the results database; without pytest-xdist the only process."""
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    def __init__(self, evaluation: Evaluation, keeper: Gatekeeper) -> None:
         """Record this evaluation; nothing is opened before there is something to run."""
         self._evaluation = evaluation
+        self._keeper = keeper
         self._config = evaluation.config
         self._started = datetime.now(UTC)
         self._run_id = evaluation.resumed or run_id(self._started, secrets.token_hex(2))
-        self._recorder: Recorder | None = None
+        self.recorder: Recorder | None = None
+        self._has_ended = False
         self._noise: NoiseWatch | None = None
         self._closed: Closed | None = None
         self._problems: list[str] = []
 
     def begin(self, cells: Sequence[Cell]) -> None:
         """Open the database and plan the run; a second call does nothing. Raises pytest.UsageError."""
-        if self._recorder is not None:
+        if self.recorder is not None:
             return
         evaluation, settings = self._evaluation, self._evaluation.settings
         matrix.check(tuple(evaluation.suites.values()), settings)
@@ -55,9 +60,12 @@ class Recording:
             run = replace(
                 self._describe(planned),
                 skipped=matrix.left_out(evaluation.suites.values()),
-                harness=self._harness(cells),
+                selection=matrix.selection(tuple(evaluation.suites.values()), cells, settings),
             )
-            self._recorder = Recorder(run, planned, database=settings.database, reports=settings.reports)
+            run, base = self._keeper.prepare(run, cells)
+            run = replace(run, harness=self._harness(cells))
+            where = {"database": settings.database, "reports": settings.reports}
+            self.recorder = Recorder(run, planned, **where, base=base)
             self._name_run()
             self._noise = begin_noise(pids=lambda: evaluation.server_processes(cells))
         except GemmaEvalError as error:
@@ -101,18 +109,36 @@ class Recording:
             return "recorded", "r", "RECORDED"
         return None
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End the run and write its reports, also when it was interrupted."""
-        if self._recorder is None:
-            return
+    def say_problem(self, error: GemmaEvalError) -> None:
+        """Have it said at the end that something went wrong, which fails the run."""
+        self._problems.extend(lines_of(error, here=self._evaluation.here))
+
+    def end(self, *, is_whole: bool = True) -> Recorder | None:
+        """End the run, also when it was interrupted, and return who recorded it; `None` if that failed."""
+        if self.recorder is None or self._has_ended:
+            return None
+        self._has_ended = True
         try:
             noise = None if self._noise is None else self._noise.end()
-            ended_utc = utc(datetime.now(UTC))
-            self._closed = self._recorder.close(self._evaluation.registry, noise=noise, ended_utc=ended_utc)
-            self._problems.extend(self._closed.problems)
+            self.recorder.end(noise=noise, ended_utc=utc(datetime.now(UTC)), is_whole=is_whole)
         except GemmaEvalError as error:
-            self._problems.extend(lines_of(error, here=self._evaluation.here))
+            self.say_problem(error)
+            return None
+        return self.recorder
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports of the run, which has ended."""
+        if self.recorder is None:
+            return
+        try:
+            self.recorder.close()
+            if INSIDE not in os.environ:
+                self._closed = self.recorder.report(self._evaluation.registry)
+                self._problems.extend(self._closed.problems)
+                self._keeper.write_files(self._closed.report)
+        except GemmaEvalError as error:
+            self.say_problem(error)
         if self._problems:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
@@ -136,16 +162,16 @@ class Recording:
 
     def _record(self, brought: Callable[[], payload.Payload | None]) -> None:
         """Commit what an item has brought, and end the run when that cannot be done."""
-        if self._recorder is None:
+        if self.recorder is None:
             return
         try:
             found = brought()
             if found is not None:
-                self._problems.extend(self._recorder.record(found, self._evaluation.registry))
+                self._problems.extend(self.recorder.record(found, self._evaluation.registry))
                 if self._noise is not None:
                     self._noise.look()
         except GemmaEvalError as error:
-            self._problems.extend(lines_of(error, here=self._evaluation.here))
+            self.say_problem(error)
             pytest.exit("gemma_eval: an outcome could not be recorded")
 
     def _name_run(self) -> None:
@@ -171,6 +197,8 @@ class Recording:
 
     def _harness(self, cells: Sequence[Cell]) -> Harness | None:
         """Measure what measuring costs; a machine on which that cannot be done runs all the same."""
+        if INSIDE in os.environ:
+            return None
         from gemma_eval.selftest.check import calibrate  # here, so that a plan pays nothing for it
 
         served = any(cell.model.backend == "openai_http" for cell in cells)

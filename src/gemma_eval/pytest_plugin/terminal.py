@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from textwrap import wrap
 
-from gemma_eval.records import Group, Report, Summary
+from gemma_eval.records import Gating, Group, Report, Summary, Verdict
 from gemma_eval.report import numbers
 from gemma_eval.report.benchmarks import alone, is_flagged, n_of
 from gemma_eval.report.cells import TimedCell, timed_cells
 from gemma_eval.report.conditions import harness_sentence, noisy
+from gemma_eval.report.gates.terminal import lines
 from gemma_eval.report.groups import Groups, groups_of
 from gemma_eval.report.serving_rows import Served, served, warnings
 from gemma_eval.report.untimed import untimed
@@ -39,7 +40,8 @@ class Line:
 
 def closing(report: Report) -> list[Line]:
     """Return everything that is said of a run, in lines of 80 columns."""
-    return [*table(report.summaries), *timings(report), *ending(report)]
+    gates = [] if report.gating is None else [Line(""), *verdicts(report.gating), Line("")]
+    return [*table(report.summaries), *timings(report), *ending(report), *gates]
 
 
 def table(summaries: Sequence[Summary]) -> list[Line]:
@@ -93,6 +95,23 @@ def ending(report: Report) -> list[Line]:
         text = f"interrupted: {missing} missing, the report is partial and says so"
         shown.append(Line(text, {"yellow": True}))
     return shown
+
+
+def verdicts(gating: Gating) -> list[Line]:
+    """Return what became of the gates, each line in the colour of its verdict."""
+    return [Line(text, _COLOURS.get(verdict, {}) if verdict else {}) for text, verdict in lines(gating)]
+
+
+_COLOURS: Mapping[Verdict, Mapping[str, bool]] = {
+    "REGRESSED": {"red": True},
+    "MISSING": {"red": True},
+    "PASS": {"green": True},
+    "ACCEPTED": {"green": True},
+    "INCONCLUSIVE": {"yellow": True},
+    "INCOMPARABLE": {"yellow": True},
+    "INCOMPLETE": {"yellow": True},
+    "INVALID": {"yellow": True},
+}
 
 
 def _row(group: Group, metrics: Mapping[str, Summary]) -> tuple[str, ...]:

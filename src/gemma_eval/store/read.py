@@ -45,6 +45,7 @@ class Reader:
         """Take over an open connection: see `open_reader`."""
         self._path = path
         self._connection = connection
+        self._is_checked = False
 
     def runs(self) -> tuple[Run, ...]:
         """Return all runs, newest first."""
@@ -83,7 +84,9 @@ class Reader:
         that can be chosen.
         """
         with store_errors(self._path):
-            check(self._connection, "integrity_check")
+            if not self._is_checked:
+                check(self._connection, "integrity_check")
+                self._is_checked = True
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             select = _OUTCOMES.format(trial=trial_columns(version))
             rows = self._connection.execute(select, (run_id,)).fetchall()

@@ -140,7 +140,8 @@ def _noise(sides: Sides) -> str:
     if sides.together:
         return sides.spoiled
     runs = [sides.candidate.run, *([sides.base.run] if sides.base else [])]
-    return "; ".join(f"run {run.id}: {reason}" for run in runs if run.noise for reason in run.noise.reasons)
+    noisy = [run.id for run in runs if run.noise is not None and run.noise.reasons]
+    return f"made on a busy machine: run {' and run '.join(noisy)}" if noisy else ""
 
 
 def _differences(pair: Pair, group: Group, sides: Sides) -> list[str]:

@@ -1,0 +1,94 @@
+"""One block of one side: a new process with a new engine runs its cells, and what it recorded is read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gemma_eval.errors import BackendError, GemmaEvalError
+from gemma_eval.records import Outcome, Run
+from gemma_eval.store.read import LATEST, open_reader
+
+INSIDE = "GEMMA_EVAL_BLOCK"
+"""Set in the environment of such a process, which then compares and gates nothing by itself."""
+
+_LINES_SHOWN = 15
+_END_S = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arm:
+    """How one side is run: where, with which arguments of pytest, and what is added to the environment."""
+
+    name: str
+    folder: Path
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """What the process of an arm has recorded."""
+
+    run: Run
+    outcomes: tuple[Outcome, ...]
+
+
+def measure(arm: Arm, *more: str) -> Measured:
+    """Run an arm once, with more arguments than its own, and return what it measured.
+
+    Its answers may be wrong, its engine may fail in some of them. Raises BackendError, with the end of what
+    it said, when it was not run to its end. What it wrote is forgotten.
+    """
+    with tempfile.TemporaryDirectory(prefix="gemma_eval-") as scratch:
+        database = Path(scratch) / "block.db"
+        output = Path(scratch) / "output"
+        where = ("--gemma-db", str(database), "--gemma-report", str(Path(scratch) / "reports"))
+        code = _call(arm, (*arm.arguments, *more, *where), output)
+        try:
+            with closing(open_reader(database)) as reader:
+                run = reader.run(LATEST)
+                outcomes = reader.outcomes(run.id)
+        except GemmaEvalError as error:
+            raise BackendError(_told(arm, code, output)) from error
+        if run.state != "done":
+            raise BackendError(_told(arm, code, output))
+        return Measured(run=run, outcomes=outcomes)
+
+
+def _call(arm: Arm, arguments: Sequence[str], output: Path) -> int:
+    """Run pytest to its end; when this process is interrupted, the other one is ended first."""
+    quiet = ("-q", "-p", "no:cacheprovider", "--no-header")
+    command = [sys.executable, "-m", "pytest", *arguments, *quiet]
+    environment = {**os.environ, **arm.environment, INSIDE: "1"}
+    with output.open("wb") as said:
+        process = subprocess.Popen(  # noqa: S603 - no shell; the arguments are pytest's own
+            command, cwd=arm.folder, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+        try:
+            return process.wait()
+        except BaseException:
+            _end(process)
+            raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _told(arm: Arm, code: int, output: Path) -> str:
+    said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LINES_SHOWN:]
+    return "\n".join(
+        [f"a block of the {arm.name} was not run to its end (exit code {code}); it said:", *said]
+    )

@@ -1,0 +1,190 @@
+"""Both sides of an interleaved comparison as processes of pytest that run the same cells."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import gemma_eval
+from gemma_eval.errors import UsageError, suggestion
+from gemma_eval.executors.arm import Arm
+from gemma_eval.pytest_plugin.evaluation import Evaluation
+from gemma_eval.pytest_plugin.matrix import LoadedSuite
+from gemma_eval.pytest_plugin.refusals import refused
+from gemma_eval.records import Cell, Template
+from gemma_eval.suite import load_suite, model_names
+from gemma_eval.verdict.sides import AXES, Axis
+
+Instead = tuple[Axis, str]
+"""The axis on which the base has another name than the candidate, and that name."""
+
+
+def candidate(evaluation: Evaluation, cells: Sequence[Cell]) -> Arm:
+    """Return the side that is tested: the cells of this session, in this folder."""
+    return Arm(name="candidate", folder=evaluation.here, arguments=_arguments(evaluation, cells))
+
+
+def base(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead) -> Arm:
+    """Return the side that it is held against: the same cells with another name on one axis."""
+    arguments = _arguments(evaluation, cells, instead=instead)
+    return Arm(name="base", folder=evaluation.here, arguments=arguments)
+
+
+def at(arm: Arm, *, top: Path, worktree: Path) -> Arm:
+    """Return an arm of the repository `top` as one of the files of another commit, as base.
+
+    Code that is imported from the repository is imported from there. Raises UsageError.
+    """
+
+    def moved(path: Path) -> Path:
+        return worktree / path.relative_to(top) if path.is_relative_to(top) else path
+
+    arguments = tuple(_moved(argument, top=top, worktree=worktree) for argument in arm.arguments)
+    for argument in arguments:
+        path = Path(argument.partition("::")[0])
+        if path.is_absolute() and path.is_relative_to(worktree) and not path.exists():
+            raise UsageError(f"the base has no {path.relative_to(worktree)}: it is not in that commit")
+    code = Path(gemma_eval.__file__).parent.parent
+    places = [str(moved(code))] if code.is_relative_to(top) and moved(code).exists() else []
+    places += [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+    environment = {"PYTHONPATH": os.pathsep.join(places)} if places else {}
+    folder = moved(arm.folder)
+    return replace(
+        arm,
+        name="base",
+        folder=folder if folder.is_dir() else worktree,
+        arguments=arguments,
+        environment=environment,
+    )
+
+
+def instead_of(name: str, evaluation: Evaluation, cells: Sequence[Cell]) -> Instead:
+    """Return the axis that a name of `--gemma-ab` is on. Raises UsageError: none, or several."""
+    prefix, separator, rest = name.partition(":")
+    named = [axis for axis in AXES if separator and prefix == axis]
+    wanted = rest if named else name
+    known = _names(evaluation)
+    found = [axis for axis in named or AXES if wanted in known[axis]]
+    if not found:
+        every = [each for axis in named or AXES for each in known[axis]]
+        near = suggestion(wanted, every)
+        raise UsageError(f'--gemma-ab {name}: no model, profile or template named "{wanted}"{near}')
+    if len(found) > 1:
+        raise UsageError(f"--gemma-ab {name} is of two kinds; write {found[0]}:{wanted}")
+    axis = found[0]
+    ours = {_on(axis, cell) for cell in cells}
+    if len(ours) > 1:
+        raise UsageError(
+            f"--gemma-ab {name}: the candidate has {len(ours)} {axis}s ({', '.join(sorted(ours))}); "
+            f"choose one with --gemma-{axis}"
+        )
+    return axis, wanted
+
+
+def counterparts(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead) -> None:
+    """Raise UsageError when the suites cannot run the cells with the other name, or its engine cannot."""
+    axis, name = instead
+    for loaded in evaluation.suites.values():
+        models = (*evaluation.settings.models, name) if axis == "model" else evaluation.settings.models
+        _, everything = load_suite(loaded.path, evaluation.registry, models=models)
+        there = {_key(cell, instead=None): cell for cell in everything}
+        wanted = [_key(cell, instead=instead) for cell in cells if cell.suite == loaded.suite.name]
+        lacking = [key for key in wanted if key not in there]
+        if lacking:
+            case = lacking[0][1]
+            raise UsageError(
+                f'--gemma-ab {name}: case "{case}" of {loaded.path} does not run {axis} "{name}"'
+            )
+        reasons = refused([there[key] for key in wanted], evaluation.registry)
+        if reasons:
+            raise UsageError(f"--gemma-ab {name}: {next(iter(reasons.values()))}")
+
+
+def _arguments(
+    evaluation: Evaluation, cells: Sequence[Cell], *, instead: Instead | None = None
+) -> tuple[str, ...]:
+    return (
+        *_of_pytest(evaluation.config),
+        *(each for loaded in evaluation.suites.values() for each in _suite(loaded, cells, instead)),
+        *_matrix(evaluation, instead),
+    )
+
+
+def _of_pytest(config: pytest.Config) -> Iterator[str]:
+    """Yield what decides which files and plugins pytest loads."""
+    option = config.option
+    yield from ("--rootdir", str(config.rootpath))
+    if option.inifilename:
+        yield from ("-c", str(Path(config.invocation_params.dir, option.inifilename)))
+    for name in option.plugins:
+        yield from ("-p", name)
+    for override in option.override_ini or ():
+        yield from ("-o", override)
+
+
+def _suite(loaded: LoadedSuite, cells: Sequence[Cell], instead: Instead | None) -> Iterator[str]:
+    """Yield the suite, whole or cell by cell where only some of its cells were chosen."""
+    ours = [cell for cell in cells if cell.suite == loaded.suite.name]
+    runnable = [cell for cell in loaded.cells if cell.label not in loaded.refused]
+    if not ours:
+        return
+    if len(ours) == len(runnable):
+        yield from ("--gemma-suite", str(loaded.path))
+        return
+    for cell in ours:
+        yield from ("--gemma-suite", f"{loaded.path}::{_with(cell, instead).label}")
+
+
+def _matrix(evaluation: Evaluation, instead: Instead | None) -> Iterator[str]:
+    settings = evaluation.settings
+    given = {"model": settings.models, "profile": settings.profiles, "template": settings.templates}
+    for axis, globs in given.items():
+        chosen = (instead[1],) if instead is not None and instead[0] == axis else globs
+        for glob in chosen:
+            yield from (f"--gemma-{axis}", glob)
+    if settings.repeats is not None:
+        yield from ("--gemma-repeats", str(settings.repeats))
+    if settings.kind is not None:
+        yield from ("--gemma-kind", settings.kind)
+
+
+def _with(cell: Cell, instead: Instead | None) -> Cell:
+    """Return the cell with another name, of which nothing but the name is right."""
+    if instead is None:
+        return cell
+    axis, name = instead
+    if axis == "model":
+        return replace(cell, model=replace(cell.model, name=name))
+    if axis == "profile":
+        return replace(cell, profile=replace(cell.profile, name=name))
+    return replace(cell, template=Template(name=name, text=cell.template.text))
+
+
+def _moved(argument: str, *, top: Path, worktree: Path) -> str:
+    where, separator, within = argument.partition("::")
+    path = Path(where)
+    if not path.is_absolute() or not path.is_relative_to(top):
+        return argument
+    return f"{worktree / path.relative_to(top)}{separator}{within}"
+
+
+def _key(cell: Cell, *, instead: Instead | None) -> tuple[str, ...]:
+    other = _with(cell, instead)
+    return cell.suite, cell.case.id, other.model.name, other.profile.name, other.template.name
+
+
+def _on(axis: Axis, cell: Cell) -> str:
+    return {"model": cell.model.name, "profile": cell.profile.name, "template": cell.template.name}[axis]
+
+
+def _names(evaluation: Evaluation) -> Mapping[Axis, set[str]]:
+    """Return what can be chosen by name on each axis: all models of the files, and what the suites name."""
+    cells = [cell for loaded in evaluation.suites.values() for cell in loaded.everything]
+    found: dict[Axis, set[str]] = {axis: {_on(axis, cell) for cell in cells} for axis in AXES}
+    for loaded in evaluation.suites.values():
+        found["model"] |= set(model_names(loaded.path))
+    return found
