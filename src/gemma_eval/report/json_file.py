@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from gemma_eval.records import Outcome, Report
 from gemma_eval.report.cells import TimedCell, timed_cells
+from gemma_eval.report.gates.verdicts_json import document
 from gemma_eval.report.groups import groups_of
 from gemma_eval.report.series import planes, variations
 from gemma_eval.report.serving_rows import served
@@ -30,6 +31,7 @@ class JsonFile:
 
     `cells` has the same summaries for each benchmark case by itself, and `servings` how each case with a load
     or an SLO was served, with the reasons of what is `null` there in `missing`.
+    `gating` has what became of the gates, as `gates.verdicts_json.document` tells, `null` without any.
     `variations` has the scores over what a suite varied: what the figures of the page are drawn from.
     An outcome also has its `key`, `score` and `passed`. `gemma_eval.wire.load` rebuilds the records.
     Keys are sorted, so that equal reports give equal text. A lone surrogate is written as its escape.
@@ -45,6 +47,7 @@ class JsonFile:
 def _file(report: Report) -> Iterator[str]:
     yield f'{{\n"schema_version": {SCHEMA_VERSION},\n'
     yield f'"run": {_line(dump(report.run))},\n'
+    yield f'"gating": {_line(None if report.gating is None else document(report.gating))},\n'
     yield f'"summaries": {_lines(dump(summary) for summary in report.summaries)},\n'
     groups = groups_of(report)
     cells = timed_cells(report, groups)

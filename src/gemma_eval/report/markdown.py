@@ -13,8 +13,10 @@ from gemma_eval.records import Generation, Group, Measurement, Outcome, Report, 
 from gemma_eval.report import numbers
 from gemma_eval.report.conditions import harness_sentence, noisy
 from gemma_eval.report.findings import findings, headline, status
-from gemma_eval.report.fitting import fitting
+from gemma_eval.report.fitting import Part, fitting
+from gemma_eval.report.gates.markdown import section
 from gemma_eval.report.groups import Groups, centre, group_of, groups_of
+from gemma_eval.report.markdown_effects import EffectSection, effect_sections
 from gemma_eval.report.markdown_facts import facts_of
 from gemma_eval.report.markdown_text import fence, inline, sentence
 from gemma_eval.report.markdown_timing import timing_tables
@@ -24,11 +26,12 @@ from gemma_eval.stats.percentiles import mean
 
 MOST_BYTES = 900 * 1024
 """The size that a report stays below: what code hosts still show."""
-_FACTS, _FAILURES, _SKIPPED, _GROUPS, _TIMING, _NOTES, _VARIED, _CASES, _ANSWERS = (
-    kib * 1024 for kib in (30, 50, 20, 60, 80, 20, 90, 220, 280)
+_FACTS, _FAILURES, _SKIPPED, _GROUPS, _TIMING, _NOTES, _VARIED, _CASES, _ANSWERS, _EFFECTS = (
+    kib * 1024 for kib in (30, 50, 20, 60, 80, 20, 90, 190, 250, 60)
 )
 
 Cells = tuple[str, ...]
+Fitted = Part[Cells]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,10 +62,12 @@ class Markdown:
             noisy=noisy(report.run),
             headline=headline(report, groups),
             findings=findings(report, groups),
+            gates=section(report.gating),
             failures=fitting(_failures(report.outcomes), _texts_size, _FAILURES),
             skipped=fitting(skipped, _row_size, _SKIPPED),
             summaries=fitting(summaries, _row_size, _GROUPS),
             harness=harness_sentence(report.run),
+            effects=_effects(effect_sections(report, groups)),
             timings=[
                 (
                     each,
@@ -77,6 +82,18 @@ class Markdown:
             answers=fitting(answers, _texts_size, _ANSWERS),
             facts=fitting(facts_of(report.run), _row_size, _FACTS),
         )  # fmt: skip
+
+
+def _effects(
+    sections: Sequence[EffectSection],
+) -> Iterator[tuple[EffectSection, Fitted, Part[str], list[Fitted]]]:
+    """Yield each section with its findings, notes and tables, as far as half of the bytes hold them each."""
+    words = _EFFECTS // 4 // max(len(sections), 1)
+    rows = _EFFECTS // 2 // max(sum(len(each.tables) for each in sections), 1)
+    for each in sections:
+        found = fitting(each.lines, _row_size, words)
+        said = fitting(each.notes, _line_size, words)
+        yield each, found, said, [fitting(table.rows, _row_size, rows) for table in each.tables]
 
 
 @cache

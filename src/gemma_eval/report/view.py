@@ -14,11 +14,14 @@ from gemma_eval.report.cells import timed_cells
 from gemma_eval.report.conditions import harness_sentence, noisy
 from gemma_eval.report.distributions import Distribution, distributions
 from gemma_eval.report.dots import DotFigure, dot_figures
+from gemma_eval.report.effect_rows import EffectTables, effect_tables
 from gemma_eval.report.facts import Facts
 from gemma_eval.report.findings import Finding, best, findings, wholeness
+from gemma_eval.report.gates.page import GateSection, gate_section
 from gemma_eval.report.groups import Groups, centre, groups_of, interval_of, overlap
 from gemma_eval.report.heat import HeatFigure, heat_figures
 from gemma_eval.report.lines import LineFigure, line_figures
+from gemma_eval.report.pareto_rows import TradeTable, trade_table
 from gemma_eval.report.provenance import provenance
 from gemma_eval.report.scatter import Scatter, scatter
 from gemma_eval.report.series import planes, variations
@@ -111,10 +114,12 @@ class Page:
     headline: str
     wholeness: str
     findings: tuple[Finding, ...]
+    gates: GateSection | None
     failures: tuple[FailureRow, ...]
     scored: bool
     summaries: tuple[SummaryRow, ...]
     matrices: tuple[Matrix, ...]
+    effects: tuple[EffectTables, ...]
     lines: tuple[LineFigure, ...]
     heats: tuple[HeatFigure, ...]
     untimed: tuple[str, ...]
@@ -124,6 +129,7 @@ class Page:
     loads: Loads | None
     distributions: tuple[Distribution, ...]
     scatter: Scatter | None
+    trade: TradeTable | None
     trials: tuple[TrialRow, ...]
     models: tuple[str, ...]
     profiles: tuple[str, ...]
@@ -142,10 +148,12 @@ def page(report: Report) -> Page:
         headline=best(groups),
         wholeness=wholeness(report),
         findings=findings(report, groups),
+        gates=gate_section(report.gating),
         failures=_failures(report),
         scored=scored,
         summaries=tuple(_summary_row(groups, group) for group in groups.order),
         matrices=tuple(_matrix(groups, model) for model in groups.models) if scored else (),
+        effects=effect_tables(report),
         lines=line_figures(variations(report), groups),
         heats=heat_figures(planes(report), groups),
         untimed=untimed(report, groups),
@@ -155,6 +163,7 @@ def page(report: Report) -> Page:
         loads=loads(cells, groups),
         distributions=distributions(report, groups),
         scatter=scatter(groups),
+        trade=trade_table(groups),
         trials=trial_rows(report),
         models=groups.models,
         profiles=groups.profiles,
