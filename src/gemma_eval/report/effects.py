@@ -1,7 +1,7 @@
 """What profile and template do to the score of a model: main effects, what they do together, the best pair.
 
 All of it is over the cases that every pair has scores of, and cases of one cluster are one datum. Intervals
-of one table hold together: each bound has its share of 5 % / 2, so that in 95 % of runs none of them misses.
+of one effect hold together: each bound has its share of 5 % / 2, so that in 95 % of runs none of them misses.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from gemma_eval.stats.selection import Best, best
 
 _SPAN = 1.0
 """The most that two scores differ by."""
+
+_DIGITS = 12
+"""Means that agree in so many decimals are equal: what is beyond is of rounding."""
 
 Axis = Literal["profile", "template"]
 
@@ -166,7 +169,7 @@ def _together(grid: Grid, found: Layout) -> Together | None:
     """Return the interaction, with the pair that is furthest from the sum of both effects."""
     if len(grid.profiles) < 2 or len(grid.templates) < 2:
         return None
-    pair = max(found.both, key=lambda each: abs(found.both[each]))
+    pair = max(found.both, key=lambda each: round(abs(found.both[each]), _DIGITS))
     row = grid.of(lambda each: each[0] == pair[0])
     column = grid.of(lambda each: each[1] == pair[1])
     whole = grid.of(lambda _: True)
@@ -176,18 +179,22 @@ def _together(grid: Grid, found: Layout) -> Together | None:
 
 
 def _ranking(grid: Grid) -> tuple[Ranked, ...]:
-    """Return the pairs from the best on, each held against the best; of equal ones the first comes first."""
-    means = {pair: round(mean(grid.means(pair)) or 0.0, 12) for pair in grid.pairs}
+    """Return the pairs from the best on, each held against the best; of equal ones the first comes first.
+
+    Which pair is best is seen from the same scores, so any two might have been held against each other: it is
+    all these comparisons that share the error. With one share for each row, of nine pairs that are alike one
+    would be called lower in 15 % of runs.
+    """
+    means = {pair: round(mean(grid.means(pair)) or 0.0, _DIGITS) for pair in grid.pairs}
     order = sorted(grid.pairs, key=lambda pair: -means[pair])
     top = grid.means(order[0])
+    comparisons = len(order) * (len(order) - 1) // 2
     return tuple(
         Ranked(
             pair=pair,
             mean=means[pair],
             interval=interval(grid, grid.means(pair)),
-            change=None
-            if pair == order[0]
-            else change(grid, grid.means(pair), top, comparisons=len(order) - 1),
+            change=None if pair == order[0] else change(grid, grid.means(pair), top, comparisons=comparisons),
         )
         for pair in order
     )
