@@ -39,10 +39,10 @@ TOLERANCES: Mapping[str, float] = {"tpot_s": 0.03}
 
 DEFAULT_GATES: tuple[Gate, ...] = (
     Gate(id="score", metric="score", margin=MARGIN),
-    Gate(id="ttft_s", metric="ttft_s", tolerance=TOLERANCE),
-    Gate(id="tpot_s", metric="tpot_s", tolerance=TOLERANCES["tpot_s"]),
+    Gate(id="ttft_s", metric="ttft_s", tolerance=TOLERANCE, where=Where(kind="benchmark")),
+    Gate(id="tpot_s", metric="tpot_s", tolerance=TOLERANCES["tpot_s"], where=Where(kind="benchmark")),
 )
-"""What is demanded when nothing is written."""
+"""What is demanded when nothing is written: of the score of every case, and of the times of benchmarks."""
 
 _BOUNDS = ("tolerance", "margin", "limit")
 _LARGEST_TOLERANCE = 10

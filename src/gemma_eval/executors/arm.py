@@ -49,7 +49,7 @@ def measure(arm: Arm, *more: str) -> Measured:
     with tempfile.TemporaryDirectory(prefix="gemma_eval-") as scratch:
         database = Path(scratch) / "block.db"
         output = Path(scratch) / "output"
-        where = ("--gemma-db", str(database), "--gemma-report", str(Path(scratch) / "reports"))
+        where = (f"--gemma-db={database}", f"--gemma-report={Path(scratch) / 'reports'}")
         code = _call(arm, (*arm.arguments, *more, *where), output)
         try:
             with closing(open_reader(database)) as reader:

@@ -45,7 +45,7 @@ def at(arm: Arm, *, top: Path, worktree: Path) -> Arm:
 
     arguments = tuple(_moved(argument, top=top, worktree=worktree) for argument in arm.arguments)
     for argument in arguments:
-        path = Path(argument.partition("::")[0])
+        path = Path(argument.partition("=")[2].partition("::")[0])
         if path.is_absolute() and path.is_relative_to(worktree) and not path.exists():
             raise UsageError(f"the base has no {path.relative_to(worktree)}: it is not in that commit")
     code = Path(gemma_eval.__file__).parent.parent
@@ -117,9 +117,9 @@ def _arguments(
 def _of_pytest(config: pytest.Config) -> Iterator[str]:
     """Yield what decides which files and plugins pytest loads."""
     option = config.option
-    yield from ("--rootdir", str(config.rootpath))
+    yield f"--rootdir={config.rootpath}"
     if option.inifilename:
-        yield from ("-c", str(Path(config.invocation_params.dir, option.inifilename)))
+        yield f"--config-file={Path(config.invocation_params.dir, option.inifilename)}"
     for name in option.plugins:
         yield from ("-p", name)
     for override in option.override_ini or ():
@@ -133,10 +133,10 @@ def _suite(loaded: LoadedSuite, cells: Sequence[Cell], instead: Instead | None) 
     if not ours:
         return
     if len(ours) == len(runnable):
-        yield from ("--gemma-suite", str(loaded.path))
+        yield f"--gemma-suite={loaded.path}"
         return
     for cell in ours:
-        yield from ("--gemma-suite", f"{loaded.path}::{_with(cell, instead).label}")
+        yield f"--gemma-suite={loaded.path}::{_with(cell, instead).label}"
 
 
 def _matrix(evaluation: Evaluation, instead: Instead | None) -> Iterator[str]:
@@ -145,11 +145,11 @@ def _matrix(evaluation: Evaluation, instead: Instead | None) -> Iterator[str]:
     for axis, globs in given.items():
         chosen = (instead[1],) if instead is not None and instead[0] == axis else globs
         for glob in chosen:
-            yield from (f"--gemma-{axis}", glob)
+            yield f"--gemma-{axis}={glob}"
     if settings.repeats is not None:
-        yield from ("--gemma-repeats", str(settings.repeats))
+        yield f"--gemma-repeats={settings.repeats}"
     if settings.kind is not None:
-        yield from ("--gemma-kind", settings.kind)
+        yield f"--gemma-kind={settings.kind}"
 
 
 def _with(cell: Cell, instead: Instead | None) -> Cell:
@@ -165,11 +165,13 @@ def _with(cell: Cell, instead: Instead | None) -> Cell:
 
 
 def _moved(argument: str, *, top: Path, worktree: Path) -> str:
-    where, separator, within = argument.partition("::")
+    """Return an argument `--option=path::within` with its path in the worktree, if it has one of the top."""
+    option, equals, value = argument.partition("=")
+    where, separator, within = value.partition("::")
     path = Path(where)
     if not path.is_absolute() or not path.is_relative_to(top):
         return argument
-    return f"{worktree / path.relative_to(top)}{separator}{within}"
+    return f"{option}{equals}{worktree / path.relative_to(top)}{separator}{within}"
 
 
 def _key(cell: Cell, *, instead: Instead | None) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ class GateHooks:
         if gating is None:
             return
         settings = self._keeper.settings
+        session.testscollected += len(gating.gated)
         for report in gate_reports.reports(gating, settings, rootdir=session.config.rootpath):
             session.config.hook.pytest_runtest_logreport(report=report)
         if session.exitstatus == pytest.ExitCode.OK:

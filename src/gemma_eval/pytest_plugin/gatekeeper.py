@@ -82,6 +82,11 @@ class Gatekeeper:
         recorder.gate(self.gating)
         return self.gating
 
+    @property
+    def measures_blocks(self) -> bool:
+        """Whether this run is more than its items, so that it cannot be gone on with."""
+        return self._sides is not None
+
     def write_files(self, report: Report) -> None:
         """Write what was asked for beside the reports, and the summary of a workflow's step.
 

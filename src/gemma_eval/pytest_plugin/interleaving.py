@@ -21,7 +21,7 @@ from gemma_eval.records import Cell, Run
 from gemma_eval.report import numbers
 
 GIT = "git:"
-_TIMED = ("--gemma-kind", "benchmark")
+_TIMED = "--gemma-kind=benchmark"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,5 +128,5 @@ def run_blocks(
 
 def _timed(arm: Arm) -> tuple[Measured, float]:
     began = time.perf_counter()
-    measured = measure(arm, *_TIMED)
+    measured = measure(arm, _TIMED)
     return measured, time.perf_counter() - began

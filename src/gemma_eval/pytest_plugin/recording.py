@@ -155,7 +155,7 @@ class Recording:
             return
         for line in terminal.closing(self._closed.report):
             terminalreporter.write_line(line.text, **line.markup)
-        if self._closed.report.run.state != "done":
+        if self._closed.report.run.state != "done" and not self._keeper.measures_blocks:
             terminalreporter.write_line(f"go on with it:  {self._resume_command()}")
         for name, path in (("database", self._evaluation.settings.database), *self._closed.named_files()):
             terminalreporter.write_line(f"{name:<14}  {relative(path, self._evaluation.here)}")
