@@ -89,6 +89,19 @@ def test_a_noisy_run_is_marked_with_its_reason(tmp_path: Path) -> None:
     assert output[6] == "  x run run-14, left out: noisy: others took 40 %"
 
 
+def test_a_base_that_was_measured_again_is_marked(path: Path) -> None:
+    """It is of older code than its place among the runs says."""
+    outcome = answered("a", ttft_s=0.1)
+    with closing(open_store(path)) as store:
+        for run in (a_named_run(14), replace(a_named_run(15), base="run-14")):
+            store.begin(run, [outcome.trial])
+            store.record(run.id, outcome)
+            store.finish(run.id, "done")
+    output = invoke(path, "ttft_s").output
+    assert "x run run-14, left out: measured as the base of another run" in output
+    assert "run-15, left out" not in output
+
+
 def test_many_runs_are_drawn_in_several_lines(tmp_path: Path) -> None:
     """Each with its marks below it."""
     path = tmp_path / "results.db"

@@ -111,7 +111,7 @@ def check_where(suite: Suite, models: Collection[str], problems: Problems) -> No
         for key, names in known.items():
             glob = getattr(gate.where, key)
             if glob is not None and not any(fnmatchcase(name, glob) for name in names):
-                what = f"where.{key} is {rows.show(glob)}, which no {key} of this suite is"
+                what = f"where.{key} is {rows.show(glob)}, and this suite has no such {key}"
                 at = ("gate", index, "where", key)
                 problems.say(at, f"gate {rows.show(gate.id)}: {what}{suggestion(glob, names)}")
 
