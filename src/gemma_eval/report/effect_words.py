@@ -48,7 +48,7 @@ def notes(grid: Grid, found: Effects | None) -> Iterator[str]:
         text += (
             "counts: cases of one, as questions about one document, are one datum. The summary takes each "
         )
-        yield text + "case for a datum of its own, and so its intervals are narrower."
+        yield text + "case for a datum of its own, and so its intervals are mostly narrower."
     if grid.data < FEW and found.factors:
         yield f"With {numbers.count(grid.data)} data, F tests say little; the intervals allow for so few."
     if any(each is not None and each.at_least for each in changes(found)):
