@@ -105,7 +105,9 @@ def test_a_name_is_forgotten_and_its_run_stays(path: Path) -> None:
 )
 def test_a_run_that_others_should_not_be_held_against_is_refused(path: Path, run: str, reason: str) -> None:
     """Unless it is forced, and then it is told, too."""
-    with pytest.raises(UsageError, match=f"run {run} makes a poor baseline: {reason}; --force"):
+    with pytest.raises(
+        UsageError, match=f"run {run} makes a poor baseline; --force takes it all the same\n  {reason}"
+    ):
         invoke(path, "set", "main", run)
     assert names(path) == {}
     assert invoke(path, "set", "main", run, "--force").splitlines() == [f"main is run {run}", f"  {reason}"]

@@ -89,6 +89,30 @@ def test_a_noisy_run_is_marked_with_its_reason(tmp_path: Path) -> None:
     assert output[6] == "  x run run-14, left out: noisy: others took 40 %"
 
 
+def test_of_many_runs_that_are_left_out_the_newest_are_told(tmp_path: Path) -> None:
+    """The others are counted."""
+    path = tmp_path / "results.db"
+    record(path, STEP, noisy=range(8))
+    told = [line for line in invoke(path, "ttft_s").output.splitlines() if line.startswith("  x ")]
+    assert told[0] == "  x 3 runs left out before these; --json says why"
+    assert [line.split(",")[0] for line in told[1:]] == [f"  x run run-{number}" for number in range(3, 8)]
+
+
+def test_a_stretch_of_other_cases_is_marked(tmp_path: Path) -> None:
+    """Nothing is compared across it."""
+    path = tmp_path / "results.db"
+    record(path, STEP)
+    with closing(open_store(path)) as store:
+        for number in range(14, 16):
+            run, outcome = a_named_run(number), answered("b", ttft_s=0.15)
+            store.begin(run, [outcome.trial])
+            store.record(run.id, outcome)
+            store.finish(run.id, "done")
+    output = invoke(path, "ttft_s").output.splitlines()
+    assert output[4] == "         ^      |"
+    assert "  | from run run-14 on: other cases, or other formulas" in output
+
+
 def test_a_base_that_was_measured_again_is_marked(path: Path) -> None:
     """It is of older code than its place among the runs says."""
     outcome = answered("a", ttft_s=0.1)

@@ -40,9 +40,8 @@ def set_(*, name: str, run: str, force: bool, database: Path) -> None:
         raise UsageError(f'"{name}" means a run already; choose another name')
     reasons = tuple(_unfit(chosen))
     if reasons and not force:
-        raise UsageError(
-            f"run {chosen.id} makes a poor baseline: {'; '.join(reasons)}; --force takes it all the same"
-        )
+        told = "".join(f"\n  {reason}" for reason in reasons)
+        raise UsageError(f"run {chosen.id} makes a poor baseline; --force takes it all the same{told}")
     with closing(open_store(database)) as store:
         store.set_baseline(name, chosen.id)
     before = known.get(name)

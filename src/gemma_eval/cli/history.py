@@ -23,6 +23,9 @@ BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 76
 """So many runs are drawn in a line."""
 
+_TOLD = 5
+"""Of so many runs that are left out it is said why: the newest."""
+
 _CHANGED, _LEFT_OUT, _BEGINS = "^", "x", "|"
 
 
@@ -114,10 +117,13 @@ def _notes(series: Series) -> Iterator[str]:
             f"{_CHANGED} from run {each.run} on: {levels} ({by}){_commits(series, each.point)}"
         )
     for point in points:
-        if point.left_out:
-            yield from wrapped(f"{_LEFT_OUT} run {point.run}, left out: {point.left_out}")
-        elif point.begins:
+        if point.begins:
             yield from wrapped(f"{_BEGINS} from run {point.run} on: other cases, or other formulas")
+    left_out = [point for point in points if point.left_out]
+    if (more := len(left_out) - _TOLD) > 0:
+        yield from wrapped(f"{_LEFT_OUT} {_runs(more)} left out before these; --json says why")
+    for point in left_out[-_TOLD:]:
+        yield from wrapped(f"{_LEFT_OUT} run {point.run}, left out: {point.left_out}")
     if series.changes is None:
         yield from wrapped(
             f"a change of level is looked for in {LEAST} and more runs that were asked the same"
