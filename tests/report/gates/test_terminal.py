@@ -47,6 +47,12 @@ def test_every_verdict_has_a_row_and_a_sentence() -> None:
         assert all(note in flat for note in notes(each))
 
 
+def test_a_metric_is_named_below_only_where_the_gate_has_another_name() -> None:
+    """A gate that is called as its metric needs no second name."""
+    assert "  ttft_s; critical;" in text_of(gating(gated(gate("first", "ttft_s", line=1), TTFT)))
+    assert "  critical;" in text_of(gating(gated(gate("ttft_s", "ttft_s", line=1), TTFT)))
+
+
 def test_what_was_compared_comes_first_and_the_worst_next() -> None:
     """The last line counts the verdicts."""
     found = list(lines(gating()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -91,12 +93,17 @@ def test_what_was_compared_is_told() -> None:
     assert list(compared(replace(gating(), blocks=0)))[1] == "Each was measured in a session of its own."
 
 
+def test_the_id_of_the_base_is_told_once() -> None:
+    """Where how it was found begins with it."""
+    base = gating().base
+    for found, how in ((f"run {base}", "."), (f"run {base}, the newest of main", ": the newest of main.")):
+        assert next(iter(compared(replace(gating(), found=found)))).endswith(f"(commit 51ed33a6a3ef){how}")
+
+
 def test_a_run_without_a_base_says_why() -> None:
     """And nothing of how both were measured."""
-    alone = replace(gating(), base=None, found="no run of main is recorded", changes=(), notes=())
-    assert list(compared(alone)) == [
-        "Candidate 20261129T040000-b8797bf; no base: no run of main is recorded."
-    ]
+    alone = replace(gating(), base=None, found="no base: no run is recorded yet", changes=(), notes=())
+    assert list(compared(alone)) == ["Candidate 20261129T040000-b8797bf; no base: no run is recorded yet."]
 
 
 def test_a_gate_is_named_with_its_percentile() -> None:
@@ -148,3 +155,30 @@ def test_no_word_of_others_breaks_a_line_or_acts_on_a_terminal() -> None:
         assert "\n" not in text
         assert not set(text) & set("\x1b\r\u202e")
         assert "␛[31m" in text or "measured in a session" in text
+
+
+def told_levels(page: str) -> dict[tuple[str, str], str]:
+    """Return the level that a page's table gives each verdict in each tier."""
+    head, *rows = re.findall(
+        r"^\| (.*) \|$", page[page.index("| | critical") :].partition("\n\n")[0], re.MULTILINE
+    )
+    tiers = [cell.strip() for cell in head.split("|")][1:]
+    return {
+        (verdict, tier): word.strip()
+        for row in rows
+        for tier, word in zip(tiers, row.split("|")[1:], strict=True)
+        for verdict in re.findall(r"`(\w+)`", row)
+    }
+
+
+def test_the_page_has_the_levels_that_are_used() -> None:
+    """Of every verdict in every tier."""
+    page = (Path(__file__).parents[3] / "docs" / "ci.md").read_text(encoding="utf-8")
+    expected = {
+        (verdict, tier): level(gated(gate("g", "ttft_s", line=1, tier=tier), replace(TTFT, verdict=verdict)))
+        or "–"  # noqa: RUF001
+        for verdict in VERDICTS
+        for tier in TIERS
+    }
+    assert told_levels(page) == expected
+    assert told_levels(page.replace("| error |", "| warning |")) != expected

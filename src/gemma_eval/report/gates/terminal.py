@@ -93,7 +93,9 @@ def _name(each: Gated) -> Iterator[Line]:
 
 
 def _noted(each: Gated) -> Iterator[str]:
-    yield from wrapped("; ".join((metric_of(each.gate), each.gate.tier, *notes(each))))
+    metric = metric_of(each.gate)
+    named = () if metric == gate_of(each) else (metric,)
+    yield from wrapped("; ".join((*named, each.gate.tier, *notes(each))))
 
 
 def _plain(texts: Sequence[str] | Iterator[str]) -> Iterator[Line]:

@@ -109,10 +109,11 @@ def compared(gating: Gating) -> Iterator[str]:
     """Say what was compared: both runs, how the base was found, how they were measured, what differs."""
     candidate = _run(gating.candidate, gating.commits.get("candidate"))
     if gating.base is None:
-        yield one_line(f"Candidate {candidate}; no base: {gating.found}.")
+        yield one_line(f"Candidate {candidate}; {gating.found}.")
     else:
         base = _run(gating.base, gating.commits.get("base"))
-        yield one_line(f"Candidate {candidate} against base {base}: {gating.found}.")
+        how = gating.found.removeprefix(f"run {gating.base}").removeprefix(", ")
+        yield one_line(f"Candidate {candidate} against base {base}{f': {how}' if how else ''}.")
     if gating.base is not None:
         pairs = "1 block" if gating.blocks == 1 else f"{numbers.count(gating.blocks)} blocks"
         yield (
