@@ -193,7 +193,9 @@ class _BuiltIns:
     @hookimpl
     def register_commands(self, register: RegisterCommand) -> None:
         register("compare", "gemma_eval.cli.compare:compare")
+        register("gate", "gemma_eval.cli.gate:gate")
         register("model", "gemma_eval.cli.model:model")
+        register("plan", "gemma_eval.cli.plan:plan")
         register("recompute", "gemma_eval.cli.recompute:recompute")
         register("report", "gemma_eval.cli.report:report")
         register("runs", "gemma_eval.cli.runs:runs")

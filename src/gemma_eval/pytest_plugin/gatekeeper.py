@@ -50,9 +50,7 @@ class Gatekeeper:
         What is wrong with the gates, the acceptances or the base is said here, before anything is measured.
         """
         settings, evaluation = self.settings, self._evaluation
-        own = load_gates(settings.gates) if settings.gates is not None else ()
-        of_suites = [gate for loaded in evaluation.suites.values() for gate in loaded.suite.gates]
-        self._gates = (*own, *of_suites)
+        self._gates = gates_of(evaluation, settings)
         if settings.accepted.exists():
             self._acceptances = load_accepted(settings.accepted)
         if settings.baseline is not None:
@@ -157,6 +155,12 @@ class Gatekeeper:
         if isinstance(shown, pytest.TerminalReporter) and shown.verbosity >= 0:
             shown.ensure_newline()
             shown.write_line(f"gemma_eval: {what}")
+
+
+def gates_of(evaluation: Evaluation, settings: GateSettings) -> tuple[Gate, ...]:
+    """Return the gates that are written, in their file and in the suites. Raises SuiteError."""
+    own = load_gates(settings.gates) if settings.gates is not None else ()
+    return (*own, *(gate for loaded in evaluation.suites.values() for gate in loaded.suite.gates))
 
 
 def _done(run: Run) -> Run:

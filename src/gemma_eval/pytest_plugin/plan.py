@@ -6,20 +6,28 @@ import sys
 from collections.abc import Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from statistics import fmean
 
 import pytest
 
+from gemma_eval.cases.gates import DEFAULT_GATES
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.gating.hold import read_earlier
+from gemma_eval.pytest_plugin import gate_options
+from gemma_eval.pytest_plugin.begin import describe_run
 from gemma_eval.pytest_plugin.evaluation import Evaluation
+from gemma_eval.pytest_plugin.gatekeeper import gates_of
 from gemma_eval.pytest_plugin.matrix import check, left_out
+from gemma_eval.pytest_plugin.plan_power import blocks_line, power_lines
 from gemma_eval.pytest_plugin.problems import relative
 from gemma_eval.pytest_plugin.refusals import in_words
 from gemma_eval.pytest_plugin.suite_file import CaseItem
 from gemma_eval.records import Cell, Outcome, Skipped
 from gemma_eval.report import numbers
 from gemma_eval.store.read import open_reader
+from gemma_eval.verdict.history import Earlier
 
 
 class Plan:
@@ -41,11 +49,37 @@ class Plan:
         loaded = tuple(evaluation.suites.values())
         check(loaded, evaluation.settings)
         cells = [item.cell for item in session.items if isinstance(item, CaseItem) and item.refusal is None]
-        shown = [*lines(cells, self._earlier(cells)), *map(_skipped, left_out(loaded))]
+        shown = [*lines(cells, self._earlier(cells)), *map(_skipped, left_out(loaded)), *self._power(cells)]
         sys.stdout.write("\n".join(["", *shown, ""]))
         return True
 
-    def _earlier(self, cells: Sequence[Cell]) -> Earlier | None:
+    def _power(self, cells: Sequence[Cell]) -> list[str]:
+        """Return what a comparison would find, by the gates in force, or by the usual ones."""
+        evaluation = self._evaluation
+        gates = gates_of(evaluation, gate_options.read(evaluation.config)) or DEFAULT_GATES
+        found = list(power_lines(cells, gates, self._compared(cells)))
+        blocks = blocks_line(cells, gates)
+        return ["what a comparison would find:", *found, *([blocks] if blocks else [])] if found else []
+
+    def _compared(self, cells: Sequence[Cell]) -> tuple[Earlier, ...]:
+        """Return the comparisons of these suites that were made in turn on this machine."""
+        database = self._evaluation.settings.database
+        if not database.exists():
+            return ()
+        now = describe_run(
+            "",
+            started=datetime.now(UTC),
+            suites=tuple({cell.suite for cell in cells}),
+            planned=0,
+            arguments=(),
+            folder=self._evaluation.here,
+        )
+        try:
+            return read_earlier(database, now, together=True)
+        except GemmaEvalError:
+            return ()
+
+    def _earlier(self, cells: Sequence[Cell]) -> Known | None:
         """Return the newest run in which one of the models answered; one of the same suites goes first."""
         database = self._evaluation.settings.database
         models = {cell.model.name for cell in cells}
@@ -58,21 +92,21 @@ class Plan:
                     outcomes = reader.outcomes(run.id) if models & set(run.engines) else ()
                     if any(_answered(outcome, models) for outcome in outcomes):
                         where = f"run {run.id} in {relative(database, self._evaluation.here)}"
-                        return Earlier(where=where, outcomes=outcomes)
+                        return Known(where=where, outcomes=outcomes)
         except GemmaEvalError:
             return None
         return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Earlier:
+class Known:
     """Outcomes from which a duration is estimated, and where they are from."""
 
     where: str
     outcomes: tuple[Outcome, ...]
 
 
-def lines(cells: Sequence[Cell], earlier: Earlier | None) -> list[str]:
+def lines(cells: Sequence[Cell], earlier: Known | None) -> list[str]:
     """Return the plan: every cell with its generations, the totals, and the estimated time."""
     shown: list[str] = []
     for suite, members in groupby(cells, key=lambda cell: cell.suite):
@@ -123,7 +157,7 @@ def _keys(cell: Cell) -> tuple[tuple[str, ...], ...]:
     return (cell.model.name, cell.profile.name, cell.template.name), (cell.model.name,)
 
 
-def _estimate(cells: Sequence[Cell], earlier: Earlier | None) -> str:
+def _estimate(cells: Sequence[Cell], earlier: Known | None) -> str:
     if earlier is None:
         return "estimated time: unknown, no earlier run of these models is in the database"
     seconds, unknown = estimate_s(cells, earlier.outcomes)

@@ -1,0 +1,35 @@
+"""`gemma-eval plan SUITE`: cells, time, blocks, and what a comparison would find, before anything runs."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    short_help="Say what would run, for how long, and what it could find.",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("suites", nargs=-1, required=True)
+@click.option("--model", "models", multiple=True, help="Only these models; may be given again.")
+@click.option("--profile", "profiles", multiple=True, help="Only these profiles; may be given again.")
+@click.option("--template", "templates", multiple=True, help="Only these templates; may be given again.")
+@click.option("--db", "database", help="The results database with earlier runs.")
+@click.pass_context
+def plan(
+    context: click.Context,
+    *,
+    suites: tuple[str, ...],
+    models: tuple[str, ...],
+    profiles: tuple[str, ...],
+    templates: tuple[str, ...],
+    database: str | None,
+) -> None:
+    """Show the plan of SUITES, as `pytest --gemma-suite SUITE --gemma-plan` does, and run nothing."""
+    import pytest
+
+    given = {"suite": suites, "model": models, "profile": profiles, "template": templates}
+    arguments = [f"--gemma-{name}={value}" for name, values in given.items() for value in values]
+    if database:
+        arguments.append(f"--gemma-db={database}")
+    quiet = ("--gemma-plan", "-q", "--no-header", "-p", "no:cacheprovider")
+    context.exit(int(pytest.main([*arguments, *quiet])))

@@ -1,0 +1,89 @@
+"""What a comparison of the planned cells could find, by their number and by what earlier blocks differed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from gemma_eval.records import Cell, Gate, Group
+from gemma_eval.report import numbers
+from gemma_eval.stats.looks import ALPHA, levels
+from gemma_eval.stats.paired import Prior
+from gemma_eval.stats.power import change, detectable, discordant_sd, log_margin
+from gemma_eval.stats.prior import of_sessions
+from gemma_eval.stats.sequential import looks_between
+from gemma_eval.verdict.costs import costs
+from gemma_eval.verdict.gates import SCORE, group_of
+from gemma_eval.verdict.history import Earlier
+from gemma_eval.verdict.sides import pairs
+from gemma_eval.verdict.where import fits
+
+CHANGING = 0.1
+"""The share of right and wrong answers that is taken to differ between two sides where nothing is known."""
+
+
+def power_lines(cells: Sequence[Cell], gates: Sequence[Gate], earlier: Sequence[Earlier]) -> Iterator[str]:
+    """Say for each gate what its data would mostly find, a line for each group that it is about."""
+    for gate in gates:
+        about = [cell for cell in cells if fits(gate.where, cell)]
+        for group in dict.fromkeys(map(_group, about)):
+            members = [cell for cell in about if _group(cell) == group]
+            found = _of_score(gate, members) if gate.metric == SCORE else _of_cost(gate, group, earlier)
+            if found and gate.limit is None:
+                yield f"  {gate.id}, {group.profile} · {group.template} of {group.model}: {found}"
+
+
+def _of_score(gate: Gate, cells: Sequence[Cell]) -> str:
+    n = len({(cell.suite, cell.case.id) for cell in cells if cell.case.checks})
+    if n < 2:
+        return ""
+    margin = gate.margin or 0.0
+    loss = detectable(discordant_sd(CHANGING), n, level=ALPHA, margin=margin, df=math.inf)
+    share = f"if {100 * CHANGING:.0f} % of them change"
+    if loss >= 1:
+        return f"{n} cases would find no loss whatever, {share}"
+    return f"{n} cases would mostly find a loss of {100 * loss:.1f} points, {share}"
+
+
+def _of_cost(gate: Gate, group: Group, earlier: Sequence[Earlier]) -> str:
+    prior = _noise(gate, group, earlier)
+    looks = looks_between(gate.min_blocks, gate.max_blocks)
+    if prior is None:
+        return f"{looks[0]} to {looks[-1]} blocks; how much they differ is not known from earlier ones"
+    margin, sd = log_margin(gate.tolerance or 0.0), math.sqrt(prior.variance)
+    found = [
+        f"{100 * change(detectable(sd, blocks, level=level, margin=margin, df=math.inf)):+.1f} % by {blocks}"
+        for blocks, level in levels(looks).items()
+        if blocks in (looks[0], looks[-1])
+    ]
+    allowed = f"{100 * (gate.tolerance or 0.0):g} % is allowed"
+    return f"would mostly be found, where {allowed}: {' and '.join(found)} blocks"
+
+
+def _noise(gate: Gate, group: Group, earlier: Sequence[Earlier]) -> Prior | None:
+    """Return how much blocks of the group differed in earlier comparisons, whatever their base was."""
+    sessions = []
+    for each in earlier:
+        if not each.base or not each.outcomes:
+            continue
+        for pair in pairs(each.base, each.outcomes):
+            if group_of(pair.candidate[0]) == group:
+                found = costs(pair, gate.metric, together=True)
+                sessions += [found.differences(gate.metric)] if found is not None and found.blocks > 1 else []
+    return of_sessions(sessions)
+
+
+def blocks_line(cells: Sequence[Cell], gates: Sequence[Gate]) -> str | None:
+    """Say what one block runs, `None` when nothing is timed."""
+    timed = [cell for cell in cells if cell.case.kind == "benchmark"]
+    if not timed:
+        return None
+    least, most = min(gate.min_blocks for gate in gates), max(gate.max_blocks for gate in gates)
+    answers = sum(cell.case.repeats + cell.case.warmup for cell in timed)
+    return (
+        f"with --gemma-ab: {least} to {most} blocks, each {numbers.count(answers)} generations on either side"
+    )
+
+
+def _group(cell: Cell) -> Group:
+    return Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)
