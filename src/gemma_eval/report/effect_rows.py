@@ -19,6 +19,8 @@ from gemma_eval.stats.intervals import Interval
 MOST_ROWS = 40
 """How many rows a table has at most."""
 BAR_WIDTH = 120.0
+_WHOLE = 0.05
+"""Mean numbers of repeats that are so near to a whole one are written as that."""
 
 Standing = Literal["higher", "lower", "not shown", "first", "best", "may be as good"]
 
@@ -193,9 +195,8 @@ def _bar(change: Change, scale: charts.Scale) -> SignedBar:
 
 
 def _account_row(grid: Grid, each: Account) -> AccountRow:
-    times = (
-        numbers.count(round(each.repeats)) if each.repeats == round(each.repeats) else f"{each.repeats:.1f}"
-    )
+    whole = round(each.repeats)
+    times = numbers.count(whole) if abs(each.repeats - whole) < _WHOLE else f"{each.repeats:.1f}"
     score, interval = _scored(each.mean, each.interval)
     return AccountRow(
         name=grid.label(each.pair),
