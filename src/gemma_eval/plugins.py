@@ -192,8 +192,11 @@ class _BuiltIns:
 
     @hookimpl
     def register_commands(self, register: RegisterCommand) -> None:
+        register("accept", "gemma_eval.cli.accept:accept")
+        register("baseline", "gemma_eval.cli.baseline:baseline")
         register("compare", "gemma_eval.cli.compare:compare")
         register("gate", "gemma_eval.cli.gate:gate")
+        register("history", "gemma_eval.cli.history:history")
         register("model", "gemma_eval.cli.model:model")
         register("plan", "gemma_eval.cli.plan:plan")
         register("recompute", "gemma_eval.cli.recompute:recompute")

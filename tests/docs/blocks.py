@@ -24,7 +24,9 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 import _gemma_eval_pytest
 from gemma_eval import plugins, suite
+from gemma_eval.cases.gates import load_gates
 from gemma_eval.config import models, profiles
+from gemma_eval.config.accepted import load_accepted
 from gemma_eval.errors import UsageError
 from gemma_eval.prompts.build import build
 from gemma_eval.records import Cell, Message, Passage, Template
@@ -110,6 +112,10 @@ def _load_toml(block: Block, keys: set[str]) -> None:
     path = _saved(block, "block.toml")
     if keys & {"suite", "defaults", "case", "retrieval"}:
         suite.load_suite(path, plugins.load(_conftest(block.folder)))
+    elif keys == {"gate"}:
+        load_gates(path)
+    elif keys == {"accepted"}:
+        load_accepted(path)
     elif "model" in keys:
         models.load(path)
     elif keys == {"tool"}:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gemma_eval.pytest_plugin.plan import Earlier, estimate_s, lines
+from gemma_eval.pytest_plugin.plan import Known, estimate_s, lines
 from gemma_eval.records import Cell, Measurement, Outcome
 from tests.examples import a_cell, an_outcome
 from tests.plugin.project import a_case, head, write_project
@@ -112,7 +112,7 @@ def test_a_cell_of_an_unknown_model_is_counted_as_unknown() -> None:
     """Nothing is guessed for a model that was never measured."""
     other = replace(a_cell(), model=replace(a_cell().model, name="new"))
     assert estimate_s([a_cell(), other], [taking(1.0)]) == (1.0, 1)
-    shown = lines([a_cell(), other], Earlier(where="run r in d", outcomes=(taking(1.0),)))
+    shown = lines([a_cell(), other], Known(where="run r in d", outcomes=(taking(1.0),)))
     assert shown[-1] == (
         "estimated time: 1.00 s of generating, and 1 cell that was not measured before (from run r in d)"
     )

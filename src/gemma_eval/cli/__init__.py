@@ -9,14 +9,11 @@ from gemma_eval.plugins import Registry
 
 HELP = """Measure local language models for quality and speed.
 
-A suite is run by pytest:
+A suite is run by pytest, and the commands below read what was recorded:
 
 \b
     pytest --gemma-suite standard
-    pytest --gemma-suite standard --gemma-plan     what would run
-    pytest --help                                  all --gemma-* options
-
-The commands below read what such runs have recorded.
+    pytest --help                  all --gemma-* options
 """
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.cases.gates import DEFAULT_GATES, load_gates
+from gemma_eval.cases.gates import DEFAULT_GATES
 from gemma_eval.config.accepted import load_accepted
 from gemma_eval.gating import baseline
 from gemma_eval.gating.files import append_summary, write
 from gemma_eval.gating.hold import Held, hold, of_base_run, read_earlier
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.gate_options import GateSettings
+from gemma_eval.pytest_plugin.gates_in_force import gates_of
 from gemma_eval.pytest_plugin.interleaving import Interleaving, base_id, prepare, run_blocks
 from gemma_eval.pytest_plugin.recorder import Recorder
 from gemma_eval.records import Acceptance, Cell, Gate, Gating, Report, Run
@@ -155,12 +156,6 @@ class Gatekeeper:
         if isinstance(shown, pytest.TerminalReporter) and shown.verbosity >= 0:
             shown.ensure_newline()
             shown.write_line(f"gemma_eval: {what}")
-
-
-def gates_of(evaluation: Evaluation, settings: GateSettings) -> tuple[Gate, ...]:
-    """Return the gates that are written, in their file and in the suites. Raises SuiteError."""
-    own = load_gates(settings.gates) if settings.gates is not None else ()
-    return (*own, *(gate for loaded in evaluation.suites.values() for gate in loaded.suite.gates))
 
 
 def _done(run: Run) -> Run:

@@ -18,7 +18,7 @@ from gemma_eval.gating.hold import read_earlier
 from gemma_eval.pytest_plugin import gate_options
 from gemma_eval.pytest_plugin.begin import describe_run
 from gemma_eval.pytest_plugin.evaluation import Evaluation
-from gemma_eval.pytest_plugin.gatekeeper import gates_of
+from gemma_eval.pytest_plugin.gates_in_force import gates_of
 from gemma_eval.pytest_plugin.matrix import check, left_out
 from gemma_eval.pytest_plugin.plan_power import blocks_line, power_lines
 from gemma_eval.pytest_plugin.problems import relative

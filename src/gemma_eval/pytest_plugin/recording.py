@@ -155,6 +155,8 @@ class Recording:
             return
         for line in terminal.closing(self._closed.report):
             terminalreporter.write_line(line.text, **line.markup)
+        for command in terminal.commands(self._closed.report.gating):
+            terminalreporter.write_line(command)
         if self._closed.report.run.state != "done" and not self._keeper.measures_blocks:
             terminalreporter.write_line(f"go on with it:  {self._resume_command()}")
         for name, path in (("database", self._evaluation.settings.database), *self._closed.named_files()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -12,6 +13,7 @@ from gemma_eval.report import numbers
 from gemma_eval.report.benchmarks import alone, is_flagged, n_of
 from gemma_eval.report.cells import TimedCell, timed_cells
 from gemma_eval.report.conditions import harness_sentence, noisy
+from gemma_eval.report.gates.github import annotation_lines
 from gemma_eval.report.gates.terminal import lines
 from gemma_eval.report.groups import Groups, groups_of
 from gemma_eval.report.serving_rows import Served, served, warnings
@@ -112,6 +114,13 @@ _COLOURS: Mapping[Verdict, Mapping[str, bool]] = {
     "INCOMPLETE": {"yellow": True},
     "INVALID": {"yellow": True},
 }
+
+
+def commands(gating: Gating | None) -> tuple[str, ...]:
+    """Return what GitHub Actions shows beside the changed files, when this runs there."""
+    if gating is None or os.environ.get("GITHUB_ACTIONS") != "true":
+        return ()
+    return tuple(annotation_lines(gating))
 
 
 def _row(group: Group, metrics: Mapping[str, Summary]) -> tuple[str, ...]:
