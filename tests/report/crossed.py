@@ -47,7 +47,13 @@ def drawn(seed: int, shape: tuple[int, int, int, int] = (30, 2, 3, 1), *, spread
 def _outcome(scores: Array, of: Crossed, at: tuple[int, ...]) -> Outcome:
     number, profile, template, repeat = at
     cell = a_cell(f"case-{number}", profile=of.profiles[profile], template=of.templates[template])
-    case = replace(cell.case, repeats=scores.shape[3], cluster=of.cluster(number))
+    case = replace(
+        cell.case,
+        repeats=scores.shape[3],
+        cluster=of.cluster(number),
+        profiles=tuple(of.profiles),
+        templates=tuple(of.templates),
+    )
     cell = replace(cell, case=case, model=replace(cell.model, name=of.model))
     made = an_outcome()
     assert made.measurement is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import product
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gemma_eval.records import Report
+from gemma_eval.report.effect_rows import effect_tables
 from gemma_eval.report.effects import Change, Effects, effects_of
 from gemma_eval.report.grid import Grid, grids
 from tests.report.crossed import Array, Crossed, crossed, drawn, outcomes
@@ -275,7 +277,23 @@ def test_equal_scores_are_no_certainty() -> None:
     assert all(factor.test is None for factor in found.factors)
 
 
+def test_cases_that_name_other_templates_have_a_grid_of_their_own() -> None:
+    """Questions with and without documents are not the same; what only one pair was asked has none."""
+    plain, rag, alone = (Crossed(templates=(name,)) for name in ("plain", "rag", "cited"))
+    scores = drawn(16, (10, 2, 2, 1))
+    more = [
+        *outcomes(scores[:, :, 1:], rag),
+        *outcomes(scores[:, :1, :1], replace(alone, profiles=("greedy",))),
+    ]
+    report = crossed(scores[:, :, :1], plain, more=more)
+    assert [grid.templates for grid in grids(report)] == [("plain",), ("rag",)]
+    assert [grid.left_out for grid in grids(report)] == [0, 0]
+    first, second = effect_tables(report)
+    assert (first.title, second.title) == ("plain", "rag")
+
+
 def test_each_model_has_a_grid_of_its_own() -> None:
     """In the order of the run."""
     report = crossed(drawn(14), more=outcomes(drawn(15), Crossed(model="other")))
     assert [grid.model for grid in grids(report)] == ["pocket", "other"]
+    assert [each.title for each in effect_tables(report)] == ["pocket", "other"]

@@ -16,7 +16,7 @@ from gemma_eval.report.pareto import Trade, front, trade
 from gemma_eval.report.pareto_rows import trade_table
 from gemma_eval.report.scatter import scatter
 from tests.report.crossed import Crossed, crossed, drawn
-from tests.report.example import Shape, example
+from tests.report.example import Shape, example, report_of
 
 VALUES = st.integers(0, 6).map(float)
 POINTS = st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=12)
@@ -120,6 +120,15 @@ def test_numbers_of_answers_that_differ_are_told() -> None:
     table = trade_table(groups_of(replace(report, summaries=tuple(fewer))))
     assert table is not None
     assert any("from 30 to 40" in note for note in table.notes)
+
+
+def test_scores_over_unlike_cases_are_said_not_to_compare() -> None:
+    """One pair has a case less."""
+    report = crossed(drawn(5, (40, 2, 2, 1)), speeds(1, 2, 3, 4))
+    torn = groups_of(report_of(report.outcomes[1:]))
+    tables = [trade_table(torn), trade_table(groups_of(report))]
+    told = [table is not None and any("same cases" in note for note in table.notes) for table in tables]
+    assert told == [True, False]
 
 
 def test_one_group_is_no_choice() -> None:

@@ -18,6 +18,8 @@ from gemma_eval.stats.intervals import Interval
 
 MOST_ROWS = 40
 """How many rows a table has at most."""
+MOST_TABLES = 12
+"""How many sets of cases have tables."""
 BAR_WIDTH = 120.0
 _WHOLE = 0.05
 """Mean numbers of repeats that are so near to a whole one are written as that."""
@@ -80,9 +82,12 @@ class AccountRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EffectTables:
-    """Everything about the profiles and templates of one model; tables may be empty."""
+    """Everything about the profiles and templates of one model; tables may be empty.
 
-    model: str
+    `title` says which model it is, and with what its cases were asked, where there are others.
+    """
+
+    title: str
     findings: tuple[Finding, ...]
     parts: tuple[EffectPart, ...]
     ranking: tuple[EffectRow, ...]
@@ -91,23 +96,36 @@ class EffectTables:
 
 
 def effect_tables(report: Report) -> tuple[EffectTables, ...]:
-    """Return what is shown of each model that ran with two profiles or templates at least."""
-    return tuple(_tables(grid) for grid in grids(report))
+    """Return what is shown of each model that ran with two profiles or templates at least.
+
+    Cases that were asked with others have tables of their own.
+    """
+    found = grids(report)
+    return tuple(_tables(grid, title=_title(grid, found)) for grid in found[:MOST_TABLES])
 
 
-def _tables(grid: Grid) -> EffectTables:
+def _title(grid: Grid, among: Sequence[Grid]) -> str:
+    model = grid.model if len({each.model for each in among}) > 1 else ""
+    own = [each for each in among if each.model == grid.model]
+    names = [
+        some(list(getattr(grid, axis)))
+        for axis in ("profiles", "templates")
+        if len({getattr(each, axis) for each in own}) > 1
+    ]
+    return ", ".join(part for part in (model, " · ".join(names)) if part)
+
+
+def _tables(grid: Grid, *, title: str) -> EffectTables:
     found = effects_of(grid)
     if found is None:
         known = tuple(sentences(grid, None)), tuple(notes(grid, None))
-        return EffectTables(
-            model=grid.model, findings=known[0], parts=(), ranking=(), ledger=(), notes=known[1]
-        )
+        return EffectTables(title=title, findings=known[0], parts=(), ranking=(), ledger=(), notes=known[1])
     bought = accounts(grid)
     buy = Finding(topic="What to buy", text=advice(bought, clustered=grid.data < grid.cases), tone="open")
     more = len(found.ranking) - MOST_ROWS
     left_out = (f"{numbers.count(more)} more rows are left out of the longer tables.",) if more > 0 else ()
     return EffectTables(
-        model=grid.model,
+        title=title,
         findings=(*sentences(grid, found), buy),
         parts=tuple(_parts(grid, found)),
         ranking=tuple(_ranking(grid, found))[:MOST_ROWS],
@@ -119,7 +137,7 @@ def _tables(grid: Grid) -> EffectTables:
 def _without_spread(grid: Grid, bought: Sequence[Account]) -> Iterator[str]:
     silent = [grid.label(pair) for pair in grid.pairs if pair not in {each.pair for each in bought}]
     if silent:
-        yield f"{some(silent)}: the same score in every case, so nothing tells how far its mean may be off."
+        yield f"{some(silent)}: the same score in every case, so nothing tells how far off that may be."
 
 
 def _parts(grid: Grid, found: Effects) -> Iterator[EffectPart]:

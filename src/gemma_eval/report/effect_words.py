@@ -51,7 +51,7 @@ def notes(grid: Grid, found: Effects | None) -> Iterator[str]:
         yield text + "case for a datum of its own, and so its intervals are mostly narrower."
     if grid.data < FEW and found.factors:
         yield f"With {numbers.count(grid.data)} data, F tests say little; the intervals allow for so few."
-    if any(each is not None and each.at_least for each in changes(found)):
+    if any(each is not None and each.detectable and each.at_least for each in changes(found)):
         text = (
             f"“>”: fewer than {numbers.count(FEW)} of the data differ, and others may differ by more, so the "
         )

@@ -12,6 +12,10 @@ Pair = tuple[str, str]
 """A profile and a template."""
 Key = tuple[str, str]
 """A case: its suite and its id."""
+Trials = dict[Key, tuple[Case, list[float | None]]]
+"""Cases and the scores of their trials, `None` for one that has none."""
+Place = tuple[str, frozenset[str], frozenset[str]]
+"""A model, and the profiles and templates that a case names."""
 
 _DIGITS = 12
 """Data that agree in so many decimals are equal: what is beyond is of rounding."""
@@ -79,28 +83,30 @@ class Grid:
 
 
 def grids(report: Report) -> tuple[Grid, ...]:
-    """Return the grid of each model that was asked with two profiles or templates at least, in its order."""
-    asked = _asked(report)
-    models = dict.fromkeys(model for model, _ in asked)
-    found = (
-        _grid(model, {pair: cases for (of, pair), cases in asked.items() if of == model}) for model in models
-    )
+    """Return the grids of a report: by model, and by the profiles and templates that cases name.
+
+    So cases that are asked with one template only are held against each other, and not against those that are
+    asked with all. What was asked with a single pair has no grid.
+    """
+    found = (_grid(place[0], asked) for place, asked in _asked(report).items())
     return tuple(grid for grid in found if len(grid.scores) > 1)
 
 
-def _asked(report: Report) -> dict[tuple[str, Pair], dict[Key, tuple[Case, list[float | None]]]]:
-    """Return by model and pair every case with checks and the scores of its trials, `None` for none."""
-    found: dict[tuple[str, Pair], dict[Key, tuple[Case, list[float | None]]]] = {}
+def _asked(report: Report) -> dict[Place, dict[Pair, Trials]]:
+    """Return by what cases name, and by pair, each case with the scores of its trials, `None` for none."""
+    found: dict[Place, dict[Pair, Trials]] = {}
     for outcome in report.outcomes:
         cell = outcome.trial.cell
-        if cell.case.checks:
-            place = cell.model.name, (cell.profile.name, cell.template.name)
-            _, scores = found.setdefault(place, {}).setdefault((cell.suite, cell.case.id), (cell.case, []))
+        case = cell.case
+        if case.checks:
+            place = cell.model.name, frozenset(case.profiles), frozenset(case.templates)
+            trials = found.setdefault(place, {}).setdefault((cell.profile.name, cell.template.name), {})
+            _, scores = trials.setdefault((cell.suite, case.id), (case, []))
             scores.append(None if outcome.failure else outcome.score)
     return found
 
 
-def _grid(model: str, asked: Mapping[Pair, Mapping[Key, tuple[Case, list[float | None]]]]) -> Grid:
+def _grid(model: str, asked: Mapping[Pair, Trials]) -> Grid:
     profiles = tuple(dict.fromkeys(profile for profile, _ in asked))
     templates = tuple(dict.fromkeys(template for _, template in asked))
     every = [(profile, template) for profile in profiles for template in templates]

@@ -35,17 +35,16 @@ class EffectSection:
 def effect_sections(report: Report, groups: Groups) -> tuple[EffectSection, ...]:
     """Return a section for each model with a choice of profile or template, and one of quality and speed."""
     found = effect_tables(report)
-    several = len(groups.models) > 1
     trade = trade_table(groups)
     return (
-        *(_section(each, name=f": {each.model}" if several else "") for each in found),
+        *(_section(each) for each in found),
         *(() if trade is None else (_trade(trade),)),
     )
 
 
-def _section(of: EffectTables, *, name: str) -> EffectSection:
+def _section(of: EffectTables) -> EffectSection:
     return EffectSection(
-        title=f"What profile and template do{name}",
+        title=f"What profile and template do{of.title and ': '}{of.title}",
         lines=tuple((each.topic, each.text) for each in of.findings),
         tables=tuple(_tables(of)),
         notes=of.notes,

@@ -18,9 +18,9 @@ Metric = Literal["output_tokens_per_s", "ttft_s"]
 class Choice:
     """A group with its score and its speed.
 
-    `ahead` is the group that beats it by most of what is shown, `None` of one on the front; `shown` says in
-    which of the two their intervals lie apart. `detectable` is the smallest distance of the score from a
-    fixed one that would be shown in 80 % of runs.
+    `ahead` is the group that beats it by most of what is shown, of equal ones that which scores best, `None`
+    of one on the front; `shown` says in which of the two their intervals lie apart. `detectable` is the
+    smallest distance of the score from a fixed one that would be shown in 80 % of runs.
     """
 
     group: Group
@@ -79,7 +79,11 @@ def _choice(
     every: Sequence[tuple[Measured, Measured]],
 ) -> Choice:
     own = _point(metric, score, speed)
-    ahead = [(a, b) for a, b in every if _beats(_point(metric, a, b), own)]
+    ahead = sorted(
+        ((a, b) for a, b in every if _beats(_point(metric, a, b), own)),
+        key=lambda each: _point(metric, *each),
+        reverse=True,
+    )
     told = [(_shown(groups, metric, score, speed, a, b), a.group) for a, b in ahead]
     most = max(told, key=lambda each: len(each[0]), default=None)
     summary = groups.summary(score.group, "score")

@@ -47,7 +47,7 @@ def trade_table(groups: Groups) -> TradeTable | None:
     return TradeTable(
         speed="output tokens/s" if found.metric == "output_tokens_per_s" else "TTFT p50",
         rows=rows,
-        notes=tuple(_trade_notes(found)),
+        notes=tuple(_trade_notes(found, same_cases=groups.same_cases)),
     )
 
 
@@ -86,8 +86,10 @@ def _standing(groups: Groups, each: Choice) -> str:
     return f"may be on it: not told apart from {name}"
 
 
-def _trade_notes(found: Trade) -> Iterator[str]:
+def _trade_notes(found: Trade, *, same_cases: bool) -> Iterator[str]:
     counts = [each.answers for each in found.choices]
+    if not same_cases:
+        yield "Not every group has the same cases, so these scores do not compare as they stand."
     if len(found.choices) > MOST_ROWS:
         yield f"{numbers.count(len(found.choices) - MOST_ROWS)} more rows are left out."
     if found.metric == "ttft_s":
