@@ -7,13 +7,10 @@ import click
 from gemma_eval import __version__
 from gemma_eval.plugins import Registry
 
-HELP = """Measure local language models for quality and speed.
-
-A suite is run by pytest, and the commands below read what was recorded:
+HELP = """Measure local language models for quality and speed; a suite is run by pytest.
 
 \b
-    pytest --gemma-suite standard
-    pytest --help                  all --gemma-* options
+    pytest --gemma-suite standard     all --gemma-* options: pytest --help
 """
 
 
