@@ -27,8 +27,8 @@ class Costs:
 
     `base` and `candidate` are those of each block that both have, in its order, or one of all answers where
     they share none. `base_values` and `candidate_values` are the plain ones of each of these blocks. `blocks`
-    is how many there are, 0 where they share none, and `cases` how many cases. `lost` counts those that only
-    the base has a value of.
+    is how many there are, 0 where they share none, and `cases` how many cases. `lost` counts those of which
+    the candidate has less than the base: no value, more answers that failed, or a value where the base has 0.
     """
 
     base: tuple[float, ...]
@@ -55,17 +55,22 @@ def costs(pair: Pair, metric: str, *, together: bool) -> Costs | None:
     """Return a metric of two sides, `None` when they share no case that has it.
 
     Blocks are held together where both sides were measured `together`, in turn; a case must have a value in
-    each of them on both sides.
+    each of them on both sides. A metric that only answers under a load have is of those.
     """
-    found = cases(replace(pair, base=timed(pair.base), candidate=timed(pair.candidate)))
-    sides = [(_by_block(each.base, metric), _by_block(each.candidate, metric)) for each in found.asked]
+    found = cases(_timed(pair, metric))
     shared = _shared_blocks(found.asked) if together else ()
+    sides = [(_by_block(each.base, metric), _by_block(each.candidate, metric)) for each in found.asked]
     kept = [each for each in sides if all(_has(side, shared) for side in each)]
     if not kept:
         return None
     base, candidate = ([side[at] for side in kept] for at in (0, 1))
     untimed = len(sides) - len(kept)
-    lost = [ours for ours, theirs in sides if _has(ours, shared) and not _has(theirs, shared)]
+    lost = [
+        each
+        for each, (ours, theirs) in zip(found.asked, sides, strict=True)
+        if _is_lost(each, metric, ours=_has(ours, shared), theirs=_has(theirs, shared))
+        or _failures(each.candidate, shared) > _failures(each.base, shared)
+    ]
     alone = [repeats for repeats in found.base_alone if _has(_by_block(repeats, metric), ())]
     return Costs(
         base=_means(base, shared),
@@ -82,7 +87,8 @@ def costs(pair: Pair, metric: str, *, together: bool) -> Costs | None:
 def typical(outcomes: Sequence[Outcome], metric: str) -> float | None:
     """Return the geometric mean over the cases of one group of their medians; `None` of none."""
     by_case: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
-    for outcome in timed(outcomes):
+    of_one = _timed(Pair(shared="", base=tuple(outcomes), candidate=()), metric)
+    for outcome in of_one.base:
         by_case[outcome.trial.cell.suite, outcome.trial.cell.case.id].append(outcome)
     found = [_by_block(repeats, metric) for repeats in by_case.values()]
     found = [blocks for blocks in found if _has(blocks, ())]
@@ -94,20 +100,54 @@ def pooled(blocks: Sequence[Sequence[float]]) -> tuple[float, ...]:
     return tuple(value for block in blocks for value in block)
 
 
+def failed(outcomes: Sequence[Outcome]) -> int:
+    """Return how many of the answers that are timed never came."""
+    return _failures(timed(outcomes), ())
+
+
 Blocks = Mapping[int, Sequence[float]]
 """The values of one case by the number of the block."""
 
 
 def _by_block(repeats: Sequence[Outcome], metric: str) -> Blocks:
-    """Return what was measured of one case; not the first answers where there are blocks beside them."""
+    """Return what was measured of one case; not the first answers where there are blocks beside them.
+
+    A block of which the median is 0 has none: there is no ratio to it.
+    """
     found: dict[int, list[float]] = defaultdict(list)
     for outcome in repeats:
-        value = None if outcome.measurement is None else getattr(outcome.measurement, metric)
-        if outcome.failure is None and value is not None and value > 0:
-            found[outcome.trial.block].append(float(value))
+        value = _value(outcome, metric)
+        if value is not None:
+            found[outcome.trial.block].append(value)
     if len(found) > 1:
         found.pop(0, None)
-    return found
+    return {block: values for block, values in found.items() if percentile(values, 50)}
+
+
+def _timed(pair: Pair, metric: str) -> Pair:
+    found = replace(pair, base=timed(pair.base), candidate=timed(pair.candidate))
+    if any(_value(each, metric) is not None for each in (*found.base, *found.candidate)):
+        return found
+    return replace(pair, base=timed(_loaded(pair.base)), candidate=timed(_loaded(pair.candidate)))
+
+
+def _loaded(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    return tuple(each for each in outcomes if each.trial.cell.case.load is not None)
+
+
+def _value(outcome: Outcome, metric: str) -> float | None:
+    value = None if outcome.measurement is None else getattr(outcome.measurement, metric)
+    return None if outcome.failure is not None or value is None or value < 0 else float(value)
+
+
+def _is_lost(asked: Asked, metric: str, *, ours: bool, theirs: bool) -> bool:
+    """Return whether only one side has a value, the other being the candidate or a base of which it is 0."""
+    return ours != theirs and (ours or any(_value(each, metric) == 0 for each in asked.base))
+
+
+def _failures(repeats: Sequence[Outcome], shared: Sequence[int]) -> int:
+    """Return how many answers of one case failed, of the blocks that are held together if there are any."""
+    return sum(each.failure is not None and (not shared or each.trial.block in shared) for each in repeats)
 
 
 def _shared_blocks(asked: Sequence[Asked]) -> tuple[int, ...]:

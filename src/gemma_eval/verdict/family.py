@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gemma_eval.records import Gated, Tier
+from gemma_eval.records import Gated, Tier, Verdict
 from gemma_eval.stats.looks import ALPHA
 from gemma_eval.stats.multiple import benjamini_hochberg, holm
+
+_NO_DATA: tuple[Verdict, ...] = ("INVALID", "INCOMPARABLE")
+"""Verdicts of figures that are none of the candidate's: they are not looked for among the others."""
 
 _TIERS: tuple[Tier, ...] = ("critical", "supporting", "advisory")
 
@@ -24,7 +27,9 @@ def adjusted(gated: Sequence[Gated]) -> tuple[Gated, ...]:
         family = [
             (at, p)
             for at, each in enumerate(found)
-            if each.gate.tier == tier and (p := each.comparison.p) is not None
+            if each.gate.tier == tier
+            and each.comparison.verdict not in _NO_DATA
+            and (p := each.comparison.p) is not None
         ]
         adjust = benjamini_hochberg if tier == "advisory" else holm
         for (at, _), p in zip(family, adjust([p for _, p in family]), strict=True):

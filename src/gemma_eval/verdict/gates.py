@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gemma_eval.records import Comparison, Gate, Gated, Group, Outcome, Run, Verdict
 from gemma_eval.stats.power import log_margin
 from gemma_eval.stats.sequential import looks_between
+from gemma_eval.verdict.cases import cases
 from gemma_eval.verdict.comparable import engine_differs, speed_differs
 from gemma_eval.verdict.family import adjusted
 from gemma_eval.verdict.history import Earlier, prior_of
@@ -79,11 +80,16 @@ def _missing(gate: Gate, sides: Sides) -> Iterator[Gated]:
     """Yield the groups that only the base has, where the candidate was run whole."""
     if sides.base is None or sides.instead is not None or sides.candidate.run.selection != "all":
         return
-    here = set(map(group_of, sides.candidate.outcomes))
-    outcomes = [each for each in sides.base.outcomes if fits(gate.where, each.trial.cell)]
-    gone = dict.fromkeys(group for each in outcomes if (group := group_of(each)) not in here)
+    ours, theirs = (
+        [each for each in side.outcomes if fits(gate.where, each.trial.cell)]
+        for side in (sides.base, sides.candidate)
+    )
+    here = dict.fromkeys(map(group_of, theirs))
+    gone = [group for group in dict.fromkeys(map(group_of, ours)) if group not in here]
     for group in gone:
-        label = _label(group, tuple(gone))
+        if not _has(gate, [each for each in ours if group_of(each) == group]):
+            continue
+        label = _label(group, (*here, *gone))
         reason = "the base has it, and the candidate was run whole and has it not"
         yield Gated(gate=gate, group=group, label=label, comparison=_none(gate, label, "MISSING", reason))
 
@@ -94,15 +100,13 @@ def _compared(
     """Return the comparison of one group, `None` where the gate has nothing to be about."""
     is_cost = gate.metric != SCORE
     if gate.limit is not None:
-        found = _against_limit(gate, candidate, shared=label)
-        noisy = _noise(sides) if is_cost and found is not None else ""
+        found = _against_limit(gate, candidate, sides, shared=label)
+        noisy = _noise(replace(sides, base=None)) if is_cost and found is not None else ""
         return replace(found, verdict="INVALID", lean=None, reason=noisy) if found and noisy else found
-    if not _has(gate, candidate):
-        return None
     base = _counterpart(gate, group, sides)
-    if not base:
+    if not _has(gate, base):
         what = "no base was found" if sides.base is None else "the base has nothing of this"
-        return _none(gate, label, "NEW", what)
+        return _none(gate, label, "NEW", what) if _has(gate, candidate) else None
     pair = Pair(shared=label, base=base, candidate=candidate)
     if not is_cost:
         return compare_scores(pair, margin=gate.margin or 0.0)
@@ -122,11 +126,20 @@ def _speed(gate: Gate, pair: Pair, group: Group, sides: Sides) -> Comparison | N
         known = found or _none(gate, pair.shared, "INCOMPARABLE", "")
         return replace(known, verdict="INCOMPARABLE", lean=None, reason="; ".join(differs))
     if found is None:
-        reason = "no case that asks the same has a value on both sides"
-        return _none(gate, pair.shared, "INCOMPARABLE", reason) if _has(gate, pair.base) else None
+        return _without_values(gate, pair, sides)
     if spoiled := _noise(sides):
         return replace(found, verdict="INVALID", lean=None, reason=spoiled)
     return found
+
+
+def _without_values(gate: Gate, pair: Pair, sides: Sides) -> Comparison:
+    """Return why no case has a value of a cost on both sides though the base has some."""
+    if not _has(gate, pair.candidate) and sides.instead is None and sides.candidate.run.selection == "all":
+        reason = "the base has values of it, and the candidate was run whole and has none"
+        return _none(gate, pair.shared, "MISSING", reason)
+    if cases(pair).asked:
+        return _none(gate, pair.shared, "INCONCLUSIVE", "no case has a value on both sides")
+    return _none(gate, pair.shared, "INCOMPARABLE", "no case asks the same on both sides")
 
 
 def _blocks(gate: Gate, most: int | None) -> tuple[int, int]:
@@ -154,11 +167,15 @@ def _differences(pair: Pair, group: Group, sides: Sides) -> list[str]:
     return [*speed_differs(base, candidate), *engine_differs(*engines, declared=declared)]
 
 
-def _against_limit(gate: Gate, candidate: Sequence[Outcome], *, shared: str) -> Comparison | None:
+def _against_limit(
+    gate: Gate, candidate: Sequence[Outcome], sides: Sides, *, shared: str
+) -> Comparison | None:
     limit = gate.limit or 0.0
     if gate.metric == SCORE:
         return score_limit(candidate, limit, shared=shared)
-    return cost_limit(candidate, gate.metric, limit, shared=shared, percent=gate.percentile)
+    # Blocks in turn end when nothing is undecided, and by themselves when there are as many as was asked.
+    looks = looks_between(*_blocks(gate, sides.blocks)) if sides.together else None
+    return cost_limit(candidate, gate.metric, limit, shared=shared, percent=gate.percentile, looks=looks)
 
 
 def _counterpart(gate: Gate, group: Group, sides: Sides) -> tuple[Outcome, ...]:
@@ -182,13 +199,10 @@ def _has(gate: Gate, outcomes: Sequence[Outcome]) -> bool:
 
 
 def _unless_incomplete(gated: Gated, sides: Sides) -> Gated:
-    """Return INCOMPLETE for what is known of a part of what was to be run."""
+    """Return INCOMPLETE for what is known of a part of what was to be run; a limit needs no base."""
+    base = sides.base if gated.gate.limit is None else None
     reason = next(
-        (
-            said
-            for side in (sides.candidate, *([sides.base] if sides.base else []))
-            if (said := _incomplete(side.run))
-        ),
+        (said for side in (sides.candidate, *([base] if base else [])) if (said := _incomplete(side.run))),
         "",
     )
     if not reason:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gemma_eval.records import Comparison, Outcome
 from gemma_eval.stats.bounds import Bounds
-from gemma_eval.stats.looks import ALPHA
+from gemma_eval.stats.looks import ALPHA, levels, reached
 from gemma_eval.stats.paired import Paired, bounds, p_worse, paired
 from gemma_eval.stats.percentiles import Percent, mean, percentile
 from gemma_eval.stats.power import deciding, detectable
 from gemma_eval.stats.ratio_bootstrap import enough_for, percentile_ratio
-from gemma_eval.verdict.costs import costs, pooled, sign_of
+from gemma_eval.stats.sequential import first_decision, p_over_looks
+from gemma_eval.verdict.alike import of_equal_blocks
+from gemma_eval.verdict.cases import counted
+from gemma_eval.verdict.costs import Costs, costs, failed, pooled, sign_of
 from gemma_eval.verdict.decide import decide
 from gemma_eval.verdict.quality import case_means
 from gemma_eval.verdict.sides import Pair
+
+_FEWEST = 2
+"""One block has no spread."""
 
 ONE_BLOCK = "answers of one start of an engine are one datum; ask for more blocks"
 
@@ -32,7 +38,7 @@ def score_limit(outcomes: Sequence[Outcome], limit: float, *, shared: str) -> Co
     scores, clusters, missing = found
     known = _known("score", shared, limit=limit, value=mean(scores), unit="case", n=len(scores))
     if missing:
-        known = replace(known, left_out=(f"{missing} without a score",))
+        known = replace(known, left_out=(f"{counted(missing)} without a score",))
     of = paired([limit - score for score in scores], clusters=clusters, span=1.0)
     if of is None:
         return replace(known, reason="no case has a score")
@@ -42,37 +48,86 @@ def score_limit(outcomes: Sequence[Outcome], limit: float, *, shared: str) -> Co
     else:
         decided = _decided(known, of, bounds(of, level=ALPHA), p=p_worse(of, 0.0))
     if decided.verdict == "PASS" and missing:
-        reason = f"{missing} cases have no score, so nothing can pass"
+        reason = f"there is no score of {counted(missing)}, so nothing can pass"
         return replace(decided, verdict="INCONCLUSIVE", lean=None, reason=reason)
     return decided
 
 
 def cost_limit(
-    outcomes: Sequence[Outcome], metric: str, limit: float, *, shared: str, percent: Percent | None = None
+    outcomes: Sequence[Outcome],
+    metric: str,
+    limit: float,
+    *,
+    shared: str,
+    percent: Percent | None = None,
+    looks: Sequence[int] | None = None,
 ) -> Comparison | None:
-    """Return the log-ratio of a cost to a limit, + is worse; `None` when no case has it.
+    """Return the log-ratio of a cost to a limit, + is worse; `None` when no case has it and none failed.
 
-    The data are blocks. Of one start of an engine nothing is proved.
+    The data are blocks. Of one start of an engine nothing is proved. `looks` are the numbers of blocks after
+    which it was asked whether more are needed, `None` where how many there are was known before.
     """
-    alone = Pair(shared=shared, base=tuple(outcomes), candidate=tuple(outcomes))
-    found = costs(alone, metric, together=True)
+    found = costs(Pair(shared=shared, base=tuple(outcomes), candidate=tuple(outcomes)), metric, together=True)
+    lost = failed(outcomes)
+    known = _known(metric, shared, limit=limit, value=None, unit="block", n=0)
     if found is None:
-        return None
-    sign, at = sign_of(metric), math.log(limit)
+        return replace(known, reason="no answer has a value") if lost else None
     value = math.exp(math.fsum(found.candidate) / len(found.candidate))
-    known = _known(metric, shared, limit=limit, value=value, unit="block", n=max(found.blocks, 1))
-    of = paired([sign * (each - at) for each in found.candidate])
-    if percent is not None:
-        fewest = sum(map(len, found.candidate_values))
-        if fewest < enough_for(percent):
-            return replace(known, reason=f"a p{percent} needs {enough_for(percent)} answers, not {fewest}")
-        limits = [[limit] * len(values) for values in found.candidate_values]
-        ours, theirs = (limits, found.candidate_values) if sign > 0 else (found.candidate_values, limits)
-        of = percentile_ratio(ours, theirs, percent=percent)
-        known = replace(known, candidate=percentile(pooled(found.candidate_values), percent))
-    if of is None or of.se is None:
+    known = replace(known, candidate=value, n=max(found.blocks, 1), left_out=found.left_out)
+    levels_of = levels(looks) if looks else {known.n: ALPHA}
+    if percent is None:
+        decided = _of_blocks(known, found, sign_of(metric), tuple(levels_of))
+    else:
+        decided = _of_percentile(known, found, sign_of(metric), levels_of, percent)
+    if decided.verdict == "PASS" and lost:
+        answers = "1 answer" if lost == 1 else f"{lost} answers"
+        reason = f"{answers} failed and may have been the worst, so nothing can pass"
+        return replace(decided, verdict="INCONCLUSIVE", lean=None, reason=reason)
+    return decided
+
+
+def _of_blocks(known: Comparison, found: Costs, sign: int, looks: Sequence[int]) -> Comparison:
+    """Return what the blocks prove at the first look that decides, or at the last that was reached."""
+    differences = [sign * (each - math.log(known.base or 1.0)) for each in found.candidate]
+    known = replace(known, difference=math.fsum(differences) / len(differences))
+    if found.blocks < _FEWEST:
         return replace(known, reason=ONE_BLOCK)
-    return _decided(replace(known, difference=of.mean), of, bounds(of, level=ALPHA), p=p_worse(of, 0.0))
+    seen = first_decision(differences, margin=0.0, looks=looks)
+    if seen is None:
+        return replace(known, reason=f"it is first looked at after {looks[0]} blocks")
+    if seen.paired.se == 0 and (alike := of_equal_blocks(known, differences, levels(looks))):
+        return replace(alike, lean=None if alike.verdict == "PASS" else alike.lean)
+    p = p_over_looks(differences, margin=0.0, looks=looks)
+    known = replace(known, n=seen.blocks, level=seen.level, difference=seen.paired.mean)
+    return _decided(known, seen.paired, seen.bounds, p=p)
+
+
+def _of_percentile(
+    known: Comparison, found: Costs, sign: int, levels_of: Mapping[int, float], percent: Percent
+) -> Comparison:
+    """Return what a percentile over all answers proves; its error is found by drawing blocks anew."""
+    look = reached(found.blocks, tuple(levels_of))
+    values = found.candidate_values[:look]
+    fewest = sum(map(len, values))
+    if fewest < enough_for(percent):
+        reason = f"a p{percent} needs {enough_for(percent)} answers, and there are {fewest}"
+        return replace(known, candidate=None, reason=reason)
+    value = percentile(pooled(values), percent)
+    known = replace(known, candidate=value)
+    if value and known.base:
+        known = replace(known, difference=sign * math.log(value / known.base))
+    if found.blocks < _FEWEST:
+        return replace(known, reason=ONE_BLOCK)
+    if look is None:
+        return replace(known, reason=f"it is first looked at after {min(levels_of)} blocks")
+    limits = [[known.base or 1.0] * len(each) for each in values]
+    of = percentile_ratio(*((limits, values) if sign > 0 else (values, limits)), percent=percent)
+    if of is None:
+        return replace(known, reason=ONE_BLOCK)
+    level = levels_of[look]
+    # A p at its own look, made what it is worth over all of them: it is ALPHA where the look's level is met.
+    p = min(1.0, p_worse(of, 0.0) * ALPHA / level)
+    return _decided(replace(known, n=look, level=level), of, bounds(of, level=level), p=p)
 
 
 def _known(metric: str, shared: str, *, limit: float, value: float | None, unit: str, n: int) -> Comparison:
@@ -117,9 +172,9 @@ def _decided(known: Comparison, of: Paired, found: Bounds, *, p: float) -> Compa
     known = replace(known, lean=None if verdict == "PASS" else lean)
     if of.sd is None or verdict != "INCONCLUSIVE" or of.few is not None:
         return known
-    needed = deciding(of.sd, of.mean, margin=0.0, level=ALPHA) if of.mean else None
+    needed = deciding(of.sd, of.mean, margin=0.0, level=known.level) if of.mean else None
     return replace(
         known,
-        detectable=detectable(of.sd, of.data, level=ALPHA, df=of.df),
+        detectable=detectable(of.sd, of.data, level=known.level, df=of.df),
         needed=needed if needed is not None and needed > of.data else None,
     )

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gemma_eval.records import Comparison
+from gemma_eval.records import Comparison, Lean
 from gemma_eval.stats.bounds import Bounds
 from gemma_eval.stats.looks import ALPHA, LOOKS, levels, reached
 from gemma_eval.stats.paired import Paired, Prior, bounds, p_worse, paired
@@ -19,6 +19,7 @@ from gemma_eval.stats.percentiles import Percent, percentile
 from gemma_eval.stats.power import deciding, detectable, log_margin
 from gemma_eval.stats.ratio_bootstrap import enough_for, percentile_ratio
 from gemma_eval.stats.sequential import first_decision, p_over_looks
+from gemma_eval.verdict.alike import of_equal_blocks
 from gemma_eval.verdict.cases import counted
 from gemma_eval.verdict.costs import Costs, costs, pooled, sign_of
 from gemma_eval.verdict.decide import decide
@@ -64,7 +65,8 @@ def compare_costs(
     elif found.blocks:
         decided = _of_blocks(known, differences, timing)
     else:
-        decided = _of_runs(known, differences[0], timing.prior)
+        # What blocks in turn differ by is not what runs by themselves do.
+        decided = _of_runs(known, differences[0], None if timing.together else timing.prior)
     return _unless_lost(decided, found.lost)
 
 
@@ -88,9 +90,13 @@ def _described(
         detectable=None,
         needed=None,
         verdict="INCONCLUSIVE",
-        lean=None if not difference else "worse" if difference > 0 else "better",
+        lean=_leaning(difference),
         left_out=found.left_out,
     )
+
+
+def _leaning(difference: float) -> Lean | None:
+    return "worse" if difference > 0 else "better" if difference < 0 else None
 
 
 def _of_blocks(known: Comparison, differences: Sequence[float], timing: Timing) -> Comparison:
@@ -99,6 +105,8 @@ def _of_blocks(known: Comparison, differences: Sequence[float], timing: Timing) 
     seen = first_decision(differences, margin=margin, looks=looks, prior=prior)
     if seen is None:
         return replace(known, reason=f"it is first looked at after {looks[0]} blocks")
+    if seen.paired.se == 0 and (alike := of_equal_blocks(known, differences, levels(looks))):
+        return alike
     p = p_over_looks(differences, margin=margin, looks=looks, prior=prior)
     known = replace(known, n=seen.blocks, level=seen.level, p=p)
     return _decided(known, seen.paired, seen.bounds, last=levels(looks)[looks[-1]], prior=prior)
@@ -117,18 +125,23 @@ def _of_percentile(
     known: Comparison, found: Costs, metric: str, timing: Timing, percent: Percent
 ) -> Comparison:
     """Return what the percentiles of blocks prove; their error is found by drawing blocks anew."""
-    sides = (found.base_values, found.candidate_values)
+    look = reached(found.blocks, timing.looks)
+    sides = [side[:look] for side in (found.base_values, found.candidate_values)]
     fewest = min(sum(map(len, side)) for side in sides)
     if fewest < enough_for(percent):
+        known = replace(known, base=None, candidate=None, difference=None, lean=None)
         needs = f"a p{percent} needs {enough_for(percent)} answers, and there are {fewest}"
         return replace(known, reason=needs)
-    look = reached(found.blocks, timing.looks)
+    base, candidate = (percentile(pooled(side), percent) for side in sides)
+    difference = sign_of(metric) * math.log(candidate / base) if base and candidate else None
+    known = replace(
+        known, base=base, candidate=candidate, difference=difference, lean=_leaning(difference or 0.0)
+    )
     if look is None:
-        return replace(known, reason=f"it is first looked at after {timing.looks[0]} blocks")
-    ours, theirs = (side[:look] for side in (sides if sign_of(metric) > 0 else reversed(sides)))
+        first = f"it is first looked at after {timing.looks[0]} blocks"
+        return replace(known, reason=first if found.blocks else UNKNOWN_NOISE)
+    ours, theirs = sides if sign_of(metric) > 0 else reversed(sides)
     of = percentile_ratio(ours, theirs, percent=percent)
-    base, candidate = (percentile(pooled(side[:look]), percent) for side in sides)
-    known = replace(known, base=base, candidate=candidate)
     if of is None:
         return replace(known, reason=UNKNOWN_NOISE)
     level = levels(timing.looks)[look]
@@ -155,8 +168,8 @@ def _decided(known: Comparison, of: Paired, found: Bounds, *, last: float, prior
 
 
 def _unless_lost(decided: Comparison, lost: int) -> Comparison:
-    """Return the comparison; it cannot pass where the candidate lacks a value that the base has."""
+    """Return the comparison; it cannot pass where the candidate has less than the base to be held against."""
     if decided.verdict != "PASS" or not lost:
         return decided
-    reason = f"the candidate has no value of {counted(lost)} that the base has one of, so nothing can pass"
+    reason = f"in {counted(lost)} answers failed or have no ratio to those of the base, so nothing can pass"
     return replace(decided, verdict="INCONCLUSIVE", lean=None, reason=reason)
