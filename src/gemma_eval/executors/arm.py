@@ -18,6 +18,10 @@ from gemma_eval.store.read import LATEST, open_reader
 INSIDE = "GEMMA_EVAL_BLOCK"
 """Set in the environment of such a process, which then compares and gates nothing by itself."""
 
+_WITHOUT = ("cacheprovider", "hypothesispytest")
+"""Plugins that a block does without: what failed last is not its business, and Hypothesis takes a second to
+summarise what it did not do."""
+
 _LINES_SHOWN = 15
 _END_S = 10
 
@@ -64,8 +68,8 @@ def measure(arm: Arm, *more: str) -> Measured:
 
 def _call(arm: Arm, arguments: Sequence[str], output: Path) -> int:
     """Run pytest to its end; when this process is interrupted, the other one is ended first."""
-    quiet = ("-q", "-p", "no:cacheprovider", "--no-header")
-    command = [sys.executable, "-m", "pytest", *arguments, *quiet]
+    without = [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
+    command = [sys.executable, "-m", "pytest", *arguments, "-q", "--no-header", *without]
     environment = {**os.environ, **arm.environment, INSIDE: "1"}
     with output.open("wb") as said:
         process = subprocess.Popen(  # noqa: S603 - no shell; the arguments are pytest's own

@@ -47,7 +47,10 @@ class GateHooks:
         settings = self._keeper.settings
         session.testscollected += len(gating.gated)
         for report in gate_reports.reports(gating, settings, rootdir=session.config.rootpath):
+            where = {"nodeid": report.nodeid, "location": report.location}
+            session.config.hook.pytest_runtest_logstart(**where)
             session.config.hook.pytest_runtest_logreport(report=report)
+            session.config.hook.pytest_runtest_logfinish(**where)
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = gate_reports.exit_code(gating, settings)
 

@@ -209,7 +209,10 @@ def _p(value: float | None) -> str:
 
 
 def _run(run: str, commit: str | None) -> str:
-    return run if commit is None else f"{run} (commit {commit[:12]})"
+    if commit is None:
+        return run
+    sha, dash, dirty = commit.partition("-")
+    return f"{run} (commit {sha[:12]}{dash}{dirty})"
 
 
 def one_line(text: str) -> str:
