@@ -43,6 +43,8 @@ MEMORY_PRESSURE = 0.01
 IO_PRESSURE = 0.20
 """Loading weights and storing results wait for a disk by right; above that, weights were read in use."""
 
+_HEAT, _MEMORY = "heat slowed processors down", "the machine waited for memory"
+
 _LOOK_EVERY_NS = 5_000_000_000
 
 
@@ -61,6 +63,15 @@ def pressure_now(root: Path = Path("/")) -> float | None:
     """Return the part of the last ten seconds in which some task waited for a processor."""
     average = _pressure(root, "cpu").get("avg10")
     return None if average is None else average / 100
+
+
+def spoils(noise: Noise | None) -> tuple[str, ...]:
+    """Return the reasons for which times are no good even beside others that were made in turn with them.
+
+    Who waits, waits on both sides; but heat and a lack of memory come in one block and are gone in the next.
+    """
+    reasons = () if noise is None else noise.reasons
+    return tuple(reason for reason in reasons if reason.startswith((_HEAT, _MEMORY)))
 
 
 class NoiseWatch:
@@ -207,13 +218,13 @@ def _reasons(noise: Noise, passed: _Passed, *, others_s: float | None) -> Iterat
     for value, limit, what in (
         (noise.steal, STEAL, "the hypervisor took {} of the processors' time"),
         (noise.throttled, THROTTLED, "the control group was stopped in {} of its periods"),
-        (noise.memory_pressure, MEMORY_PRESSURE, "the machine waited for memory {} of the time (PSI)"),
+        (noise.memory_pressure, MEMORY_PRESSURE, f"{_MEMORY} {{}} of the time (PSI)"),
         (noise.io_pressure, IO_PRESSURE, "the machine waited for disks {} of the time (PSI)"),
     ):
         if value is not None and value > limit:
             yield f"{what.format(_percent(value))}; {_allowed(limit)}"
     if passed.slowed > 0:
-        yield f"heat slowed processors down {passed.slowed} times; none is allowed"
+        yield f"{_HEAT} {passed.slowed} times; none is allowed"
 
 
 def _allowed(limit: float) -> str:

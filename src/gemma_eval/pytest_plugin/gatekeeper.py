@@ -43,6 +43,7 @@ class Gatekeeper:
         self._earlier: tuple[Earlier, ...] | None = None
         self.gating: Gating | None = None
         self.is_whole = True
+        self._spoiled = ""
         evaluation.config.add_cleanup(self._keep.close)
 
     def prepare(self, run: Run, cells: Sequence[Cell]) -> tuple[Run, Run | None]:
@@ -70,7 +71,9 @@ class Gatekeeper:
         self._evaluation.engines.close()
         asked = (gate.max_blocks for gate in self._in_force())
         most = self.settings.blocks or max(asked, default=_MOST_BLOCKS)
-        run_blocks(self._sides, recorder, most=most, goes_on=lambda _: self._goes_on(recorder), say=self._say)
+        self._spoiled = run_blocks(
+            self._sides, recorder, most=most, goes_on=lambda: self._goes_on(recorder), say=self._say
+        )
         self.is_whole = True
 
     def judge(self, recorder: Recorder) -> Gating | None:
@@ -127,6 +130,7 @@ class Gatekeeper:
             gates=self._in_force(),
             together=together,
             blocks=self.settings.blocks,
+            spoiled=self._spoiled,
             acceptances=self._acceptances,
             today=datetime.now(UTC).date().isoformat(),
         )

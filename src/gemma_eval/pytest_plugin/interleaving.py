@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from gemma_eval.executors.arm import Arm, Measured, measure
 from gemma_eval.gating import git
+from gemma_eval.measure.noise import spoils
 from gemma_eval.pytest_plugin import arms
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.recorder import Recorder
@@ -21,7 +22,18 @@ from gemma_eval.records import Cell, Run
 from gemma_eval.report import numbers
 
 GIT = "git:"
+_SPOILED = 5
+"""Of so many blocks one may be spoiled."""
+
 _TIMED = "--gemma-kind=benchmark"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """What one block took, in words, and what spoiled it, "" if nothing did."""
+
+    took: str
+    spoiled: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +65,19 @@ class Interleaving:
             measured = measure(self.base)
             recorder.record_block(recorder.base.id, measured, block=0)
 
-    def block(self, recorder: Recorder, number: int) -> str:
-        """Run one block, and say what it took. Raises BackendError, StoreError."""
+    def block(self, recorder: Recorder, number: int) -> Block:
+        """Run one block, and record it unless it was spoiled. Raises BackendError, StoreError."""
         sides = [(self.candidate, recorder.run.id)]
         if self.base is not None and recorder.base is not None:
             sides.append((self.base, recorder.base.id))
         if number % 2 == 0:
             sides.reverse()
         measured = [(arm, run_id, *_timed(arm)) for arm, run_id in sides]
-        for _, run_id, found, _ in measured:
+        spoiled = tuple(reason for _, _, found, _ in measured for reason in spoils(found.run.noise))
+        for _, run_id, found, _ in measured if not spoiled else ():
             recorder.record_block(run_id, found, block=number)
-        return ", ".join(f"{arm.name} {numbers.seconds(took)}" for arm, _, _, took in measured)
+        took = ", ".join(f"{arm.name} {numbers.seconds(took)}" for arm, _, _, took in measured)
+        return Block(took=took, spoiled="; ".join(dict.fromkeys(spoiled)))
 
 
 def base_id(run_id: str) -> str:
@@ -106,24 +120,33 @@ def run_blocks(
     recorder: Recorder,
     *,
     most: int,
-    goes_on: Callable[[int], bool],
+    goes_on: Callable[[], bool],
     say: Callable[[str], None],
-) -> int:
-    """Run the base whole and then blocks, at most so many; return how many were run.
+) -> str:
+    """Run the base whole and then blocks, at most so many; one that was spoiled is run again.
 
-    `goes_on` is asked after each block, and `say` told. Raises BackendError, StoreError.
+    `goes_on` is asked after each block, and `say` told. Returns why no more are run when more than a fifth of
+    the most was spoiled, else "". Raises BackendError, StoreError.
     """
     if sides.base is not None:
         say(f"base: {sides.found}")
         sides.whole_base(recorder)
     if not sides.has_timed:
-        return 0
-    for number in range(1, most + 1):
-        took = sides.block(recorder, number)
-        say(f"block {number} of at most {most}: {took}")
-        if not goes_on(number):
-            return number
-    return most
+        return ""
+    number, spoiled = 1, 0
+    while number <= most:
+        block = sides.block(recorder, number)
+        if block.spoiled:
+            spoiled += 1
+            say(f"block {number} of at most {most} is left out: {block.spoiled}")
+            if spoiled > max(1, most // _SPOILED):
+                return f"{spoiled} blocks were spoiled, the last since {block.spoiled}"
+            continue
+        say(f"block {number} of at most {most}: {block.took}")
+        if not goes_on():
+            break
+        number += 1
+    return ""
 
 
 def _timed(arm: Arm) -> tuple[Measured, float]:
