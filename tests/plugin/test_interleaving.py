@@ -1,4 +1,4 @@
-"""Blocks alternate, go on as long as something is open, and are run again when heat or memory spoiled them."""
+"""Blocks alternate while something is open, and are run again when heat or memory spoiled them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def run(
 ) -> tuple[Records, str, list[str]]:
     """Return what was recorded, why it ended, and what was said."""
     records, said = Records(), cast(list[str], [])
-    why = run_blocks(sides, cast(Recorder, records), most=most, goes_on=lambda: goes_on, say=said.append)
+    why = run_blocks(sides, cast(Recorder, records), most=most, goes_on=lambda _: goes_on, say=said.append)
     return records, why, said
 
 

@@ -23,7 +23,7 @@ from gemma_eval.pytest_plugin.interleaving import Interleaving, base_id, prepare
 from gemma_eval.pytest_plugin.recorder import Recorder
 from gemma_eval.records import Acceptance, Cell, Gate, Gating, Report, Run
 from gemma_eval.store.read import open_reader
-from gemma_eval.verdict.gates import undecided
+from gemma_eval.verdict.gates import looks_of, undecided
 from gemma_eval.verdict.history import Earlier
 
 _MOST_BLOCKS = 20
@@ -71,8 +71,13 @@ class Gatekeeper:
         self._evaluation.engines.close()
         asked = (gate.max_blocks for gate in self._in_force())
         most = self.settings.blocks or max(asked, default=_MOST_BLOCKS)
+        looks = {look for gate in self._in_force() for look in looks_of(gate, self.settings.blocks)}
         self._spoiled = run_blocks(
-            self._sides, recorder, most=most, goes_on=lambda: self._goes_on(recorder), say=self._say
+            self._sides,
+            recorder,
+            most=most,
+            goes_on=lambda number: number not in looks or self._goes_on(recorder),
+            say=self._say,
         )
         self.is_whole = True
 

@@ -120,12 +120,12 @@ def run_blocks(
     recorder: Recorder,
     *,
     most: int,
-    goes_on: Callable[[], bool],
+    goes_on: Callable[[int], bool],
     say: Callable[[str], None],
 ) -> str:
     """Run the base whole and then blocks, at most so many; one that was spoiled is run again.
 
-    `goes_on` is asked after each block, and `say` told. Returns why no more are run when more than a fifth of
+    `goes_on` is asked after each block with its number, and `say` told. Returns why no more are run when more than a fifth of
     the most was spoiled, else "". Raises BackendError, StoreError.
     """
     if sides.base is not None:
@@ -143,7 +143,7 @@ def run_blocks(
                 return f"{spoiled} blocks were spoiled, the last since {block.spoiled}"
             continue
         say(f"block {number} of at most {most}: {block.took}")
-        if not goes_on():
+        if not goes_on(number):
             break
         number += 1
     return ""

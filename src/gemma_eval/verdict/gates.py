@@ -117,7 +117,7 @@ def _speed(gate: Gate, pair: Pair, group: Group, sides: Sides) -> Comparison | N
     margin = gate.tolerance or 0.0
     timing = Timing(
         together=sides.together,
-        looks=looks_between(*_blocks(gate, sides.blocks)),
+        looks=looks_of(gate, sides.blocks),
         prior=prior_of(sides.earlier, pair, gate.metric, together=sides.together),
         percentile=gate.percentile,
     )
@@ -142,10 +142,11 @@ def _without_values(gate: Gate, pair: Pair, sides: Sides) -> Comparison:
     return _none(gate, pair.shared, "INCOMPARABLE", "no case asks the same on both sides")
 
 
-def _blocks(gate: Gate, most: int | None) -> tuple[int, int]:
+def looks_of(gate: Gate, most: int | None) -> tuple[int, ...]:
+    """Return after which blocks a gate is looked at, when no more than `most` are measured."""
     if most is None:
-        return gate.min_blocks, gate.max_blocks
-    return min(gate.min_blocks, most), min(gate.max_blocks, most)
+        return looks_between(gate.min_blocks, gate.max_blocks)
+    return looks_between(min(gate.min_blocks, most), max(2, min(gate.max_blocks, most)))
 
 
 def _noise(sides: Sides) -> str:
@@ -174,7 +175,7 @@ def _against_limit(
     if gate.metric == SCORE:
         return score_limit(candidate, limit, shared=shared)
     # Blocks in turn end when nothing is undecided, and by themselves when there are as many as was asked.
-    looks = looks_between(*_blocks(gate, sides.blocks)) if sides.together else None
+    looks = looks_of(gate, sides.blocks) if sides.together else None
     return cost_limit(candidate, gate.metric, limit, shared=shared, percent=gate.percentile, looks=looks)
 
 
