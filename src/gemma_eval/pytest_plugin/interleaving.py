@@ -125,8 +125,8 @@ def run_blocks(
 ) -> str:
     """Run the base whole and then blocks, at most so many; one that was spoiled is run again.
 
-    `goes_on` is asked after each block with its number, and `say` told. Returns why no more are run when more than a fifth of
-    the most was spoiled, else "". Raises BackendError, StoreError.
+    `goes_on` is asked after each block with its number, and `say` told. Returns why no more are run when more
+    than a fifth of the most was spoiled, else "". Raises BackendError, StoreError.
     """
     if sides.base is not None:
         say(f"base: {sides.found}")
