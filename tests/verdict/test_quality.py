@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -206,3 +207,78 @@ def test_sides_without_checks_have_no_score_to_compare() -> None:
     cell = replace(outcome.trial.cell, case=replace(outcome.trial.cell.case, checks=()))
     unchecked = (replace(outcome, trial=replace(outcome.trial, cell=cell)),)
     assert compare_scores(Pair(shared="", base=unchecked, candidate=unchecked)) is None
+
+
+def test_the_p_of_graded_scores_is_that_of_a_paired_t_test() -> None:
+    """The oracle: SciPy's p of "no more than the margin is lost"."""
+    worse = [max(0.0, score - 0.03 - (index % 5) / 50) for index, score in enumerate(GRADED)]
+    found = compared(GRADED, worse)
+    lost = [one - other for one, other in zip(GRADED, worse, strict=True)]
+    assert found.p == pytest.approx(stats.ttest_1samp(lost, 0.02, alternative="greater").pvalue)
+
+
+def test_the_p_of_right_and_wrong_answers_is_below_a_level_just_where_they_regress() -> None:
+    """The oracle of the p: the largest chance of as many, over all shares that change, from SciPy.
+
+    With b of n worse and c better, it is the sum over what is at least as far off; where no more are better
+    the worst case is a binomial test of the margin.
+    """
+    base = [1.0] * 100
+    for worse in range(12):
+        found = compared(base, [0.0] * worse + [1.0] * (100 - worse))
+        test = stats.binomtest(worse, 100, 0.02, alternative="greater").pvalue if worse else 1.0
+        assert found.p is not None
+        assert found.p >= test - 1e-9
+        assert (found.p < 0.05) == (found.verdict == "REGRESSED")
+        expected = exact_bounds(worse, 0, n=100, level=0.05)
+        assert found.low == expected.low
+
+
+SKEWED = (0.56, -0.28, 0.21, -0.17, 0.11, -0.02, 0.12, 0.41, 0.24, 0.32, 0.41, -0.08)
+"""What twelve cases lost: Student's p is 0.0497, and that of their signs 0.0530."""
+
+
+def signs(lost: Sequence[float], margin: float) -> float:
+    """Return the p of all ways to give them signs, by SciPy."""
+    found = stats.permutation_test(
+        ([each - margin for each in lost],),
+        lambda each: float(sum(each)),
+        permutation_type="samples",
+        alternative="greater",
+        n_resamples=2**17,
+    )
+    return float(found.pvalue)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("margin", [0.02, 0.05])
+def test_of_few_data_the_signs_must_prove_a_loss_too(copies: int, margin: float) -> None:
+    """The oracle: SciPy's permutation test of signs, all 2^12 of them; of more data it is not asked."""
+    lost = [each for each in SKEWED for _ in range(copies)]
+    found = compared([0.6] * len(lost), [0.6 - each for each in lost], margin=margin)
+    student = float(stats.ttest_1samp(lost, margin, alternative="greater").pvalue)
+    assert found.n == 12 * copies
+    if copies == 1:
+        assert signs(lost, margin) > student
+        assert (found.p, found.verdict) == (signs(lost, margin), "INCONCLUSIVE")
+        assert found.low == min(margin, found.low or 0.0)
+        assert (margin == 0.02) == (student < 0.05)
+    else:
+        assert found.p == pytest.approx(student)
+        assert found.verdict == "REGRESSED"
+
+
+def test_of_few_clusters_the_signs_are_theirs() -> None:
+    """Twelve documents of three questions are twelve data."""
+    clusters = [f"document-{at}" for at in range(12) for _ in range(3)]
+    lost = [each + by for each in SKEWED for by in (-0.01, 0.0, 0.01)]
+    found = compare_scores(pair([0.6] * 36, [0.6 - each for each in lost], cluster=clusters))
+    assert found is not None
+    assert (found.n, found.unit, found.verdict) == (12, "cluster", "INCONCLUSIVE")
+    assert found.p == pytest.approx(signs(SKEWED, 0.02))
+
+
+def test_few_scores_that_few_differ_prove_nothing() -> None:
+    """A tenth of four is no proof though Student's t finds it: other cases may not lose it."""
+    found = compared([0.9] * 4, [0.6, 0.58, 0.61, 0.59])
+    assert (found.verdict, found.lean) == ("INCONCLUSIVE", "worse")
