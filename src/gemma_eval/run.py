@@ -30,6 +30,7 @@ from gemma_eval.records import (
     Case,
     Check,
     Failure,
+    Gating,
     Generation,
     ModelSpec,
     Outcome,
@@ -175,10 +176,10 @@ def outcome_of(
     )
 
 
-def make_report(run: Run, outcomes: Sequence[Outcome]) -> Report:
-    """Summarise the outcomes of a run for the reporters."""
+def make_report(run: Run, outcomes: Sequence[Outcome], *, gating: Gating | None = None) -> Report:
+    """Summarise the outcomes of a run, and what became of its gates, for the reporters."""
     summaries = summarise(outcomes, gaps={"icl_s": icl_s, "itl_s": itl_s})
-    return Report(run=run, outcomes=tuple(outcomes), summaries=summaries)
+    return Report(run=run, outcomes=tuple(outcomes), summaries=summaries, gating=gating)
 
 
 def _generate(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -22,13 +24,12 @@ from gemma_eval.store.read import Reader, open_reader
 from gemma_eval.store.write import open_store
 
 REGRESSED = 1
+BLOCKS = "--gemma-blocks"
 
 
 @click.command(short_help="Hold a recorded run against its base again.")
 @click.argument("run", default="latest")
-@click.option(
-    "--baseline", help="The base: a run, a name, a database, merge-base:REF or auto."
-)
+@click.option("--baseline", help="The base: a run, a name, a database, merge-base:REF or auto.")
 @click.option(
     "--gates",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -85,7 +86,21 @@ def _held(reader: Reader, run: Run, *, baseline: str | None, database: Path) -> 
         base = of_base_run(reader, run, database)
     else:
         base = baselines.find(baseline or baselines.AUTO, run, database=database, folder=Path.cwd())
-    return Held(run=run, outcomes=reader.outcomes(run.id), base=base, gates=(), together=together)
+    return Held(
+        run=run,
+        outcomes=reader.outcomes(run.id),
+        base=base,
+        gates=(),
+        together=together,
+        blocks=_blocks(run.arguments),
+    )
+
+
+def _blocks(arguments: Sequence[str]) -> int | None:
+    """Return the most blocks that a run was asked for, so that it is looked at when it was then."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    given = [after for before, after in pairwise(words) if before == BLOCKS and after.isdecimal()]
+    return int(given[-1]) if given else None
 
 
 def _gates(given: Path | None, before: Gating | None) -> tuple[Gate, ...]:

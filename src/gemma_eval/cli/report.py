@@ -32,6 +32,7 @@ def report(registry: Registry, run: str, database: Path, folder: Path) -> None:
     with closing(open_reader(database)) as reader:
         recorded = reader.run(run)
         outcomes = reader.outcomes(recorded.id)
+        whole = make_report(recorded, outcomes, gating=reader.gating(recorded.id))
     reporters = [registry.reporters[name]() for name in registry.reporters]
-    for path in write(make_report(recorded, outcomes), reporters=reporters, folder=folder):
+    for path in write(whole, reporters=reporters, folder=folder):
         click.echo(path)

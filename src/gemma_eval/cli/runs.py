@@ -9,6 +9,7 @@ import click
 
 from gemma_eval.cli import database
 from gemma_eval.records import Run
+from gemma_eval.report import numbers
 from gemma_eval.report.columns import columns
 from gemma_eval.store.read import open_reader
 
@@ -22,10 +23,19 @@ def runs(database: Path) -> None:
     if not recorded:
         click.echo(f"{database}: no run is recorded yet; run pytest --gemma-suite standard")
         return
-    rows = [("run", "started (UTC)", "state", "planned", "suites"), *(_row(run) for run in recorded)]
+    head = ("run", "started (UTC)", "state", "planned", "commit", "suites")
+    rows = [head, *(_row(run) for run in recorded)]
     for line in columns(rows):
         click.echo(line)
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    return run.id, run.started_utc[:19].replace("T", " "), run.state, str(run.planned), ", ".join(run.suites)
+    started = run.started_utc[:19].replace("T", " ")
+    state = f"{run.state}, noisy" if run.noise is not None and run.noise.reasons else run.state
+    return run.id, started, state, str(run.planned), _commit(run), ", ".join(run.suites)
+
+
+def _commit(run: Run) -> str:
+    """Return the commit shortly, with whether files differed from it."""
+    sha, dash, dirty = (run.commit or numbers.MISSING).partition("-")
+    return f"{sha[:10]}{dash}{dirty}"

@@ -119,8 +119,8 @@ class Recorder:
         is in the database.
         """
         with closing(open_reader(self.database)) as reader:
-            report = make_report(reader.run(self.run.id), reader.outcomes(self.run.id))
-            report = replace(report, gating=reader.gating(self.run.id))
+            run, outcomes = reader.run(self.run.id), reader.outcomes(self.run.id)
+            report = make_report(run, outcomes, gating=reader.gating(run.id))
         problems = _observed(partial(registry.hook.run_finished, report=report))
         written: list[Path] = []
         for name in registry.reporters:
