@@ -40,6 +40,8 @@ class Gatekeeper:
         self._sides: Interleaving | None = None
         self._gates: tuple[Gate, ...] = ()
         self._acceptances: tuple[Acceptance, ...] = ()
+        nothing = "no base was asked for, and limits need none"
+        self._baseline = baseline.Baseline(run=None, database=evaluation.settings.database, found=nothing)
         self._earlier: tuple[Earlier, ...] | None = None
         self.gating: Gating | None = None
         self.is_whole = True
@@ -56,9 +58,12 @@ class Gatekeeper:
         if settings.accepted.exists():
             self._acceptances = load_accepted(settings.accepted)
         if settings.baseline is not None:
-            self._baseline(run)
+            self._baseline = baseline.find(
+                settings.baseline, run, database=evaluation.settings.database, folder=evaluation.here
+            )
         if settings.ab is None and settings.blocks is None:
             return run, None
+        self.is_whole = False
         self._sides = prepare(evaluation, cells, ab=settings.ab, keep=self._keep)
         base = self._sides.base_run(run)
         return (run if base is None else replace(run, base=base_id(run.id))), base
@@ -67,7 +72,6 @@ class Gatekeeper:
         """Run the blocks that the gates need. Raises GemmaEvalError."""
         if self._sides is None:
             return
-        self.is_whole = False
         self._evaluation.engines.close()
         asked = (gate.max_blocks for gate in self._in_force())
         most = self.settings.blocks or max(asked, default=_MOST_BLOCKS)
@@ -123,7 +127,7 @@ class Gatekeeper:
             run = reader.run(recorder.run.id)
             outcomes = reader.outcomes(run.id)
             together = run.base is not None
-            base = of_base_run(reader, run, database, found=self._found) if together else self._base(run)
+            base = of_base_run(reader, run, database, found=self._found) if together else self._baseline
         if state == "done":
             run, base = _done(run), replace(base, run=None if base.run is None else _done(base.run))
         if self._earlier is None:
@@ -140,21 +144,6 @@ class Gatekeeper:
             today=datetime.now(UTC).date().isoformat(),
         )
         return hold(held, earlier=self._earlier)
-
-    def _base(self, run: Run) -> baseline.Baseline:
-        if self.settings.baseline is None:
-            return baseline.Baseline(
-                run=None, database=self._evaluation.settings.database, found="limits alone"
-            )
-        return self._baseline(run)
-
-    def _baseline(self, run: Run) -> baseline.Baseline:
-        return baseline.find(
-            self.settings.baseline or baseline.AUTO,
-            run,
-            database=self._evaluation.settings.database,
-            folder=self._evaluation.here,
-        )
 
     @property
     def _found(self) -> str:
