@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from gemma_eval.verdict.comparable import is_same_machine
 AUTO = "auto"
 AT = "merge-base:"
 _DIRTY = "-dirty"
+_BACK = re.compile(LATEST + r"(?:~(\d{1,6}))?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,8 +49,8 @@ def find(name: str, candidate: Run, *, database: Path, folder: Path) -> Baseline
     is_run = name.partition("~")[0] == LATEST
     if not is_run and path.suffix and path.is_file():
         with closing(open_reader(path)) as reader:
-            run = _newest(reader, path)
-        return Baseline(run=run, database=path, found=f"run {run.id}, the newest of {name}")
+            run = _newest(reader, path, candidate)
+        return Baseline(run=run, database=path, found=f"run {run.id}, the newest fitting one of {name}")
     with closing(open_reader(database)) as reader:
         named = reader.baselines()
         if name in named:
@@ -71,19 +73,25 @@ def _other_than(candidate: Run, reader: Reader, name: str) -> Run:
         if found.id == candidate.id:
             raise UsageError(f"--gemma-baseline {name} is the run itself")
         return found
-    back = name.partition("~")[2]
-    others = [run for run in reader.runs() if run.id != candidate.id]
-    at = int(back) if back.isdigit() else 0
-    if at >= len(others):
-        raise UnknownName("run", name, [run.id for run in others])
-    return others[at]
+    runs = reader.runs()
+    at = next((index for index, run in enumerate(runs) if run.id == candidate.id), -1)
+    before = [run for run in runs[at + 1 :] if run.id != candidate.base]
+    counted = _BACK.fullmatch(name)
+    if counted is None or int(counted[1] or 0) >= len(before):
+        raise UnknownName("run", name, [run.id for run in before])
+    return before[int(counted[1] or 0)]
 
 
-def _newest(reader: Reader, path: Path) -> Run:
-    for run in reader.runs():
-        if run.state == "done":
+def _newest(reader: Reader, path: Path, candidate: Run) -> Run:
+    done = [run for run in reader.runs() if run.state == "done" and run.id != candidate.id]
+    if not done:
+        raise StoreError(f"{path}: no run of it is done, so there is no baseline in it")
+    for run in done:
+        if set(candidate.suites) <= set(run.suites):
             return run
-    raise StoreError(f"{path}: no run of it is done, so there is no baseline in it")
+    has = ", ".join(dict.fromkeys(suite for run in done for suite in run.suites))
+    suites = " and ".join(candidate.suites)
+    raise StoreError(f"{path}: no run of it is of {suites}, so there is no baseline in it; it has {has}")
 
 
 def _at_merge_base(candidate: Run, ref: str | None, *, database: Path, folder: Path) -> Baseline:

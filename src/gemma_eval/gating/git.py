@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gemma_eval.errors import UsageError
 
 _MOST_COMMITS = 2_000
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+_OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
 def top(folder: Path) -> Path:
@@ -31,16 +33,24 @@ def merge_base(folder: Path, ref: str | None = None) -> str:
 
     Raises UsageError: no repository, no such name, or nothing in common.
     """
-    names = _DEFAULT_BRANCHES if ref is None else (ref,)
-    for name in names:
+    head = commit_of(folder, "HEAD")
+    if ref is not None:
+        return _common(folder, head, commit_of(folder, ref), name=ref)
+    for name in _DEFAULT_BRANCHES:
         try:
             other = commit_of(folder, name)
         except UsageError:
             continue
-        return _git(folder, "merge-base", "HEAD", other, about=name)
-    if ref is None:
-        return commit_of(folder, "HEAD")
-    raise UsageError(f"git knows no commit {ref!r} here; fetch it, or name another")
+        return _common(folder, head, other, name=name)
+    return head
+
+
+def _common(folder: Path, head: str, other: str, *, name: str) -> str:
+    done = _run(folder, ("merge-base", head, other))
+    if done.returncode:
+        fetch = "in a shallow clone, git fetch --unshallow fetches the rest"
+        raise UsageError(f"{folder}: HEAD and {name} have no commit in common; {fetch}")
+    return done.stdout.strip()
 
 
 def first_parents(folder: Path, commit: str) -> tuple[str, ...]:
@@ -77,6 +87,13 @@ def _git(folder: Path, *arguments: str, about: str = "") -> str:
 def _run(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     command = ["git", "-C", str(folder), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - no shell, fixed words
+        return subprocess.run(  # noqa: S603 - no shell, fixed words
+            command, capture_output=True, text=True, timeout=120, check=False, env=_environment()
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(f"{folder}: git does not answer: {error}") from error
+
+
+def _environment() -> Mapping[str, str]:
+    """Return the environment without what git tells its hooks: there it would name another repository."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}

@@ -62,15 +62,20 @@ def hold(held: Held, *, earlier: tuple[Earlier, ...] = ()) -> Gating:
 
 
 def earlier_runs(reader: Reader, run: Run, *, together: bool) -> tuple[Earlier, ...]:
-    """Return the finished runs of the same suites on the same machine, newest first. Raises StoreError.
+    """Return the finished runs before one, of its suites and on its machine, newest first. Raises StoreError.
 
-    Of those that were measured `together` with a base come both sides; of others those that are not noisy.
+    Of those that were measured `together` with a base come both sides; of others those that are not noisy and
+    no base of another: such a one is nearer to that than two runs by themselves are.
     """
+    recorded = reader.runs()
+    bases = {each.base for each in recorded}
+    at = next((index for index, each in enumerate(recorded) if each.id == run.id), -1)
     found = [
         each
-        for each in reader.runs()
+        for each in recorded[at + 1 :]
         if each.state == "done"
-        and each.id not in (run.id, run.base)
+        and each.definitions_version == run.definitions_version
+        and each.id not in bases
         and is_same_machine(each.host, run.host)
         and set(run.suites) <= set(each.suites)
         and (each.base is not None if together else not (each.noise and each.noise.reasons))
