@@ -16,8 +16,8 @@ from typing import TextIO
 import pytest
 
 # Children are forked from a server that has imported everything already.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.plugin.project"])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.plugin.project", "tests.plugin.gating"])
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Running:
 @contextmanager
 def running(folder: Path, arguments: Sequence[str]) -> Iterator[Running]:
     """Start `pytest` in `folder`; it is killed at the end if it is still there."""
-    reader, writer = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_run, args=(str(folder), list(arguments), writer))
+    reader, writer = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_run, args=(str(folder), list(arguments), writer))
     process.start()
     writer.close()
     with os.fdopen(os.dup(reader.fileno()), encoding="utf-8", errors="replace") as printed:

@@ -46,11 +46,13 @@ class GateHooks:
             return
         settings = self._keeper.settings
         session.testscollected += len(gating.gated)
-        for report in gate_reports.reports(gating, settings, rootdir=session.config.rootpath):
-            where = {"nodeid": report.nodeid, "location": report.location}
-            session.config.hook.pytest_runtest_logstart(**where)
-            session.config.hook.pytest_runtest_logreport(report=report)
-            session.config.hook.pytest_runtest_logfinish(**where)
+        hook = session.config.hook
+        for call, end in gate_reports.reports(gating, settings, rootdir=session.config.rootpath):
+            where = {"nodeid": call.nodeid, "location": call.location}
+            hook.pytest_runtest_logstart(**where)
+            hook.pytest_runtest_logreport(report=call)
+            hook.pytest_runtest_logreport(report=end)
+            hook.pytest_runtest_logfinish(**where)
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = gate_reports.exit_code(gating, settings)
 

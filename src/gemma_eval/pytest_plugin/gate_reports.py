@@ -53,24 +53,40 @@ def exit_code(gating: Gating, settings: GateSettings) -> int:
     return min(_CODES[each.comparison.verdict] for each in failed)
 
 
-def reports(gating: Gating, settings: GateSettings, *, rootdir: Path) -> Iterator[pytest.TestReport]:
-    """Yield a report of each gate, as of a test at the line where it is written."""
+def reports(
+    gating: Gating, settings: GateSettings, *, rootdir: Path
+) -> Iterator[tuple[pytest.TestReport, pytest.TestReport]]:
+    """Yield the reports of each gate, as of a test at the line where it is written: its call and its end.
+
+    JUnit files take the properties of a test from the report of its end.
+    """
     for each in gating.gated:
         path, line = _where(each, rootdir)
         nodeid = f"{path}::gate::{visible(each.id)}"
         said = visible(account(each))
         how = outcome(each, settings)
-        report = pytest.TestReport(
+        location = (path, line, f"gate::{visible(each.id)}")
+        call = pytest.TestReport(
             nodeid=nodeid,
-            location=(path, line, f"gate::{visible(each.id)}"),
+            location=location,
             keywords={},
             outcome=how,  # type: ignore[arg-type]
             longrepr=(path, line + 1, said) if how == "skipped" else said if how == "failed" else None,
             when="call",
-            user_properties=list(_properties(each)),
         )
-        setattr(report, VERDICT, each.comparison.verdict)
-        yield report
+        setattr(call, VERDICT, each.comparison.verdict)
+        yield (
+            call,
+            pytest.TestReport(
+                nodeid=nodeid,
+                location=location,
+                keywords={},
+                outcome="passed",
+                longrepr=None,
+                when="teardown",
+                user_properties=list(_properties(each)),
+            ),
+        )
 
 
 def status(report: pytest.TestReport) -> tuple[str, str, str] | None:

@@ -1,0 +1,224 @@
+"""Projects that are gated: scripted models of exact times, and blocks without a start-up for each."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib import import_module
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO
+from xml.etree import ElementTree
+
+import pytest
+
+from gemma_eval.executors import arm
+from gemma_eval.executors.worker import end_with_parent
+from gemma_eval.records import Gating, Outcome, Run
+from gemma_eval.store.read import open_reader
+from tests.plugin.killing import CONTEXT
+from tests.plugin.project import head
+
+for _name in ("gatekeeper", "gate_hooks", "recording", "terminal", "plan"):
+    import_module(f"gemma_eval.pytest_plugin.{_name}")
+
+SUITE = ("--gemma-suite", "towns.gemma.toml")
+
+REPLIES = {
+    "quick": "ttft_ms = 40, tpot_ms = 5",
+    "twin": "ttft_ms = 40, tpot_ms = 5",
+    "late": "ttft_ms = 50, tpot_ms = 5",
+    "bern": "ttft_ms = 40, tpot_ms = 5",
+}
+"""What the models answer with: `late` begins a quarter later than `quick`, and `bern` is wrong."""
+
+TWO_CASES = """
+[[case]]
+id = "home"
+prompt = "Where does Finn live?"
+checks = [{ scorer = "contains", text = "Oslo" }]
+[[case]]
+id = "fast"
+kind = "benchmark"
+prompt = "Say something."
+repeats = 1
+warmup = 0
+"""
+
+
+def write_gated(folder: Path, *, cases: str = TWO_CASES, model: str = "late", more: str = "") -> Path:
+    """Write a suite of one model, the models beside it and `more` of them; return the suite's path."""
+    folder.mkdir(exist_ok=True)
+    models = [
+        f'[model.{name}]\nbackend = "scripted"\nlocation = "-"\n'
+        f'options = {{ reply = "{"Bern" if name == "bern" else "He lives in Oslo"}", {times} }}\n'
+        for name, times in REPLIES.items()
+    ]
+    (folder / "models.toml").write_text("version = 1\n" + "".join(models) + more)
+    path = folder / "towns.gemma.toml"
+    path.write_text(head(models=(model,)) + cases)
+    return path
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run of pytest that has ended: its exit code and what it printed."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    def has(self, glob: str) -> bool:
+        """Whether a line fits."""
+        return any(fnmatchcase(line, glob) for line in self.lines)
+
+
+@contextmanager
+def begun(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, quick: bool = True
+) -> Iterator[tuple[BaseProcess, Path]]:
+    """Start pytest in a process of its own, which is killed at the end; yield it and the file it prints to.
+
+    Its blocks are processes, too. They are forked (`quick`) from one that has imported everything, so that
+    they need no start-up, or they are started as everybody's are.
+    """
+    with NamedTemporaryFile(prefix="printed-", suffix=".txt") as printed:
+        given = (str(folder), arguments, dict(environment or {}), printed.name, quick)
+        process = CONTEXT.Process(target=_session, args=given)
+        process.start()
+        try:
+            yield process, Path(printed.name)
+        finally:
+            process.kill()
+            process.join()
+            process.close()
+
+
+def session(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, quick: bool = True
+) -> Session:
+    """Run pytest to its end in such a process."""
+    with begun(folder, *arguments, environment=environment, quick=quick) as (process, printed):
+        process.join()
+        assert process.exitcode is not None
+        return Session(process.exitcode, tuple(printed.read_text(errors="replace").splitlines()))
+
+
+def until(happens: Callable[[], bool], process: BaseProcess) -> None:
+    """Wait until something happens while a process goes on."""
+    while not happens():
+        assert process.is_alive()
+        time.sleep(0.02)
+
+
+class Forking:
+    """Forks processes of pytest from one in which pytest has not run yet; it ends with this one."""
+
+    DEVNULL = None
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = CONTEXT.Pipe()
+        if os.fork() == 0:
+            end_with_parent()
+            _fork_what_is_asked(self._theirs)
+
+    def Popen(  # noqa: N802 - the name that it stands in for
+        self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: BinaryIO, **_: object
+    ) -> Forked:
+        """Start pytest, the program of `command`, with its output in that file."""
+        self._ours.send((str(cwd), command[3:], dict(env), stdout.name))
+        return Forked(self._ours.recv(), self._ours)
+
+
+@dataclass(frozen=True)
+class Forked:
+    """Stands in for the process of a block."""
+
+    pid: int
+    asked: Connection
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and return its exit code."""
+        assert self.asked.poll(timeout)
+        return int(self.asked.recv())
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        os.kill(self.pid, signal.SIGTERM)
+
+
+def _fork_what_is_asked(asked: Connection) -> None:
+    gc.freeze()  # so that no child looks at what all share
+    while True:
+        folder, arguments, environment, printed = asked.recv()
+        pid = os.fork()
+        if pid == 0:
+            os.environ.clear()
+            _pytest(folder, arguments, environment, printed)
+        asked.send(pid)
+        asked.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _session(
+    folder: str, arguments: Sequence[str], environment: Mapping[str, str], printed: str, quick: bool
+) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
+        os.environ.pop(name, None)
+    if quick:
+        pytest.MonkeyPatch().setattr(arm, "subprocess", Forking())
+    _pytest(folder, ("-p", "no:benchmark", *_WITHOUT, *arguments), environment, printed)
+
+
+def _pytest(folder: str, arguments: Sequence[str], environment: Mapping[str, str], printed: str) -> None:
+    said = os.open(printed, os.O_WRONLY)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    os._exit(pytest.main(list(arguments)))
+
+
+_WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+
+
+def runs_of(folder: Path) -> dict[str, Run]:
+    """Return the runs of a project by their ids, the newest first."""
+    with closing(open_reader(folder / "reports" / "gemma_eval.db")) as reader:
+        return {run.id: run for run in reader.runs()}
+
+
+def outcomes_of(folder: Path, run: str) -> tuple[Outcome, ...]:
+    """Return the outcomes of a run."""
+    with closing(open_reader(folder / "reports" / "gemma_eval.db")) as reader:
+        return reader.outcomes(run)
+
+
+def gating_of(folder: Path, run: str = "latest") -> Gating:
+    """Return what became of the gates of a run, as it is recorded."""
+    with closing(open_reader(folder / "reports" / "gemma_eval.db")) as reader:
+        found = reader.gating(reader.run(run).id)
+    assert found is not None
+    return found
+
+
+def verdicts_of(folder: Path, run: str = "latest") -> dict[str, str]:
+    """Return the verdict of each gate of a run by the id of the gate."""
+    return {each.gate.id: each.comparison.verdict for each in gating_of(folder, run).gated}
+
+
+def junit_cases(path: Path) -> dict[str, ElementTree.Element]:
+    """Return the tests of a JUnit file by their names."""
+    root = ElementTree.parse(path).getroot()  # noqa: S314 - written by this very test
+    return {case.attrib["name"]: case for case in root.iter("testcase")}
