@@ -66,6 +66,8 @@ def test_sides_by_themselves_are_one_datum_of_all_blocks() -> None:
     assert found.base == pytest.approx((math.log(0.1 * 0.4) / 2,))
     assert found.base_values == ((0.1, 0.2, 0.4, 9.0),)
     assert held((answer(0.1),), (answer(0.2),)).blocks == 0  # together, and no block of either
+    beside = held((answer(9.0), *in_blocks([0.1])), in_blocks([0.3]), together=False)
+    assert beside.base == (math.log(0.1),)  # what was in blocks is of fresh starts, and the first answer not
 
 
 def test_a_case_that_lacks_a_block_is_left_out_of_all() -> None:

@@ -228,6 +228,30 @@ def test_a_percentile_is_of_all_answers_and_its_error_of_blocks(metric: str, sig
     assert (found.p < 0.05) == (sign > 0)
 
 
+def test_the_p_of_a_percentile_is_that_of_all_looks() -> None:
+    """The p of its look, times what 5 % are of the level of that look: 0.05 just where it decides."""
+    random = np.random.default_rng(5)
+    base, candidate = (np.exp(random.normal(by, 0.15, (13, 20))) for by in (0.0, 0.12))
+    pair = Pair(
+        shared="",
+        base=blocks.in_blocks(base.tolist()),
+        candidate=blocks.in_blocks(candidate.tolist()),
+    )
+    timing = Timing(together=True, percentile=90)
+    found = compare_costs(pair, "ttft_s", tolerance=0.05, timing=timing)
+    assert found is not None
+    assert found.difference is not None
+    assert found.high is not None
+    level = level_of(12, LOOKS)
+    se = (found.high - found.difference) / stats.t.isf(level, 11)
+    alone = stats.t.sf((found.difference - math.log(1.05)) / se, 11)
+    ratio = math.log(np.percentile(candidate[:12], 90) / np.percentile(base[:12], 90))
+    assert found.difference == pytest.approx(ratio)
+    assert found.level == pytest.approx(level)
+    assert found.p == pytest.approx(alone * 0.05 / level)
+    assert 0.0 < alone * 0.05 / level < 1.0
+
+
 def test_a_percentile_of_two_runs_by_themselves_proves_nothing() -> None:
     """Its figures are told, and that two starts are no data."""
     side = timed(*[0.1] * 59)
