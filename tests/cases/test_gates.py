@@ -15,11 +15,12 @@ from gemma_eval.cases import gates
 from gemma_eval.cases.gates import DEFAULT_GATES, UNITS, load_gates
 from gemma_eval.errors import SuiteError
 from gemma_eval.files.rows import name_flaw
-from gemma_eval.records import Gate, Source, Where
+from gemma_eval.records import MICROBENCHMARK, Gate, Source, Where
 from gemma_eval.stats.summary import METRICS
 from gemma_eval.verdict import quality, speed
 from tests.cases.suites import CASE, DEFAULTS, read, said
 
+BY_NAME = 'choose by its full name, as where = {case = "*test_speed*"}'
 ORDER = "the first should not be larger"
 WITH_UNIT = "it should be a number, or one with a unit in quotes"
 SUITE = DEFAULTS + CASE + 'tags = ["geo"]\n'
@@ -81,7 +82,7 @@ def test_every_key_of_a_gate_arrives_where_records_say(tmp_path: Path) -> None:
 
 def test_the_metrics_of_gates_are_those_of_summaries() -> None:
     """A metric that is added there is one here."""
-    assert tuple(UNITS) == METRICS
+    assert tuple(UNITS) == (*METRICS, MICROBENCHMARK)
 
 
 def test_what_is_allowed_by_default_is_what_a_comparison_allows() -> None:
@@ -265,6 +266,21 @@ def test_a_limit_is_in_the_unit_of_its_metric_or_has_one(
             'metric = "score"\nwhere = {kind = "speed"}',
             '4: gate "g": where.kind is "speed"; it should be "quality" or "benchmark"',
         ),
+        *(
+            (
+                f'metric = "microbenchmark_s"\n{key} = {value}',
+                f'4: gate "g": {key} is of answers, and a session is one datum; leave it out',
+            )
+            for key, value in (("percentile", 90), ("min_blocks", 5), ("max_blocks", 20))
+        ),
+        (
+            'metric = "microbenchmark_s"\nwhere = {model = "m", case = "x"}',
+            '4: gate "g": where.model: a test has no model; ' + BY_NAME,
+        ),
+        (
+            'metric = "microbenchmark_s"\nmargin = 0.1',
+            '4: gate "g": margin is of a score; of a cost give tolerance = "5%"',
+        ),
         ('metric = "score"\nwhere = "x"', '4: gate "g": where is "x"; it should be a table'),
     ],
 )
@@ -348,6 +364,17 @@ def test_a_gate_of_a_suite_that_is_about_nothing_of_it_is_refused(
     assert len(found) == 1
     assert found[0].startswith(f'{SUITE.count(chr(10)) + 4}: gate "g": ')
     assert problem in found[0]
+
+
+def test_a_gate_of_micro_benchmarks_is_in_a_file_of_gates(tmp_path: Path) -> None:
+    """Tests are beside the suites, and a suite has none; what is allowed is what a cost may be."""
+    text = '[[gate]]\nid = "g"\nmetric = "microbenchmark_s"\n'
+    (found,) = from_file(tmp_path, text + 'where = {case = "*test_x*"}\n')
+    assert (found.tolerance, found.where) == (0.05, Where(case="*test_x*"))
+    (found,) = from_file(tmp_path, text + 'limit = "20 ms"\n')
+    assert (found.tolerance, found.limit) == (None, 0.02)
+    (refused,) = said(tmp_path, SUITE + text)
+    assert "microbenchmark_s is of tests beside the suite; write the gate into a file of gates" in refused
 
 
 def test_gates_and_cases_of_a_suite_have_their_problems_said_together(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from gemma_eval.store import schema
 
 PUBLIC = {
     "v_run": "run_id started_utc state suites planned recorded commit host arguments definitions_version "
-    "skipped noise harness noisy ended_utc clock_offset_ns base selection",
+    "skipped noise harness noisy ended_utc clock_offset_ns base selection microbenchmarks",
     "v_outcome": (
         "run_id position suite case_id kind model profile template repeat seed score passed "
         "ttft_s tpot_s e2e_s output_tokens_per_s prompt_tokens_per_s max_stall_s prompt_tokens "

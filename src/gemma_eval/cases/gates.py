@@ -15,7 +15,7 @@ from gemma_eval.errors import Problem, SuiteError, suggestion
 from gemma_eval.files import decode, rows
 from gemma_eval.files.read import ReadError, read_bytes
 from gemma_eval.files.read import decode as decoded
-from gemma_eval.records import Gate, Source, Suite, Where
+from gemma_eval.records import MICROBENCHMARK, Gate, Source, Suite, Where
 
 _TIME = {"us": "0.000001", "ms": "0.001", "s": "1", "min": "60"}
 _SIZE = {"B": "1", "kB": "1e3", "MB": "1e6", "GB": "1e9", "TB": "1e12"}
@@ -29,8 +29,9 @@ UNITS: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("e2e_s", "e2e_sched_s", "queue_delay_s", "max_stall_s"), _TIME),
     **dict.fromkeys(("peak_memory_bytes", "peak_anonymous_bytes", "peak_file_bytes"), _SIZE),
     "cpu_s_per_output_token": _TIME,
+    MICROBENCHMARK: _TIME,
 }
-"""The metrics of summaries, each with the units that a limit of it may be in and what they are worth."""
+"""The metrics of summaries and of micro-benchmarks, with the units that a limit may be in and their worth."""
 
 MARGIN = 0.02
 TOLERANCE = 0.05
@@ -155,6 +156,8 @@ def _check_ids(places: Sequence[_Place]) -> None:
 def _gate(place: _Place, *, suite: str | None) -> Gate:
     row, metric = place.row, _metric(place)
     least, most = _blocks(place, metric)
+    if metric == MICROBENCHMARK:
+        _check_microbenchmark(place, suite=suite)
     if row.percentile is not None and metric == "score":
         place.say("percentile is of costs, and a score has a mean; leave it out", "percentile")
     return Gate(
@@ -180,6 +183,20 @@ def _metric(place: _Place) -> str | None:
         place.say(rows.unknown("metric", given, UNITS), "metric")
         return None
     return given
+
+
+def _check_microbenchmark(place: _Place, *, suite: str | None) -> None:
+    """Note what a gate of tests of a session says as if they were cells of a suite."""
+    if suite is not None:
+        what = f"{MICROBENCHMARK} is of tests beside the suite"
+        place.say(f"{what}; write the gate into a file of gates", "metric")
+    for key in ("percentile", "min_blocks", "max_blocks"):
+        if place.gives(key):
+            place.say(f"{key} is of answers, and a session is one datum; leave it out", key)
+    given = place.row.where.model_dump(exclude_none=True) if place.row.where else {}
+    for key in [key for key in given if key != "case"]:
+        what = f"where.{key}: a test has no {key}"
+        place.say(f'{what}; choose by its full name, as where = {{case = "*test_speed*"}}', "where", key)
 
 
 def _bound(place: _Place, metric: str | None) -> Mapping[str, float]:

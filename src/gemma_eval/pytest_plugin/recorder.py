@@ -15,7 +15,7 @@ from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.executors.arm import Measured
 from gemma_eval.plugins import Registry
 from gemma_eval.pytest_plugin.payload import Payload
-from gemma_eval.records import Cell, Gating, Noise, Outcome, Report, Run, Trial
+from gemma_eval.records import Cell, Gating, Microbenchmark, Noise, Outcome, Report, Run, Trial
 from gemma_eval.report.render import write
 from gemma_eval.run import make_report
 from gemma_eval.store.read import open_reader
@@ -103,6 +103,10 @@ class Recorder:
         self._store.finish(self.run.id, state, noise=noise, ended_utc=ended_utc)
         if self.base is not None:
             self._store.finish(self.base.id, state, noise=noise, ended_utc=ended_utc)
+
+    def note_microbenchmarks(self, measured: Sequence[Microbenchmark]) -> None:
+        """Write what pytest-benchmark measured in the same session. Raises StoreError."""
+        self._store.note_microbenchmarks(self.run.id, measured)
 
     def gate(self, gating: Gating) -> None:
         """Write what became of the gates. Raises StoreError."""

@@ -17,7 +17,7 @@ from gemma_eval.executors.arm import INSIDE
 from gemma_eval.measure.clock import clock
 from gemma_eval.measure.noise import NoiseWatch
 from gemma_eval.measure.noise import begin as begin_noise
-from gemma_eval.pytest_plugin import matrix, payload
+from gemma_eval.pytest_plugin import matrix, microbenchmarks, payload
 from gemma_eval.pytest_plugin.begin import describe_run, run_id, utc
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.gatekeeper import Gatekeeper
@@ -120,6 +120,7 @@ class Recording:
         self._has_ended = True
         try:
             noise = None if self._noise is None else self._noise.end()
+            self.recorder.note_microbenchmarks(microbenchmarks.of_session(self._config))
             self.recorder.end(noise=noise, ended_utc=utc(datetime.now(UTC)), is_whole=is_whole)
         except GemmaEvalError as error:
             self.say_problem(error)

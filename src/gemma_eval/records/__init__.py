@@ -51,11 +51,24 @@ from gemma_eval.records.choices import (
 )
 from gemma_eval.records.gates import Acceptance, Gate, Gated, Gating, Percentile, Tier, Where
 from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score
-from gemma_eval.records.runs import EngineInfo, Harness, Host, Noise, Report, Run, Selection, Skipped, Summary
+from gemma_eval.records.runs import (
+    MICROBENCHMARK,
+    EngineInfo,
+    Harness,
+    Host,
+    Microbenchmark,
+    Noise,
+    Report,
+    Run,
+    Selection,
+    Skipped,
+    Summary,
+)
 from gemma_eval.records.suites import Suite
 from gemma_eval.records.verdicts import Compared, Comparison, Lean, Unit, Verdict
 
 __all__ = [
+    "MICROBENCHMARK",
     "Acceptance",
     "Arrival",
     "Attempt",
@@ -84,6 +97,7 @@ __all__ = [
     "Load",
     "Measurement",
     "Message",
+    "Microbenchmark",
     "ModelSpec",
     "Noise",
     "Option",

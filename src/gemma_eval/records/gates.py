@@ -77,7 +77,8 @@ class Acceptance:
 class Gated:
     """What became of one gate in one group.
 
-    `group` is that of the candidate and `label` names it shortly (`greedy · rag`). `comparison.verdict` is
+    `group` is that of the candidate and `label` names it shortly (`greedy · rag`). A micro-benchmark has no
+    model and no profile, and its full name in the place of a template. `comparison.verdict` is
     the verdict. `p_adjusted` is what the p of the comparison is worth in its family: Holm's for gates of a
     tier that decides or warns, Benjamini and Hochberg's q for advisory ones. `acceptance` is the one that was
     found for it, also where it did not help.
@@ -93,7 +94,13 @@ class Gated:
     @property
     def id(self) -> str:
         """`gate-id[model/profile/template]`, unique within a run."""
-        return f"{self.gate.id}[{self.group.model}/{self.group.profile}/{self.group.template}]"
+        return f"{self.gate.id}[{self.group_id}]"
+
+    @property
+    def group_id(self) -> str:
+        """`model/profile/template`; of a micro-benchmark, which has but a name, that name."""
+        group = self.group
+        return "/".join(filter(None, (group.model, group.profile, group.template)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

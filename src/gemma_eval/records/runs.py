@@ -13,6 +13,9 @@ from gemma_eval.records.outcomes import Outcome
 
 Selection = Literal["all", "matrix", "part"]
 
+MICROBENCHMARK = "microbenchmark_s"
+"""The metric of which the values are those of `Microbenchmark`, and not of an answer."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineInfo:
@@ -103,6 +106,20 @@ class Skipped:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Microbenchmark:
+    """What pytest-benchmark measured of one test of a session; `name` is the test's full name.
+
+    The times are seconds per call, over `rounds` rounds, which are of one process and no independent data.
+    """
+
+    name: str
+    median_s: float
+    mean_s: float
+    sd_s: float
+    rounds: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """One invocation over one or more suites. `state` is *done* only when every planned trial is recorded.
 
@@ -110,7 +127,8 @@ class Run:
     stamp of an answer make nanoseconds since 1970 (UTC). They belong together unless the machine was started
     anew before the run was gone on with. `base` is the id of the run that was made in turn with this one, to
     compare the two. `selection` says whether its suites were run with *all* that they name, with a *matrix*
-    of chosen models, profiles, templates or kinds, or only in *part*.
+    of chosen models, profiles, templates or kinds, or only in *part*. `microbenchmarks` are those of the
+    session that made it.
     """
 
     id: str
@@ -130,6 +148,7 @@ class Run:
     harness: Harness | None = None
     base: str | None = None
     selection: Selection = "all"
+    microbenchmarks: tuple[Microbenchmark, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

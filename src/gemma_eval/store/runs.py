@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import EngineInfo, Host, Noise, Run
+from gemma_eval.records import EngineInfo, Host, Microbenchmark, Noise, Run
 from gemma_eval.store.columns import Column, from_plain, from_text, readable, to_plain, to_text
 from gemma_eval.wire import Plain, dump, load
 
@@ -18,6 +18,7 @@ INSERT INTO run(id, started_utc, state, suites, planned, host, arguments, "commi
 VALUES(?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _SELECT = "SELECT * FROM run ORDER BY number DESC"  # a file of an earlier version lacks some columns
+_LISTS = ("skipped", "microbenchmarks")
 
 
 def insert(connection: sqlite3.Connection, run: Run, *, n_trials: int) -> None:
@@ -75,6 +76,20 @@ def note_noise(connection: sqlite3.Connection, run_id: str, noise: Noise | None)
     kept = replace(noise, reasons=tuple(dict.fromkeys((*earlier, *noise.reasons))))
     row = (from_plain(dump(kept)), int(bool(kept.reasons)), run_id)
     connection.execute("UPDATE run SET noise = ?, noisy = ? WHERE id = ?", row)
+
+
+def note_microbenchmarks(
+    connection: sqlite3.Connection, run_id: str, measured: Sequence[Microbenchmark]
+) -> None:
+    """Write the micro-benchmarks of a run; one taken up again keeps those of before that have other names."""
+    if not measured:
+        return
+    (column,) = connection.execute("SELECT microbenchmarks FROM run WHERE id = ?", (run_id,)).fetchone()
+    plain = [] if column is None else cast(list[Plain], to_plain(column))
+    before = [load(Microbenchmark, each) for each in plain]
+    kept = {each.name: each for each in (*before, *measured)}
+    row = (from_plain([dump(each) for each in kept.values()]), run_id)
+    connection.execute("UPDATE run SET microbenchmarks = ? WHERE id = ?", row)
 
 
 def set_definitions(connection: sqlite3.Connection, run_id: str, version: int) -> None:
@@ -145,9 +160,9 @@ def _run(connection: sqlite3.Connection, row: Mapping[str, Column | None]) -> Ru
     fields: dict[str, Plain] = dict(row)
     for derived in ("number", "noisy"):
         fields.pop(derived, None)
-    for name in ("suites", "host", "arguments", "skipped", "noise", "harness"):
+    for name in ("suites", "host", "arguments", "noise", "harness", *_LISTS):
         column = row.get(name)
-        fields[name] = to_plain(column) if column is not None else [] if name == "skipped" else None
+        fields[name] = to_plain(column) if column is not None else [] if name in _LISTS else None
     commit = row["commit"]
     fields["commit"] = None if commit is None else to_text(commit)
     fields["engines"] = {

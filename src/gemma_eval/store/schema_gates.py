@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_BASELINES = """
+CREATE TABLE baseline(
+  name TEXT PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES run(id)
+) STRICT, WITHOUT ROWID
+"""
+_RUNS = """
+CREATE VIEW v_run AS
+SELECT run.id AS run_id, started_utc, state, suites, planned,
+  (SELECT count(*) FROM outcome WHERE outcome.run_id = run.id) AS recorded,
+  "commit", host, arguments, definitions_version, skipped, noise, harness, noisy,
+  ended_utc, clock_offset_ns, base, selection, microbenchmarks
+FROM run ORDER BY run.number
+"""
+
 
 def gates(added: Sequence[str]) -> tuple[str, ...]:
     """Return the statements; `added` are the columns that version 2 added to `outcome`."""
@@ -11,6 +26,7 @@ def gates(added: Sequence[str]) -> tuple[str, ...]:
         "ALTER TABLE plan ADD COLUMN block INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE run ADD COLUMN base TEXT REFERENCES run(id)",
         "ALTER TABLE run ADD COLUMN selection TEXT NOT NULL DEFAULT 'all'",
+        "ALTER TABLE run ADD COLUMN microbenchmarks ANY",
         """
 CREATE TABLE gating(
   run_id TEXT PRIMARY KEY REFERENCES run(id),
@@ -46,12 +62,7 @@ CREATE TABLE verdict(
   PRIMARY KEY(run_id, number)
 ) STRICT, WITHOUT ROWID
 """,
-        """
-CREATE TABLE baseline(
-  name TEXT PRIMARY KEY,
-  run_id TEXT NOT NULL REFERENCES run(id)
-) STRICT, WITHOUT ROWID
-""",
+        _BASELINES,
         "DROP VIEW v_outcome",
         f"""
 CREATE VIEW v_outcome AS
@@ -62,13 +73,6 @@ SELECT plan.run_id, position, suite, case_id, kind, model, profile, template, re
 FROM plan JOIN outcome USING(run_id, trial_key)
 """,  # noqa: S608 - names from above
         "DROP VIEW v_run",
-        """
-CREATE VIEW v_run AS
-SELECT run.id AS run_id, started_utc, state, suites, planned,
-  (SELECT count(*) FROM outcome WHERE outcome.run_id = run.id) AS recorded,
-  "commit", host, arguments, definitions_version, skipped, noise, harness, noisy,
-  ended_utc, clock_offset_ns, base, selection
-FROM run ORDER BY run.number
-""",
+        _RUNS,
         "CREATE VIEW v_verdict AS SELECT * FROM verdict",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import EngineInfo, Gating, Noise, Outcome, Run, Trial
+from gemma_eval.records import EngineInfo, Gating, Microbenchmark, Noise, Outcome, Run, Trial
 from gemma_eval.store import gatings, runs
 from gemma_eval.store.connection import leave_one_file, open_to_write, store_errors
 from gemma_eval.store.lease import Lease, acquire
@@ -94,6 +94,12 @@ class Store:
         with self._transaction():
             runs.refuse_unknown(self._connection, run_id)
             runs.note_engine(self._connection, run_id, model, info)
+
+    def note_microbenchmarks(self, run_id: str, measured: Sequence[Microbenchmark]) -> None:
+        """Note what pytest-benchmark measured in the session of a run, in the place of equal names."""
+        with self._transaction():
+            runs.refuse_unknown(self._connection, run_id)
+            runs.note_microbenchmarks(self._connection, run_id, measured)
 
     def recorded(self, run_id: str) -> frozenset[str]:
         """Return the keys of the trials that are recorded."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gemma_eval.records import Comparison, Gate, Gated, Group, Outcome, Run, Verdict
+from gemma_eval.records import MICROBENCHMARK, Comparison, Gate, Gated, Group, Outcome, Run, Verdict
 from gemma_eval.stats.power import log_margin
 from gemma_eval.stats.sequential import looks_between
+from gemma_eval.verdict import microbenchmarks
 from gemma_eval.verdict.cases import cases
 from gemma_eval.verdict.comparable import engine_differs, speed_differs
 from gemma_eval.verdict.family import adjusted
@@ -49,7 +50,7 @@ class Sides:
 
 def judge(gates: Sequence[Gate], sides: Sides) -> tuple[Gated, ...]:
     """Return what became of each gate in each group of the candidate, and in those that it has lost."""
-    found = [each for gate in gates for each in (*_present(gate, sides), *_missing(gate, sides))]
+    found = [each for gate in gates for each in _gated(gate, sides)]
     return tuple(_unless_incomplete(each, sides) for each in adjusted(found))
 
 
@@ -62,6 +63,23 @@ def undecided(gated: Sequence[Gated]) -> tuple[Gated, ...]:
         and each.comparison.verdict == "INCONCLUSIVE"
         and each.gate.tier != "advisory"
         and each.comparison.n < each.gate.max_blocks
+    )
+
+
+def _gated(gate: Gate, sides: Sides) -> Iterator[Gated]:
+    if gate.metric == MICROBENCHMARK:
+        yield from microbenchmarks.gated(gate, _sessions(sides))
+        return
+    yield from _present(gate, sides)
+    yield from _missing(gate, sides)
+
+
+def _sessions(sides: Sides) -> microbenchmarks.Sessions:
+    return microbenchmarks.Sessions(
+        candidate=sides.candidate.run,
+        base=None if sides.base is None else sides.base.run,
+        earlier=[each.run for each in sides.earlier],
+        together=sides.together,
     )
 
 

@@ -10,12 +10,14 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from itertools import pairwise
 
-from gemma_eval.records import Group, Host, Outcome, Run, Where
+from gemma_eval.records import MICROBENCHMARK, Group, Host, Outcome, Run, Where
 from gemma_eval.stats.change_points import change_points
 from gemma_eval.stats.percentiles import mean
 from gemma_eval.stats.summary import case_scores, timed
+from gemma_eval.verdict import microbenchmarks
 from gemma_eval.verdict.cases import cases
 from gemma_eval.verdict.comparable import is_same_machine
 from gemma_eval.verdict.costs import sign_of, typical
@@ -86,8 +88,9 @@ def over_runs(
 ) -> tuple[Series, ...]:
     """Return the series of a metric over runs that are given oldest first.
 
-    A score is the mean over the cases, a cost the geometric mean of their medians. Runs that are noisy,
-    unfinished or one of the `bases`, measured again beside a candidate, are shown and not searched.
+    A score is the mean over the cases, a cost the geometric mean of their medians, and each micro-benchmark
+    has a series of its own. Runs that are noisy, unfinished or one of the `bases`, measured again beside a
+    candidate, are shown and not searched.
     """
     hosts: list[Host] = []
     found: dict[tuple[int, Group], list[_Value]] = defaultdict(list)
@@ -97,13 +100,29 @@ def over_runs(
         )
         if host == len(hosts):
             hosts.append(run.host)
-        for group, members in _groups(outcomes, where):
-            value = _value(run, members, metric, is_base=run.id in bases)
-            if value is not None:
-                found[host, group].append(value)
+        left_out = "; ".join(_reasons(run, is_base=run.id in bases))
+        for group, value in _values(run, outcomes, metric, where=where, left_out=left_out):
+            found[host, group].append(value)
     return tuple(
         _series(metric, group, hosts[host], _in_stretches(values)) for (host, group), values in found.items()
     )
+
+
+def _values(
+    run: Run, outcomes: Sequence[Outcome], metric: str, *, where: Where, left_out: str
+) -> Iterator[tuple[Group, _Value]]:
+    """Yield what a run has of a metric, by group."""
+    if metric == MICROBENCHMARK:
+        for name, median_s in microbenchmarks.medians(run).items():
+            if fnmatchcase(name, where.case or "*"):
+                point = _point(run, median_s, cases=1, left_out=left_out)
+                # Formulas of ours are no part of these times.
+                yield microbenchmarks.group_of(name), _Value(point, (), 0)
+        return
+    for group, members in _groups(outcomes, where):
+        value = _value(run, members, metric, left_out=left_out)
+        if value is not None:
+            yield group, value
 
 
 def _groups(outcomes: Sequence[Outcome], where: Where) -> Iterator[tuple[Group, Sequence[Outcome]]]:
@@ -114,7 +133,7 @@ def _groups(outcomes: Sequence[Outcome], where: Where) -> Iterator[tuple[Group, 
     yield from groups.items()
 
 
-def _value(run: Run, outcomes: Sequence[Outcome], metric: str, *, is_base: bool) -> _Value | None:
+def _value(run: Run, outcomes: Sequence[Outcome], metric: str, *, left_out: str) -> _Value | None:
     by_case: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes if metric == "score" else timed(outcomes):
         by_case[outcome.trial.cell.suite, outcome.trial.cell.case.id].append(outcome)
@@ -122,16 +141,20 @@ def _value(run: Run, outcomes: Sequence[Outcome], metric: str, *, is_base: bool)
     value = _of([outcome for repeats in valued for outcome in repeats], metric)
     if value is None:
         return None
-    point = Point(
+    point = _point(run, value, cases=len(valued), left_out=left_out)
+    asked = tuple(replace(repeats[0], prompt=None, generation=None) for repeats in valued)
+    return _Value(point, asked, run.definitions_version)
+
+
+def _point(run: Run, value: float, *, cases: int, left_out: str) -> Point:
+    return Point(
         run=run.id,
         started_utc=run.started_utc,
         commit=run.commit,
         value=value,
-        cases=len(valued),
-        left_out="; ".join(_reasons(run, is_base=is_base)),
+        cases=cases,
+        left_out=left_out,
     )
-    asked = tuple(replace(repeats[0], prompt=None, generation=None) for repeats in valued)
-    return _Value(point, asked, run.definitions_version)
 
 
 def _of(outcomes: Sequence[Outcome], metric: str) -> float | None:
