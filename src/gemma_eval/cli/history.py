@@ -1,21 +1,23 @@
-"""`gemma-eval history METRIC`: what a metric came to run by run, and where its level changed."""
+"""`gemma-eval history METRIC`: a metric run by run and where its level changed, or how the gates fared."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import click
 
-from gemma_eval.cli import database
+from gemma_eval.cli import database, history_gates
 from gemma_eval.errors import UnknownName, UsageError
-from gemma_eval.records import Outcome, Run, Where
+from gemma_eval.records import MICROBENCHMARK, Group, Outcome, Run, Where
 from gemma_eval.report.comparisons import change, value, wrapped
+from gemma_eval.report.gates.words import one_line
 from gemma_eval.stats.change_points import LEAST
 from gemma_eval.stats.summary import METRICS
 from gemma_eval.store.read import Reader, open_reader
+from gemma_eval.verdict.audit import audit
 from gemma_eval.verdict.over_runs import Point, Series, over_runs
 from gemma_eval.wire import dump
 
@@ -30,27 +32,41 @@ _CHANGED, _LEFT_OUT, _BEGINS = "^", "x", "|"
 
 
 @click.command(short_help="Show a metric run by run, and where its level changed.")
-@click.argument("metric")
+@click.argument("metric", required=False)
+@click.option("--gates", "of_gates", is_flag=True, help="Instead of a metric, show how the gates fared.")
 @click.option("--model", help="Only models of this name; * and ? stand for others.")
 @click.option("--profile", help="Only profiles of this name.")
 @click.option("--template", help="Only templates of this name.")
 @click.option("--suite", help="Only cases of suites of this name.")
+@click.option("--case", help="Only cases of this name; of microbenchmark_s, tests of this full name.")
 @click.option("--last", type=click.IntRange(1, 500), default=50, show_default=True, help="The newest runs.")
 @database.option
 @click.option("--json", "as_json", is_flag=True, help="Print the series as JSON.")
-def history(*, metric: str, last: int, database: Path, as_json: bool, **names: str | None) -> None:
+def history(
+    *,
+    metric: str | None,
+    of_gates: bool,
+    last: int,
+    database: Path,
+    as_json: bool,
+    **names: str | None,
+) -> None:
     """Show what METRIC (score, ttft_s, tpot_s …) came to in the newest runs, for each model, profile and
-    template on each machine.
+    template on each machine, or with --gates how often the gates of these runs decided and erred.
 
     A score is the mean over the cases, a cost the geometric mean of their medians. A change of level is a
     hint and no verdict: it is looked for where at least 12 runs were asked the same, and one is
     found in about one of twenty short series that are noise alone.
     """
-    if metric not in METRICS:
-        raise UnknownName("metric", metric, METRICS)
-    where = Where(
-        suite=names["suite"], model=names["model"], profile=names["profile"], template=names["template"]
-    )
+    given = {name: glob for name, glob in names.items() if glob is not None}
+    if of_gates:
+        if metric is not None or given:
+            raise UsageError("--gates is of all gates; leave the metric and the names out")
+        _show_gates(database, last=last, as_json=as_json)
+        return
+    if metric is None:
+        raise UsageError("give a metric, as ttft_s, or --gates")
+    where = _where(metric, given)
     with closing(open_reader(database)) as reader:
         runs = reader.runs()
         bases = {run.base for run in runs if run.base is not None}
@@ -66,13 +82,37 @@ def history(*, metric: str, last: int, database: Path, as_json: bool, **names: s
             click.echo(line)
 
 
+def _where(metric: str, given: Mapping[str, str]) -> Where:
+    """Return which cells are meant. Raises UnknownName, UsageError."""
+    if metric not in (*METRICS, MICROBENCHMARK):
+        raise UnknownName("metric", metric, (*METRICS, MICROBENCHMARK))
+    other = [name for name in given if name != "case"]
+    if metric == MICROBENCHMARK and other:
+        raise UsageError(f"--{other[0]}: a test has no {other[0]}; choose by its full name, with --case")
+    return Where(**given)  # type: ignore[arg-type]
+
+
+def _show_gates(database: Path, *, last: int, as_json: bool) -> None:
+    with closing(open_reader(database)) as reader:
+        runs = reader.runs()[:last]
+        gatings = [found for run in reversed(runs) if (found := reader.gating(run.id)) is not None]
+    fared = audit(gatings)
+    if as_json:
+        click.echo(json.dumps({"version": 1, **dump(fared)}, indent=1))
+        return
+    if not fared.runs:
+        raise UsageError(f"{database}: none of the {len(runs)} newest runs was held against a gate")
+    for line in history_gates.lines(fared):
+        click.echo(line)
+
+
 def lines(series: Series) -> Iterator[str]:
     """Write a series: a bar for each run, marks below the bars, and what the marks mean."""
     group, host, points = series.group, series.host, series.points
     write = value(series.metric)
     memory = f"{round(host.memory_bytes / 2**30)} GiB"
     machine = f"{host.cpu}, {host.logical_cores} cores, {memory}"
-    yield f"{series.metric} of {group.model} · {group.profile} · {group.template}"
+    yield f"{series.metric} of {_named(group)}"
     yield from wrapped(f"{_runs(len(points))} on {machine}, {_day(points[0])} to {_day(points[-1])}")
     values = [point.value for point in points]
     yield from wrapped(f"from {write(min(values))} to {write(max(values))}, the last {write(values[-1])}")
@@ -83,6 +123,10 @@ def lines(series: Series) -> Iterator[str]:
             yield f"  {below}"
     yield from _notes(series)
     yield ""
+
+
+def _named(group: Group) -> str:
+    return one_line(" · ".join(filter(None, (group.model, group.profile, group.template))))
 
 
 def bars(values: Sequence[float]) -> str:
