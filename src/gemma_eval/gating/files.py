@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +17,14 @@ Format = Literal["github", "sarif", "json", "bencher", "pytest-benchmark"]
 def write(name: Format, path: Path, report: Report) -> None:
     """Write one file; those of verdicts are empty of them where nothing was gated. Raises UsageError."""
     text = _FORMATS[name](report)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".{path.name}.{os.getpid()}")
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            scratch.unlink()
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
