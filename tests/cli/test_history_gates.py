@@ -65,8 +65,8 @@ def test_the_verdicts_of_each_metric_are_shares_in_a_table(tmp_path: Path) -> No
     ]
     told = " ".join(" ".join(output[4:]).split())
     assert told == (
-        "A/A: 2 runs held against the same commit and names; 1 of them (50 %) called REGRESSED by a critical "
-        "gate, where 5 % may be; so many may be chance (p = 0.098) "
+        "A/A: 2 runs were held against the same commit and names; in 1 of these (50 %) a critical gate said "
+        "REGRESSED, which may be in 5 %; so many may be chance (p = 0.098) "
         "ttft_s: 25 % of its gates prove nothing, more than 20 %: its margin is too narrow for the noise "
         "here, or its budget of blocks, cases or runs too small"
     )
@@ -77,7 +77,7 @@ def test_more_errors_than_chance_makes_are_told_as_such(tmp_path: Path) -> None:
     wrong, right = a_gating(a_gated("REGRESSED")), a_gating(a_gated("PASS"))
     for name, gatings, said in (
         ("many", [wrong, right] * 3, "so many are no chance (p = 0.0022)"),
-        ("none", [right] * 6, "0 of them (0 %) called REGRESSED by a critical gate, where 5 % may be"),
+        ("none", [right] * 6, "in 0 of these (0 %) a critical gate said REGRESSED, which may be in 5 %"),
         ("unknown", [replace(right, commits={})], "no run was held against one of the same commit"),
     ):
         path = tmp_path / f"{name}.db"

@@ -75,8 +75,10 @@ def test_every_gate_has_one_place(verdicts: Sequence[Verdict]) -> None:
 def test_blocks_are_those_of_gates_measured_in_turn() -> None:
     """The median of when each was decided; what was not measured in turn has none."""
     turned = [a_gating(a_gated("PASS", n=n)) for n in (5, 8, 20)]
-    apart = a_gating(a_gated("INCONCLUSIVE", n=1, unit="run"), blocks=0)
-    assert audit([*turned, apart]).metrics[0].blocks == 8
+    apart = a_gating(
+        a_gated("INCONCLUSIVE", n=1, unit="run"), a_gated("INCONCLUSIVE", n=1, limit=1.0), blocks=0
+    )
+    assert audit([*turned, apart, apart]).metrics[0].blocks == 8
     assert audit([apart]).metrics[0].blocks is None
 
 

@@ -267,3 +267,22 @@ def test_the_history_of_a_micro_benchmark_is_a_series_of_its_own() -> None:
     assert [
         series.group.template for series in over_runs(recorded, MICROBENCHMARK, where=Where(case="*size"))
     ] == [SIZE]
+
+
+@pytest.mark.parametrize("gate", [GATE, LIMIT], ids=["tolerance", "limit"])
+def test_where_a_benchmark_is_just_at_what_is_allowed_each_proof_is_rare(gate: Gate) -> None:
+    """Sessions differ by 4 % and nothing else; REGRESSED and PASS are both wrong there, 5 % may be."""
+    random = np.random.default_rng(7)
+    verdicts = []
+    for logs in random.normal(0.0, 0.04, size=(1_000, 14)):
+        medians = np.exp(logs)
+        worse = 1.0 if gate is LIMIT else 1.1
+        of = of_sessions(
+            a_session("run", worse * medians[13]),
+            a_session("base", medians[12]),
+            before=[float(median) for median in medians[:13]],
+        )
+        verdicts.append(the_one(gate, of).comparison.verdict)
+    for wrong in ("REGRESSED", "PASS"):
+        assert verdicts.count(wrong) <= stats.binom.ppf(0.999, 1_000, 0.05)
+    assert "INCONCLUSIVE" in verdicts

@@ -43,9 +43,10 @@ def _errors(found: Audit) -> str:
             "no run was held against one of the same commit and names, with everything committed; run the "
             f"same twice, as with --gemma-ab and the same model, to see whether more than {allowed} err"
         )
-    held = f"{_counted(found.alike, 'run')} held against the same commit and names"
-    erred = f"{held}; {found.alike_regressed} of them ({_share(found.alike_regressed, found.alike)})"
-    said = f"{erred} called REGRESSED by a critical gate, where {allowed} may be"
+    were = "was" if found.alike == 1 else "were"
+    held = f"{_counted(found.alike, 'run')} {were} held against the same commit and names"
+    erred = f"in {found.alike_regressed} of these ({_share(found.alike_regressed, found.alike)})"
+    said = f"{held}; {erred} a critical gate said REGRESSED, which may be in {allowed}"
     share = found.alike_regressed / found.alike
     if share <= found.allowed:
         return said
