@@ -103,7 +103,7 @@ def test_what_was_held_against_what_is_told(database: Path) -> None:
     assert (found.candidate, found.base, found.found) == ("run", "base", "as it was found")
     assert found.commits == {"base": "a" * 40, "candidate": "b" * 40}
     assert found.changes == ("template rag → short",)
-    assert found.blocks == 0
+    assert found.blocks is None
     assert [each.comparison.verdict for each in found.gated] == ["NEW", "MISSING"]
 
 
@@ -124,7 +124,7 @@ def test_models_in_turn_are_held_against_each_other(database: Path) -> None:
     assert (found.blocks, found.changes) == (8, ("model scripted → small",))
     assert [each.comparison.verdict for each in found.gated] == ["REGRESSED"]
     assert found.gated[0].comparison.n == 5
-    assert hold(replace(of, together=False)).blocks == 0
+    assert hold(replace(of, together=False)).blocks is None
     spoiled = hold(replace(of, spoiled="the clock was changed")).gated[0].comparison
     assert (spoiled.verdict, spoiled.reason) == ("INVALID", "the clock was changed")
     assert hold(replace(of, blocks=3)).gated[0].comparison.n == 3

@@ -81,4 +81,4 @@ _FORMATS: Mapping[str, Callable[[Report], str]] = {
 def _gating(report: Report) -> Gating:
     if report.gating is not None:
         return report.gating
-    return Gating(candidate=report.run.id, base=None, found="nothing was asked for", blocks=0, gated=())
+    return Gating(candidate=report.run.id, base=None, found="nothing was asked for", blocks=None, gated=())

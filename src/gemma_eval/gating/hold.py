@@ -53,7 +53,7 @@ def hold(held: Held, *, earlier: tuple[Earlier, ...] = ()) -> Gating:
         candidate=held.run.id,
         base=None if base is None else base.id,
         found=held.base.found,
-        blocks=_blocks(held.outcomes, theirs) if held.together else 0,
+        blocks=_blocks(held.outcomes, theirs) if held.together else None,
         gated=tuple(accepted(each, held.acceptances, today=held.today) for each in found),
         changes=changes(theirs, held.outcomes) if theirs and held.outcomes else (),
         notes=tuple(_notes(found)),

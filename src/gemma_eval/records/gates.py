@@ -109,14 +109,14 @@ class Gating:
 
     `candidate` is the id of its run, `base` that of the run it is held against, `None` where there is none,
     and `found` says in words how that was found. `blocks` are the pairs of engine starts that both were
-    measured in, 0 where each was measured in a session of its own. `changes` say what sets the sides apart,
+    measured in, `None` where each was measured in a run of its own. `changes` say what sets the sides apart,
     `notes` what else a reader should know.
     """
 
     candidate: str
     base: str | None
     found: str
-    blocks: int
+    blocks: int | None
     gated: tuple[Gated, ...]
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

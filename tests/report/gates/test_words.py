@@ -90,7 +90,9 @@ def test_what_was_compared_is_told() -> None:
         "What sets them apart: template rag: 212 → 260 characters.",
         "3 of 15 gates are of a base on another machine",
     ]
-    assert list(compared(replace(gating(), blocks=0)))[1] == "Each was measured in a session of its own."
+    assert list(compared(replace(gating(), blocks=None)))[1] == "Each was measured in a run of its own."
+    nothing = "Both were measured in one session, and nothing was timed."
+    assert list(compared(replace(gating(), blocks=0)))[1] == nothing
 
 
 def test_the_id_of_the_base_is_told_once() -> None:
@@ -155,7 +157,7 @@ def test_no_word_of_others_breaks_a_line_or_acts_on_a_terminal() -> None:
     for text in (*compared(found), *map(account, found.gated)):
         assert "\n" not in text
         assert not set(text) & set("\x1b\r\u202e")
-        assert "␛[31m" in text or "measured in a session" in text
+        assert "␛[31m" in text or "measured in a run" in text
 
 
 def told_levels(page: str) -> dict[tuple[str, str], str]:

@@ -115,15 +115,20 @@ def compared(gating: Gating) -> Iterator[str]:
         how = gating.found.removeprefix(f"run {gating.base}").removeprefix(", ")
         yield one_line(f"Candidate {candidate} against base {base}{f': {how}' if how else ''}.")
     if gating.base is not None:
-        pairs = "1 block" if gating.blocks == 1 else f"{numbers.count(gating.blocks)} blocks"
-        yield (
-            f"Both were measured in turns, {pairs}."
-            if gating.blocks
-            else "Each was measured in a session of its own."
-        )
+        yield _measured(gating.blocks)
     if gating.changes:
         yield one_line(f"What sets them apart: {', '.join(gating.changes)}.")
     yield from map(one_line, gating.notes)
+
+
+def _measured(blocks: int | None) -> str:
+    """Say how both sides were measured."""
+    if blocks is None:
+        return "Each was measured in a run of its own."
+    if not blocks:
+        return "Both were measured in one session, and nothing was timed."
+    pairs = "1 block" if blocks == 1 else f"{numbers.count(blocks)} blocks"
+    return f"Both were measured in turns, {pairs}."
 
 
 def notes(gated: Gated) -> tuple[str, ...]:
