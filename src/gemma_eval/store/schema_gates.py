@@ -20,20 +20,18 @@ FROM run ORDER BY run.number
 """
 
 
-def gates(added: Sequence[str]) -> tuple[str, ...]:
-    """Return the statements; `added` are the columns that version 2 added to `outcome`."""
-    return (
-        "ALTER TABLE plan ADD COLUMN block INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE run ADD COLUMN base TEXT REFERENCES run(id)",
-        "ALTER TABLE run ADD COLUMN selection TEXT NOT NULL DEFAULT 'all'",
-        "ALTER TABLE run ADD COLUMN microbenchmarks ANY",
-        """
+_TABLES = (
+    "ALTER TABLE plan ADD COLUMN block INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE run ADD COLUMN base TEXT REFERENCES run(id)",
+    "ALTER TABLE run ADD COLUMN selection TEXT NOT NULL DEFAULT 'all'",
+    "ALTER TABLE run ADD COLUMN microbenchmarks ANY",
+    """
 CREATE TABLE gating(
   run_id TEXT PRIMARY KEY REFERENCES run(id),
   record ANY NOT NULL CHECK(typeof(record) IN ('text', 'blob'))
 ) STRICT
 """,
-        """
+    """
 CREATE TABLE verdict(
   run_id TEXT NOT NULL REFERENCES gating(run_id),
   number INTEGER NOT NULL,
@@ -62,7 +60,14 @@ CREATE TABLE verdict(
   PRIMARY KEY(run_id, number)
 ) STRICT, WITHOUT ROWID
 """,
-        _BASELINES,
+    _BASELINES,
+)
+
+
+def gates(added: Sequence[str]) -> tuple[str, ...]:
+    """Return the statements; `added` are the columns that version 2 added to `outcome`."""
+    return (
+        *_TABLES,
         "DROP VIEW v_outcome",
         f"""
 CREATE VIEW v_outcome AS
