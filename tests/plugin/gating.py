@@ -20,10 +20,16 @@ from typing import BinaryIO
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 
+from gemma_eval import plugins
+from gemma_eval.cli import command
+from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors import arm
+from gemma_eval.executors.arm import INSIDE
 from gemma_eval.executors.worker import end_with_parent
-from gemma_eval.records import Gating, Outcome, Run
+from gemma_eval.pytest_plugin import recording
+from gemma_eval.records import Gating, Noise, Outcome, Run
 from gemma_eval.store.read import open_reader
 from tests.plugin.killing import CONTEXT
 from tests.plugin.project import head
@@ -83,15 +89,19 @@ class Session:
 
 @contextmanager
 def begun(
-    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, quick: bool = True
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    quick: bool = True,
+    noisy: str = "",
 ) -> Iterator[tuple[BaseProcess, Path]]:
     """Start pytest in a process of its own, which is killed at the end; yield it and the file it prints to.
 
     Its blocks are processes, too. They are forked (`quick`) from one that has imported everything, so that
-    they need no start-up, or they are started as everybody's are.
+    they need no start-up, or they are started as everybody's are. The machine is as busy as `noisy` says.
     """
     with NamedTemporaryFile(prefix="printed-", suffix=".txt") as printed:
-        given = (str(folder), arguments, dict(environment or {}), printed.name, quick)
+        given = (str(folder), arguments, dict(environment or {}), printed.name, quick, noisy)
         process = CONTEXT.Process(target=_session, args=given)
         process.start()
         try:
@@ -103,10 +113,15 @@ def begun(
 
 
 def session(
-    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, quick: bool = True
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    quick: bool = True,
+    noisy: str = "",
 ) -> Session:
     """Run pytest to its end in such a process."""
-    with begun(folder, *arguments, environment=environment, quick=quick) as (process, printed):
+    started = begun(folder, *arguments, environment=environment, quick=quick, noisy=noisy)
+    with started as (process, printed):
         process.join()
         assert process.exitcode is not None
         return Session(process.exitcode, tuple(printed.read_text(errors="replace").splitlines()))
@@ -162,19 +177,40 @@ def _fork_what_is_asked(asked: Connection) -> None:
         pid = os.fork()
         if pid == 0:
             os.environ.clear()
-            _pytest(folder, arguments, environment, printed)
+            _pytest(folder, arguments, {**environment, INSIDE: str(os.getppid())}, printed)
         asked.send(pid)
         asked.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
+@dataclass(frozen=True)
+class Watch:
+    """Stands in for who watches how busy the machine is."""
+
+    noisy: str
+
+    def look(self) -> None:
+        """See nothing."""
+
+    def end(self) -> Noise:
+        """Return what was given."""
+        return Noise(reasons=(self.noisy,) if self.noisy else ())
+
+
 def _session(
-    folder: str, arguments: Sequence[str], environment: Mapping[str, str], printed: str, quick: bool
+    folder: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    printed: str,
+    quick: bool,
+    noisy: str,
 ) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
         os.environ.pop(name, None)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(recording, "begin_noise", lambda **_: Watch(noisy))
     if quick:
-        pytest.MonkeyPatch().setattr(arm, "subprocess", Forking())
+        patch.setattr(arm, "subprocess", Forking())
     _pytest(folder, ("-p", "no:benchmark", *_WITHOUT, *arguments), environment, printed)
 
 
@@ -216,6 +252,17 @@ def gating_of(folder: Path, run: str = "latest") -> Gating:
 def verdicts_of(folder: Path, run: str = "latest") -> dict[str, str]:
     """Return the verdict of each gate of a run by the id of the gate."""
     return {each.gate.id: each.comparison.verdict for each in gating_of(folder, run).gated}
+
+
+def told(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Return the exit code and the output of `gemma-eval` in a project."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = CliRunner().invoke(command(plugins.load()), arguments)
+    if isinstance(result.exception, GemmaEvalError):
+        return 2, str(result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
 
 
 def junit_cases(path: Path) -> dict[str, ElementTree.Element]:

@@ -260,7 +260,7 @@ def test_a_base_may_be_another_model_profile_or_template(
 
 
 def test_blocks_end_when_every_gate_is_decided(tmp_path: Path) -> None:
-    """At the first look that decides, the second: after 8 blocks of at most 12. `-x` changes nothing in that."""
+    """At the first look that decides, the second: after 8 blocks of at most 12. `-x` changes nothing."""
     write_gated(tmp_path)
     (tmp_path / "gemma-gates.toml").write_text(
         '[[gate]]\nid = "first-token"\nmetric = "ttft_s"\nmax_blocks = 12\n'

@@ -16,7 +16,11 @@ from gemma_eval.records import Outcome, Run
 from gemma_eval.store.read import LATEST, open_reader
 
 INSIDE = "GEMMA_EVAL_BLOCK"
-"""Set in the environment of such a process, which then compares and gates nothing by itself."""
+"""Set in the environment of such a process, which then compares and gates nothing by itself, to the id of the
+process that started it."""
+
+_AS_A_BLOCK = ("-q", "--no-header", "--maxfail=0", "--capture=no")
+"""A case that fails ends no block, and the last words of an engine that dies are not lost with it."""
 
 _WITHOUT = ("cacheprovider", "hypothesispytest")
 """Plugins that a block does without: what failed last is not its business, and Hypothesis takes a second to
@@ -69,8 +73,8 @@ def measure(arm: Arm, *more: str) -> Measured:
 def _call(arm: Arm, arguments: Sequence[str], output: Path) -> int:
     """Run pytest to its end; when this process is interrupted, the other one is ended first."""
     without = [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
-    command = [sys.executable, "-m", "pytest", *arguments, "-q", "--no-header", *without]
-    environment = {**os.environ, **arm.environment, INSIDE: "1"}
+    command = [sys.executable, "-m", "pytest", *arguments, *_AS_A_BLOCK, *without]
+    environment = {**os.environ, **arm.environment, INSIDE: str(os.getpid())}
     with output.open("wb") as said:
         process = subprocess.Popen(  # noqa: S603 - no shell; the arguments are pytest's own
             command, cwd=arm.folder, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said

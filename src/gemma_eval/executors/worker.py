@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 
@@ -17,3 +18,8 @@ def end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def has_lost(parent: str) -> bool:
+    """Whether the process of that id, which started this one, ended before `end_with_parent` could see it."""
+    return parent.isdecimal() and int(parent) != os.getppid()

@@ -11,7 +11,7 @@ import pytest
 
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors.arm import INSIDE
-from gemma_eval.executors.worker import end_with_parent
+from gemma_eval.executors.worker import end_with_parent, has_lost
 from gemma_eval.pytest_plugin import options
 from gemma_eval.pytest_plugin.evaluation import EVALUATION, Evaluation
 from gemma_eval.pytest_plugin.every_process import EveryProcess
@@ -48,6 +48,8 @@ def start(config: pytest.Config) -> Evaluation:
         _register_for_one_process(config, evaluation)
     if told is not None or INSIDE in os.environ:
         end_with_parent()
+    if has_lost(os.environ.get(INSIDE, "")):
+        pytest.exit("the session that this block is of has ended", returncode=1)
     return evaluation
 
 

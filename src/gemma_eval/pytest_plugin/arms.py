@@ -71,8 +71,8 @@ def instead_of(name: str, evaluation: Evaluation, cells: Sequence[Cell]) -> Inst
     found = [axis for axis in named or AXES if wanted in known[axis]]
     if not found:
         every = [each for axis in named or AXES for each in known[axis]]
-        near = suggestion(wanted, every)
-        raise UsageError(f'--gemma-ab {name}: no model, profile or template named "{wanted}"{near}')
+        kinds = named[0] if named else "model, profile or template"
+        raise UsageError(f'--gemma-ab {name}: no {kinds} named "{wanted}"{suggestion(wanted, every)}')
     if len(found) > 1:
         raise UsageError(f"--gemma-ab {name} is of two kinds; write {found[0]}:{wanted}")
     axis = found[0]

@@ -80,9 +80,8 @@ def blocks_line(cells: Sequence[Cell], gates: Sequence[Gate]) -> str | None:
         return None
     least, most = min(gate.min_blocks for gate in gates), max(gate.max_blocks for gate in gates)
     answers = sum(cell.case.repeats + cell.case.warmup for cell in timed)
-    return (
-        f"with --gemma-ab: {least} to {most} blocks, each {numbers.count(answers)} generations on either side"
-    )
+    generations = "1 generation" if answers == 1 else f"{numbers.count(answers)} generations"
+    return f"with --gemma-ab: {least} to {most} blocks, each {generations} on either side"
 
 
 def _group(cell: Cell) -> Group:
