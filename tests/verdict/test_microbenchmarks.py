@@ -208,11 +208,15 @@ def test_other_formulas_of_answers_are_no_part_of_these_times() -> None:
 
 
 def test_a_limit_needs_a_quiet_candidate_alone() -> None:
-    """The base is not looked at."""
+    """The base is not looked at; and a limit that is kept on a busy machine is kept."""
     base = replace(a_session("base", 1.0), host=ELSEWHERE, noise=BUSY, state="interrupted")
     assert the_one(LIMIT, of_sessions(a_session("run", 1.5), base)).comparison.verdict == "REGRESSED"
     noisy = replace(a_session("run", 1.5), noise=BUSY)
     assert the_one(LIMIT, of_sessions(noisy, base)).comparison.verdict == "INVALID"
+    kept = replace(a_session("run", 0.5), noise=BUSY)
+    assert the_one(LIMIT, of_sessions(kept, base)).comparison.verdict == "PASS"
+    beside = of_sessions(kept, a_session("base", 1.0))
+    assert the_one(GATE, beside).comparison.verdict == "INVALID"
 
 
 def test_of_a_chosen_part_nothing_is_missing() -> None:

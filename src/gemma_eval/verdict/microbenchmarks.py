@@ -86,12 +86,16 @@ def _compared(
         runs.append(sessions.base)
         if differs := _differs(sessions.base, sessions.candidate):
             return _with(known, "INCOMPARABLE", differs)
-    if noisy := [run.id for run in runs if run.noise is not None and run.noise.reasons]:
-        return _with(known, "INVALID", f"made on a busy machine: run {' and run '.join(noisy)}")
     prior = _prior(name, sessions.earlier)
     if prior is not None and gate.limit is not None:
         prior = replace(prior, variance=prior.variance / 2)
-    return _decided(known, prior, is_limit=gate.limit is not None)
+    found = _decided(known, prior, is_limit=gate.limit is not None)
+    noisy = [run.id for run in runs if run.noise is not None and run.noise.reasons]
+    # What others take makes a test slower, so what keeps a limit beside them would keep it alone.
+    if not noisy or (gate.limit is not None and found.verdict == "PASS"):
+        return found
+    reason = f"made on a busy machine: run {' and run '.join(noisy)}"
+    return replace(_with(found, "INVALID", reason), lean=None)
 
 
 def _lost(known: Comparison, candidate: Run) -> Comparison | None:
