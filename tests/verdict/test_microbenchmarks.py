@@ -153,7 +153,6 @@ def test_a_session_that_went_elsewhere_widens_the_bounds() -> None:
 
 
 ELSEWHERE = replace(a_session("run", 1.0).host, cpu="another")
-NO_ANSWER = {"difference": None, "low": None, "high": None, "p": None}
 
 TABLE: Mapping[str, tuple[Sides, Verdict, str]] = {
     "no base": (of_sessions(a_session("run", 1.0), None), "NEW", "no base was found"),
