@@ -21,7 +21,7 @@ from gemma_eval.pytest_plugin.gate_options import GateSettings
 from gemma_eval.pytest_plugin.gates_in_force import gates_of
 from gemma_eval.pytest_plugin.interleaving import Interleaving, base_id, prepare, run_blocks
 from gemma_eval.pytest_plugin.recorder import Recorder
-from gemma_eval.records import Acceptance, Cell, Gate, Gating, Report, Run
+from gemma_eval.records import MICROBENCHMARK, Acceptance, Cell, Gate, Gating, Report, Run
 from gemma_eval.store.read import open_reader
 from gemma_eval.verdict.gates import looks_of, undecided
 from gemma_eval.verdict.history import Earlier
@@ -73,7 +73,7 @@ class Gatekeeper:
         if self._sides is None:
             return
         self._evaluation.engines.close()
-        asked = (gate.max_blocks for gate in self._in_force())
+        asked = (gate.max_blocks for gate in self._in_force() if gate.metric != MICROBENCHMARK)
         most = self.settings.blocks or max(asked, default=_MOST_BLOCKS)
         looks = {look for gate in self._in_force() for look in looks_of(gate, self.settings.blocks)}
         self._spoiled = run_blocks(

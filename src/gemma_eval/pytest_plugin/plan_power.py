@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from gemma_eval.records import Cell, Gate, Group
+from gemma_eval.records import MICROBENCHMARK, Cell, Gate, Group
 from gemma_eval.report import numbers
 from gemma_eval.stats.looks import ALPHA, levels
 from gemma_eval.stats.paired import Prior
@@ -25,6 +25,8 @@ CHANGING = 0.1
 def power_lines(cells: Sequence[Cell], gates: Sequence[Gate], earlier: Sequence[Earlier]) -> Iterator[str]:
     """Say for each gate what its data would mostly find, a line for each group that it is about."""
     for gate in gates:
+        if gate.metric == MICROBENCHMARK:
+            continue
         about = [cell for cell in cells if fits(gate.where, cell)]
         for group in dict.fromkeys(map(_group, about)):
             members = [cell for cell in about if _group(cell) == group]
@@ -34,15 +36,17 @@ def power_lines(cells: Sequence[Cell], gates: Sequence[Gate], earlier: Sequence[
 
 
 def _of_score(gate: Gate, cells: Sequence[Cell]) -> str:
-    n = len({(cell.suite, cell.case.id) for cell in cells if cell.case.checks})
+    cases = [cell.case for cell in cells if cell.case.checks]
+    n = len({case.id if case.cluster is None else ("cluster", case.cluster) for case in cases})
     if n < 2:
         return ""
+    what = "cases" if n == len({case.id for case in cases}) else "clusters of cases"
     margin = gate.margin or 0.0
     loss = detectable(discordant_sd(CHANGING), n, level=ALPHA, margin=margin, df=math.inf)
     share = f"if {100 * CHANGING:.0f} % of them change"
     if loss >= 1:
-        return f"{n} cases would find no loss whatever, {share}"
-    return f"{n} cases would mostly find a loss of {100 * loss:.1f} points, {share}"
+        return f"{n} {what} would find no loss whatever, {share}"
+    return f"{n} {what} would mostly find a loss of {100 * loss:.1f} points, {share}"
 
 
 def _of_cost(gate: Gate, group: Group, earlier: Sequence[Earlier]) -> str:

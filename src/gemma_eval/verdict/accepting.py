@@ -33,8 +33,8 @@ def accepted(gated: Gated, acceptances: Sequence[Acceptance], *, today: str) -> 
 
 
 def group_name(gated: Gated) -> str:
-    """Name the group of a gate as an acceptance does: `model/profile/template`."""
-    return f"{gated.group.model}/{gated.group.profile}/{gated.group.template}"
+    """Name the group of a gate as an acceptance does: `model/profile/template`, or the name of a test."""
+    return gated.group_id
 
 
 def _still(gated: Gated, acceptance: Acceptance, why: str) -> Gated:
