@@ -19,7 +19,7 @@ if find_spec("hypothesis") is not None:
 ALONE = (
     *("benchmarks", "faults", "measure", "selftest", "backends/openai_http/test_http_transport.py"),
     *("cli/test_sweep.py", "executors/test_device.py", "plugin/test_plugin_waiting.py"),
-    *("prompts/test_sandbox.py", "suites/test_performance_served.py"),
+    *("prompts/test_sandbox.py", "statistics/test_real_gate.py", "suites/test_performance_served.py"),
 )
 """What measures time, memory or how busy the machine is, or waits for a moment: others would disturb it."""
 
