@@ -222,7 +222,7 @@ def _pytest(folder: str, arguments: Sequence[str], environment: Mapping[str, str
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     os.environ.update(environment)
     os.chdir(folder)
-    sys.path.insert(0, folder)
+    sys.path[:0] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     os._exit(pytest.main(list(arguments)))
 
 

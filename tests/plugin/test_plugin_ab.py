@@ -272,11 +272,12 @@ def test_blocks_end_when_every_gate_is_decided(tmp_path: Path) -> None:
 
 
 def test_one_block_proves_nothing_and_says_so(tmp_path: Path) -> None:
-    """A start of an engine is one datum: there is no crash, no PASS and no failure."""
+    """A start of an engine is one datum: there is no crash, no PASS and no failure. Gates have their line."""
     write_gated(tmp_path)
     ended = session(tmp_path, *SUITE, "--gemma-ab", "quick", "--gemma-blocks", "1", "-q")
     assert ended.code == 0
     assert verdicts_of(tmp_path) == {"score": "PASS", "ttft_s": "INCONCLUSIVE", "tpot_s": "INCONCLUSIVE"}
+    assert [line.partition(" ")[0] for line in ended.lines[:2]] == ["..", ".ss"]
 
 
 def test_only_items_run_when_they_are_only_collected(tmp_path: Path) -> None:

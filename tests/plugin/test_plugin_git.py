@@ -137,6 +137,40 @@ def test_a_project_below_the_top_of_its_repository_has_its_base_there_too(projec
     assert git(project, "worktree", "list").count("\n") == 1
 
 
+def test_a_folder_that_is_named_by_a_link_is_that_of_the_other_commit(project: Path) -> None:
+    """A root folder that is given by another name than git has for it."""
+    (project.parent / "link").symlink_to(project)
+    inner = project / "inner"
+    inner.mkdir()
+    git(project, "mv", "conftest.py", "towns.gemma.toml", "models.toml", "templates", "inner")
+    (inner / "pytest.ini").write_text("[pytest]\n")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "inner")
+    (inner / "templates" / "told.jinja").write_text(SILENT)
+    config = project.parent / "link" / "inner" / "pytest.ini"
+    ended = session(inner, *SUITE, "-q", f"--config-file={config}", "--gemma-ab", "git:main")
+    assert ended.code == 1, ended.lines
+    base = runs_of(inner)[f"{next(iter(runs_of(inner)))}-base"]
+    assert not any(str(project.parent / "link") in each for each in base.arguments)
+    assert verdicts_of(inner) == {"score": "REGRESSED"}
+
+
+def test_code_that_is_imported_from_the_repository_is_that_of_its_commit(project: Path) -> None:
+    """A package below `src`, that was found because its folder is among those to import from."""
+    package = project / "src" / "hedging"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('HEDGE = "Perhaps "\n')
+    (project / "conftest.py").write_text(READING.replace('HEDGE = ""', "from hedging import HEDGE"))
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "hedge")
+    (package / "__init__.py").write_text('HEDGE = "Surely "\n')
+    where = {"PYTHONPATH": str(project / "src")}
+    assert session(project, *SUITE, "-q", "--gemma-ab", "git:HEAD", environment=where).code == 0
+    candidate, base = (outcomes_of(project, run) for run in runs_of(project))
+    assert {each.generation and each.generation.text for each in candidate} == {"Surely Oslo"}
+    assert {each.generation and each.generation.text for each in base} == {"Perhaps Oslo"}
+
+
 @pytest.mark.parametrize(
     ("ref", "said"),
     [

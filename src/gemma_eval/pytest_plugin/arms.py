@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import gemma_eval
 from gemma_eval.errors import UsageError, suggestion
 from gemma_eval.executors.arm import Arm
 from gemma_eval.pytest_plugin.evaluation import Evaluation
@@ -32,34 +30,6 @@ def base(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead) -> Arm
     """Return the side that it is held against: the same cells with another name on one axis."""
     arguments = _arguments(evaluation, cells, instead=instead)
     return Arm(name="base", folder=evaluation.here, arguments=arguments)
-
-
-def at(arm: Arm, *, top: Path, worktree: Path) -> Arm:
-    """Return an arm of the repository `top` as one of the files of another commit, as base.
-
-    Code that is imported from the repository is imported from there. Raises UsageError.
-    """
-
-    def moved(path: Path) -> Path:
-        return worktree / path.relative_to(top) if path.is_relative_to(top) else path
-
-    arguments = tuple(_moved(argument, top=top, worktree=worktree) for argument in arm.arguments)
-    for argument in arguments:
-        path = Path(argument.partition("=")[2].partition("::")[0])
-        if path.is_absolute() and path.is_relative_to(worktree) and not path.exists():
-            raise UsageError(f"the base has no {path.relative_to(worktree)}: it is not in that commit")
-    code = Path(gemma_eval.__file__).parent.parent
-    places = [str(moved(code))] if code.is_relative_to(top) and moved(code).exists() else []
-    places += [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
-    environment = {"PYTHONPATH": os.pathsep.join(places)} if places else {}
-    folder = moved(arm.folder)
-    return replace(
-        arm,
-        name="base",
-        folder=folder if folder.is_dir() else worktree,
-        arguments=arguments,
-        environment=environment,
-    )
 
 
 def instead_of(name: str, evaluation: Evaluation, cells: Sequence[Cell]) -> Instead:
@@ -162,16 +132,6 @@ def _with(cell: Cell, instead: Instead | None) -> Cell:
     if axis == "profile":
         return replace(cell, profile=replace(cell.profile, name=name))
     return replace(cell, template=Template(name=name, text=cell.template.text))
-
-
-def _moved(argument: str, *, top: Path, worktree: Path) -> str:
-    """Return an argument `--option=path::within` with its path in the worktree, if it has one of the top."""
-    option, equals, value = argument.partition("=")
-    where, separator, within = value.partition("::")
-    path = Path(where)
-    if not path.is_absolute() or not path.is_relative_to(top):
-        return argument
-    return f"{option}{equals}{worktree / path.relative_to(top)}{separator}{within}"
 
 
 def _key(cell: Cell, *, instead: Instead | None) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class GateHooks:
             return
         settings = self._keeper.settings
         session.testscollected += len(gating.gated)
+        _begin_line(session.config)
         hook = session.config.hook
         for call, end in gate_reports.reports(gating, settings, rootdir=session.config.rootpath):
             where = {"nodeid": call.nodeid, "location": call.location}
@@ -59,3 +60,10 @@ class GateHooks:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show a verdict in its own word."""
         return gate_reports.status(report)
+
+
+def _begin_line(config: pytest.Config) -> None:
+    """With `-q` the letters of items end in 100 % on a line without a name; gates have one of their own."""
+    shown = config.pluginmanager.get_plugin("terminalreporter")
+    if isinstance(shown, pytest.TerminalReporter) and shown.verbosity < 0:
+        shown.write_line("")

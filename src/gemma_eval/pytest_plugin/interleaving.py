@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from gemma_eval.executors.arm import Arm, Measured, measure
 from gemma_eval.gating import git
 from gemma_eval.measure.noise import spoils
-from gemma_eval.pytest_plugin import arms
+from gemma_eval.pytest_plugin import arms, commits
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.recorder import Recorder
 from gemma_eval.records import Cell, Run
@@ -98,7 +98,7 @@ def prepare(
         top = git.top(evaluation.config.rootpath)
         commit = git.commit_of(top, ref)
         worktree = keep.enter_context(git.worktree(top, commit))
-        base = arms.at(candidate, top=top, worktree=worktree)
+        base = commits.at(candidate, top=top, worktree=worktree)
         found = f"{ref} ({commit[:10]}), measured in turn"
     elif ab is not None:
         instead = arms.instead_of(ab, evaluation, cells)
