@@ -128,12 +128,14 @@ def test_an_interrupt_ends_everything_in_order(
     """In an item or in a block: its process ends, the other commit's files go, and all is INCOMPLETE."""
     plant(project, f"hang-in-{where}")
     real = where == "block"
-    with begun(project, *AGAINST_A_COMMIT, environment=environment(project), quick=not real) as (process, _):
+    given = environment(project)
+    with begun(project, *AGAINST_A_COMMIT, environment=given, quick=not real) as (process, printed):
         until(lambda: bool(hanging(project)), process)
         assert process.pid is not None
         os.kill(process.pid, number)
         process.join(20)
         assert process.exitcode == code
+        assert ("before all its blocks" if real else "1 trial is missing") in printed.read_text()
     assert all(map(is_gone, hanging(project)))
     assert left(project) == []
     assert git(project, "worktree", "list").count("\n") == 1
@@ -262,6 +264,15 @@ def test_a_wrong_answer_of_the_base_ends_no_block(project: Path) -> None:
     assert ended.code == 0
     assert not ended.has("a block of the base was not run to its end*")
     assert {run.state for run in runs_of(project).values()} == {"done"}
+
+
+def test_options_of_the_ini_file_are_understood_in_blocks(project: Path) -> None:
+    """Those of plugins that a block could do without, too; and the cache of the session is its own."""
+    (project / "pytest.ini").write_text("[pytest]\naddopts = --ff --hypothesis-seed=1\n")
+    options = ("-p", "hypothesispytest", "-p", "cacheprovider")
+    ended = session(project, *AGAINST_ITSELF, *options, environment=environment(project), quick=False)
+    assert ended.code == 0
+    assert verdicts_of(project)["score"] == "PASS"
 
 
 def test_a_block_whose_session_is_gone_does_not_begin(project: Path) -> None:

@@ -235,6 +235,7 @@ def refused(folder: Path, *arguments: str) -> list[str]:
     [
         (("--gemma-ab=quick", "--gemma-baseline=latest"), "--gemma-ab measures its own base; leave out *"),
         (("--gemma-ab=quick", "-n2"), "--gemma-ab needs the machine for one engine at a time; leave out -n"),
+        (("--gemma-ab=quick", "--tx=2*popen", "--dist=load"), "--gemma-ab needs the machine for one *"),
         (("--gemma-blocks=3", "-n2"), "--gemma-blocks needs the machine for one engine at a time; *"),
         (("--gemma-blocks=0",), "--gemma-blocks 0: must be at least 1"),
         (("--gemma-ab=quik",), '--gemma-ab quik: no model, *named "quik"; did you mean "quick"?'),

@@ -22,10 +22,6 @@ process that started it."""
 _AS_A_BLOCK = ("-q", "--no-header", "--maxfail=0", "--capture=no")
 """A case that fails ends no block, and the last words of an engine that dies are not lost with it."""
 
-_WITHOUT = ("cacheprovider", "hypothesispytest")
-"""Plugins that a block does without: what failed last is not its business, and Hypothesis takes a second to
-summarise what it did not do."""
-
 _LINES_SHOWN = 15
 _END_S = 10
 
@@ -72,8 +68,8 @@ def measure(arm: Arm, *more: str) -> Measured:
 
 def _call(arm: Arm, arguments: Sequence[str], output: Path) -> int:
     """Run pytest to its end; when this process is interrupted, the other one is ended first."""
-    without = [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
-    command = [sys.executable, "-m", "pytest", *arguments, *_AS_A_BLOCK, *without]
+    apart = ("-o", f"cache_dir={output.parent / 'cache'}")  # what failed last is not the business of a block
+    command = [sys.executable, "-m", "pytest", *arguments, *_AS_A_BLOCK, *apart]
     environment = {**os.environ, **arm.environment, INSIDE: str(os.getpid())}
     with output.open("wb") as said:
         process = subprocess.Popen(  # noqa: S603 - no shell; the arguments are pytest's own

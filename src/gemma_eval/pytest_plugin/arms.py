@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from gemma_eval.pytest_plugin.refusals import refused
 from gemma_eval.records import Cell, Template
 from gemma_eval.suite import load_suite, model_names
 from gemma_eval.verdict.sides import AXES, Axis
+
+_SLOW_TO_START = "no:hypothesispytest"
+"""Hypothesis takes a second to summarise what it did not do; it stays where options of it are set."""
 
 Instead = tuple[Axis, str]
 """The axis on which the base has another name than the candidate, and that name."""
@@ -94,6 +98,10 @@ def _of_pytest(config: pytest.Config) -> Iterator[str]:
         yield from ("-p", name)
     for override in option.override_ini or ():
         yield from ("-o", override)
+    if not any(
+        "hypothesis" in word for word in (*config.getini("addopts"), os.environ.get("PYTEST_ADDOPTS", ""))
+    ):
+        yield from ("-p", _SLOW_TO_START)
 
 
 def _suite(loaded: LoadedSuite, cells: Sequence[Cell], instead: Instead | None) -> Iterator[str]:

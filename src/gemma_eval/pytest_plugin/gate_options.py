@@ -79,7 +79,8 @@ def _refuse_what_blocks_cannot(config: pytest.Config, *, ab: str | None, blocks:
         raise pytest.UsageError(
             f"{asked} cannot go on with a run: its blocks belong together; begin a new one"
         )
-    if config.pluginmanager.hasplugin("xdist") and config.getoption("numprocesses", None):
+    workers = config.getoption("numprocesses", None) or config.getoption("tx", None)
+    if config.pluginmanager.hasplugin("xdist") and workers:
         raise pytest.UsageError(f"{asked} needs the machine for one engine at a time; leave out -n")
 
 

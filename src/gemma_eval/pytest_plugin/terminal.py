@@ -96,6 +96,8 @@ def ending(report: Report) -> list[Line]:
         missing = "1 trial is" if planned - recorded == 1 else f"{planned - recorded} trials are"
         text = f"interrupted: {missing} missing, the report is partial and says so"
         shown.append(Line(text, {"yellow": True}))
+    elif run.state != "done":
+        shown.append(Line("interrupted before all its blocks were measured", {"yellow": True}))
     return shown
 
 
