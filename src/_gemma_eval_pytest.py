@@ -60,9 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--gemma-{name}", choices=choices, default=choices[0], help=help_)
     what = "write verdicts as github, sarif, json, bencher or pytest-benchmark; may be given again"
     group.addoption("--gemma-gate-report", action="append", default=[], metavar="FORMAT:PATH", help=what)
-    parser.addini(
-        "gemma_gates", "gates beside those of the suites, as --gemma-gates", default=""
-    )
+    parser.addini("gemma_gates", "gates beside those of the suites, as --gemma-gates", default="")
     parser.addini("gemma_accepted", "accepted regressions (gemma-accepted.toml)", default="")
     parser.addini("gemma_files", "globs of suite files to collect", type="linelist", default=["*.gemma.toml"])
     parser.addini("gemma_suite_paths", "folders where --gemma-suite looks names up", type="paths", default=[])

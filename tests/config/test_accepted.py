@@ -165,7 +165,10 @@ def test_any_text_and_number_come_back(reason: str, author: str, difference: flo
         (
             'group = "pocket/greedy/rag"',
             'group = "pocket/greedy"',
-            '3: accepted "score": group is "pocket/greedy"; it should be "model/profile/template", or the full name of a test',
+            (
+                '3: accepted "score": group is "pocket/greedy"; it should be "model/profile/template", '
+                "or the full name of a test"
+            ),
         ),
         (
             "difference = 0.031",
