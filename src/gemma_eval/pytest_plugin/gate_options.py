@@ -105,7 +105,12 @@ def _file(config: pytest.Config, given: str) -> tuple[Format, Path]:
         raise pytest.UsageError(
             f"--gemma-gate-report {given}: say where to, as {name}:verdicts.{_ENDING[name]}"
         )
-    return cast(Format, name), config.invocation_params.dir / path
+    target = config.invocation_params.dir / path
+    nearest = next(folder for folder in target.parents if folder.exists())
+    if target.is_dir() or not nearest.is_dir():
+        what = f"{target} is a folder" if target.is_dir() else f"{nearest} is a file"
+        raise pytest.UsageError(f"--gemma-gate-report {given}: cannot be written there: {what}")
+    return cast(Format, name), target
 
 
 _ENDING = {"github": "md", "sarif": "sarif", "json": "json", "bencher": "json", "pytest-benchmark": "json"}

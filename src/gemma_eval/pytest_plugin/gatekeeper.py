@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gemma_eval.cases.gates import DEFAULT_GATES
 from gemma_eval.config.accepted import load_accepted
+from gemma_eval.errors import UsageError
 from gemma_eval.gating import baseline
 from gemma_eval.gating.files import append_summary, write
 from gemma_eval.gating.hold import Held, hold, of_base_run, read_earlier
@@ -101,13 +103,20 @@ class Gatekeeper:
     def write_files(self, report: Report) -> None:
         """Write what was asked for beside the reports, and the summary of a workflow's step.
 
-        Raises UsageError.
+        Raises UsageError with a line for each file that could not be written, when the others are.
         """
-        for name, path in self.settings.files:
-            write(name, path, report)
+        writing = [partial(write, name, path, report) for name, path in self.settings.files]
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary and report.gating is not None:
-            append_summary(Path(summary), report.gating)
+            writing.append(partial(append_summary, Path(summary), report.gating))
+        problems = []
+        for each in writing:
+            try:
+                each()
+            except UsageError as error:
+                problems.append(str(error))
+        if problems:
+            raise UsageError("\n".join(problems))
 
     def _in_force(self) -> tuple[Gate, ...]:
         """Return the gates: against a base those that are written, else the usual ones; alone only limits."""
