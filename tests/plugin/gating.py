@@ -30,12 +30,18 @@ from gemma_eval.executors.arm import INSIDE
 from gemma_eval.executors.worker import end_with_parent
 from gemma_eval.pytest_plugin import recording
 from gemma_eval.records import Gating, Noise, Outcome, Run
+from gemma_eval.report import html, markdown
+from gemma_eval.selftest import check
 from gemma_eval.store.read import open_reader
 from tests.plugin.killing import CONTEXT
 from tests.plugin.project import head
 
-for _name in ("gatekeeper", "gate_hooks", "recording", "terminal", "plan"):
+for _name in ("gatekeeper", "gate_hooks", "plan", "recording", "terminal"):
     import_module(f"gemma_eval.pytest_plugin.{_name}")
+for _environment, _ending in ((html._environment(), ".html.j2"), (markdown._environment(), ".md.j2")):
+    for _template in _environment.list_templates():
+        if _template.endswith(_ending):
+            _environment.get_template(_template)
 
 SUITE = ("--gemma-suite", "towns.gemma.toml")
 
@@ -171,7 +177,6 @@ class Forked:
 
 
 def _fork_what_is_asked(asked: Connection) -> None:
-    gc.freeze()  # so that no child looks at what all share
     while True:
         folder, arguments, environment, printed = asked.recv()
         pid = os.fork()
@@ -209,6 +214,8 @@ def _session(
         os.environ.pop(name, None)
     patch = pytest.MonkeyPatch()
     patch.setattr(recording, "begin_noise", lambda **_: Watch(noisy))
+    patch.setattr(check, "calibrate", lambda *_, **__: None)
+    gc.freeze()  # so that nobody looks at what all share
     if quick:
         patch.setattr(arm, "subprocess", Forking())
     _pytest(folder, ("-p", "no:benchmark", *_WITHOUT, *arguments), environment, printed)
@@ -226,7 +233,7 @@ def _pytest(folder: str, arguments: Sequence[str], environment: Mapping[str, str
     os._exit(pytest.main(list(arguments)))
 
 
-_WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+_WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
 
 
 def runs_of(folder: Path) -> dict[str, Run]:

@@ -41,6 +41,13 @@ def against(folder: Path, base: str, *more: str, model: str = "quick", noisy: st
     return session(folder, *QUIET, "--gemma-baseline", base, *more, noisy=noisy)
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Record a run once, for those that name it by its id; return the folder and the id."""
+    folder = tmp_path_factory.mktemp("base")
+    return folder, recorded(folder)
+
+
 # --- by name -----------------------------------------------------------------------------------------
 
 
@@ -90,20 +97,20 @@ def test_a_changed_question_is_not_compared(tmp_path: Path) -> None:
     assert verdicts_of(tmp_path) == {"score": "INCOMPARABLE"}
 
 
-def test_the_times_of_a_busy_machine_prove_nothing_and_its_answers_do(tmp_path: Path) -> None:
+def test_the_times_of_a_busy_machine_prove_nothing_and_its_answers_do(base: tuple[Path, str]) -> None:
     """INVALID is no failure by itself."""
-    recorded(tmp_path)
-    assert against(tmp_path, "latest", noisy="others were there").code == 0
-    assert verdicts_of(tmp_path) == {"score": "PASS", "ttft_s": "INVALID", "tpot_s": "INVALID"}
+    folder, run = base
+    assert against(folder, run, noisy="others were there").code == 0
+    assert verdicts_of(folder) == {"score": "PASS", "ttft_s": "INVALID", "tpot_s": "INVALID"}
 
 
-def test_gating_again_says_what_the_run_said(tmp_path: Path) -> None:
+def test_gating_again_says_what_the_run_said(base: tuple[Path, str]) -> None:
     """With `gemma-eval gate`, by the same base."""
-    first = recorded(tmp_path)
-    against(tmp_path, "latest", model="quick")
-    before = gating_of(tmp_path)
-    code, _ = told(tmp_path, "gate", "latest", "--baseline", first)
-    again = gating_of(tmp_path)
+    folder, first = base
+    against(folder, first)
+    before = gating_of(folder)
+    code, _ = told(folder, "gate", "latest", "--baseline", first)
+    again = gating_of(folder)
     assert code == 0
     assert again.gated == before.gated
     assert again.base == before.base == first
@@ -162,11 +169,11 @@ def test_a_part_is_incomplete_and_never_passes(tmp_path: Path, part: tuple[str, 
     assert set(verdicts_of(tmp_path).values()) == {"INCOMPLETE"}
 
 
-def test_a_chosen_cell_is_incomplete(tmp_path: Path) -> None:
+def test_a_chosen_cell_is_incomplete(base: tuple[Path, str]) -> None:
     """By its id, as `--gemma-suite` takes it."""
-    recorded(tmp_path)
-    assert session(tmp_path, "--gemma-suite", CELL, "-q", "--gemma-baseline", "latest").code == 0
-    assert verdicts_of(tmp_path) == {"score": "INCOMPLETE"}
+    folder, run = base
+    assert session(folder, "--gemma-suite", CELL, "-q", "--gemma-baseline", run).code == 0
+    assert verdicts_of(folder) == {"score": "INCOMPLETE"}
 
 
 def test_what_ended_at_the_first_failure_is_incomplete(tmp_path: Path) -> None:
@@ -179,12 +186,12 @@ def test_what_ended_at_the_first_failure_is_incomplete(tmp_path: Path) -> None:
     assert verdicts_of(tmp_path) == {"score": "INCOMPLETE"}
 
 
-def test_workers_measure_and_gates_are_told_once(tmp_path: Path) -> None:
+def test_workers_measure_and_gates_are_told_once(base: tuple[Path, str]) -> None:
     """With `-n 2` by the one process that records."""
-    recorded(tmp_path)
-    ended = against(tmp_path, "latest", "-n2", "-rA", "--junitxml=junit.xml")
+    folder, run = base
+    ended = against(folder, run, "-n2", "-rA")
     assert ended.code == 0
-    assert verdicts_of(tmp_path)["score"] == "PASS"
+    assert verdicts_of(folder)["score"] == "PASS"
     assert sum(line.startswith("PASS ") for line in ended.lines) == 1
     assert ended.has("*10 passed, 2 skipped in *")
 
@@ -206,7 +213,7 @@ def damaged(folder: Path) -> None:
     ("name", "said"),
     [
         ("lastest", 'no baseline, run or database named "lastest"*'),
-        ("latest~7", 'no baseline, run or database named "latest~7"*'),
+        ("latest~70", 'no baseline, run or database named "latest~70"*'),
         ("20200101-000000-beef", 'no baseline, run or database named "20200101-000000-beef"*'),
         ("gone.db", 'no baseline, run or database named "gone.db"*'),
         ("newer.db", "newer.db: *newer*"),
@@ -215,17 +222,18 @@ def damaged(folder: Path) -> None:
     ],
 )
 def test_a_base_that_cannot_be_read_is_refused_before_anything_runs(
-    tmp_path: Path, name: str, said: str
+    base: tuple[Path, str], name: str, said: str
 ) -> None:
     """In one line; nothing is added to the database."""
-    recorded(tmp_path)
-    damaged(tmp_path)
-    ended = against(tmp_path, name)
+    folder, _ = base
+    damaged(folder)
+    before = runs_of(folder)
+    ended = against(folder, name)
     errors = [line.removeprefix("ERROR: ") for line in ended.lines if line.startswith("ERROR: ")]
     assert ended.code == pytest.ExitCode.USAGE_ERROR
     assert len(errors) == 1
     assert fnmatch(errors[0], said), errors
-    assert len(runs_of(tmp_path)) == 1
+    assert runs_of(folder) == before
 
 
 def test_a_first_run_has_nothing_to_be_held_against(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_a_wrong_answer_of_the_base_ends_no_block(project: Path) -> None:
 def test_options_of_the_ini_file_are_understood_in_blocks(project: Path) -> None:
     """Those of plugins that a block could do without, too; and the cache of the session is its own."""
     (project / "pytest.ini").write_text("[pytest]\naddopts = --ff --hypothesis-seed=1\n")
-    options = ("-p", "hypothesispytest", "-p", "cacheprovider")
+    options = ("-p", "hypothesispytest", "-p", "cacheprovider", "--gemma-blocks", "1")
     ended = session(project, *AGAINST_ITSELF, *options, environment=environment(project), quick=False)
     assert ended.code == 0
     assert verdicts_of(project)["score"] == "PASS"
