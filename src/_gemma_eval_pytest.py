@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +25,7 @@ _CHOICES = (
     ("inconclusive", "what a critical gate does that proves nothing", "warn", "pass", "fail"),
     ("exit-codes", "1 for every failure, or 10 and more for what gates found", "pytest", "extended"),
 )
+_TOLD = "GEMMA_EVAL_BLOCK_CELLS"  # as in executors.arm, which costs an import
 _MARKERS = (
     "gemma: an item of a gemma_eval suite",
     "gemma_quality: a case that is scored",
@@ -73,6 +76,8 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, args: list[str], parser: pytest.Parser
 ) -> None:
     """Turn each `--gemma-suite` into a path among the arguments, so that exactly those suites run."""
+    if _TOLD in os.environ:
+        _obey(early_config.known_args_namespace)
     if not early_config.known_args_namespace.gemma_suite:
         return
     from gemma_eval.pytest_plugin.suites import add_arguments
@@ -83,6 +88,8 @@ def pytest_load_initial_conftests(
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; check the suites that were asked for before anything is started."""
+    if _TOLD in os.environ:
+        _obey(config.option)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     given = _given_suites(config)
@@ -124,6 +131,12 @@ def _given_suites(config: pytest.Config) -> list[Path]:
     """Return the suite files among pytest's arguments."""
     paths = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
     return [path for path in paths if _is_suite(path, config) and path.is_file()]
+
+
+def _obey(option: argparse.Namespace) -> None:
+    from gemma_eval.pytest_plugin.told import obey
+
+    obey(option)
 
 
 def _evaluation(config: pytest.Config) -> Evaluation:

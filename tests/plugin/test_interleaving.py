@@ -18,8 +18,8 @@ from gemma_eval.records import Noise
 from tests.examples import a_run, an_outcome
 
 SIDES = Interleaving(
-    candidate=Arm(name="candidate", folder=Path(), arguments=()),
-    base=Arm(name="base", folder=Path(), arguments=()),
+    candidate=Arm(name="candidate", folder=Path(), options=(), whole=()),
+    base=Arm(name="base", folder=Path(), options=(), whole=()),
     instead=None,
     found="another",
     commit=None,
@@ -47,8 +47,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Answer at once for each side, with the noise that is given by `noises`; return who was asked."""
     order: list[str] = []
 
-    def measure(arm: Arm, *more: str) -> Measured:
-        order.append(f"{arm.name}{''.join(more)}")
+    def measure(arm: Arm, *, timed: bool) -> Measured:
+        order.append(f"{arm.name}, timed" if timed else arm.name)
         reasons = NOISES.pop(0) if NOISES else ()
         run = replace(a_run(), noise=Noise(reasons=tuple(reasons)))
         return Measured(run=run, outcomes=(an_outcome("a"),))
@@ -73,9 +73,8 @@ def run(
 def test_the_base_runs_whole_and_then_the_sides_take_turns(asked: list[str]) -> None:
     """Candidate and base, base and candidate: a machine that grows slower favours neither."""
     records, why, _ = run()
-    timed = "--gemma-kind=benchmark"
     turns = ["candidate", "base", "base", "candidate"] * 2
-    assert asked == ["base", *(f"{side}{timed}" for side in turns)]
+    assert asked == ["base", *(f"{side}, timed" for side in turns)]
     assert records.recorded[0] == ("base", 0)
     assert [block for _, block in records.recorded[1:]] == [1, 1, 2, 2, 3, 3, 4, 4]
     assert why == ""

@@ -210,7 +210,7 @@ def test_a_plan_says_what_a_comparison_would_find(tmp_path: Path) -> None:
     assert ended.has(
         "  first-token, greedy * plain of late: 5 to 20 blocks; how much they differ is not known*"
     )
-    assert ended.has("with --gemma-ab: 5 to 20 blocks, each 1 generation on either side")
+    assert ended.has("with --gemma-ab: 5 to 20 blocks, each 1 generation on either side, in a process*")
     assert not (tmp_path / "reports").exists()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,7 +21,11 @@ INSIDE = "GEMMA_EVAL_BLOCK"
 """Set in the environment of such a process, which then compares and gates nothing by itself, to the id of the
 process that started it."""
 
-_AS_A_BLOCK = ("-q", "--no-header", "--maxfail=0", "--capture=no")
+TOLD = "GEMMA_EVAL_BLOCK_CELLS"
+"""Set to the `--gemma-*` options of such a process as JSON, lists by their names; what its ini file adds to
+them does not count."""
+
+_AS_A_BLOCK = ("--maxfail=0", "--capture=no")
 """A case that fails ends no block, and the last words of an engine that dies are not lost with it."""
 
 _LINES_SHOWN = 15
@@ -28,11 +34,18 @@ _END_S = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
-    """How one side is run: where, with which arguments of pytest, and what is added to the environment."""
+    """How one side is run: where, with which options of pytest, and what is added to the environment.
+
+    `whole` are the `--gemma-*` options that choose all its cells, `timed` those that choose what a block
+    times. With `has_cache` pytest's cache is in use, and what failed last is not the business of a block.
+    """
 
     name: str
     folder: Path
-    arguments: tuple[str, ...]
+    options: tuple[str, ...]
+    whole: tuple[str, ...]
+    timed: tuple[str, ...] = ()
+    has_cache: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,8 +57,8 @@ class Measured:
     outcomes: tuple[Outcome, ...]
 
 
-def measure(arm: Arm, *more: str) -> Measured:
-    """Run an arm once, with more arguments than its own, and return what it measured.
+def measure(arm: Arm, *, timed: bool) -> Measured:
+    """Run all cells of an arm once, or those that are timed, and return what it measured.
 
     Its answers may be wrong, its engine may fail in some of them. Raises BackendError, with the end of what
     it said, when it was not run to its end. What it wrote is forgotten.
@@ -54,7 +67,7 @@ def measure(arm: Arm, *more: str) -> Measured:
         database = Path(scratch) / "block.db"
         output = Path(scratch) / "output"
         where = (f"--gemma-db={database}", f"--gemma-report={Path(scratch) / 'reports'}")
-        code = _call(arm, (*arm.arguments, *more, *where), output)
+        code = _call(arm, arm.timed if timed else arm.whole, where, output)
         try:
             with closing(open_reader(database)) as reader:
                 run = reader.run(LATEST)
@@ -66,11 +79,11 @@ def measure(arm: Arm, *more: str) -> Measured:
         return Measured(run=run, outcomes=outcomes)
 
 
-def _call(arm: Arm, arguments: Sequence[str], output: Path) -> int:
+def _call(arm: Arm, cells: Sequence[str], where: Sequence[str], output: Path) -> int:
     """Run pytest to its end; when this process is interrupted, the other one is ended first."""
-    apart = ("-o", f"cache_dir={output.parent / 'cache'}")  # what failed last is not the business of a block
-    command = [sys.executable, "-m", "pytest", *arguments, *_AS_A_BLOCK, *apart]
-    environment = {**os.environ, **arm.environment, INSIDE: str(os.getpid())}
+    apart = ("-o", f"cache_dir={output.parent / 'cache'}") if arm.has_cache else ()
+    command = [sys.executable, "-m", "pytest", *arm.options, *cells, *where, *_AS_A_BLOCK, *apart]
+    environment = {**os.environ, **arm.environment, INSIDE: str(os.getpid()), TOLD: _told_cells(cells)}
     with output.open("wb") as said:
         process = subprocess.Popen(  # noqa: S603 - no shell; the arguments are pytest's own
             command, cwd=arm.folder, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
@@ -80,6 +93,14 @@ def _call(arm: Arm, arguments: Sequence[str], output: Path) -> int:
         except BaseException:
             _end(process)
             raise
+
+
+def _told_cells(cells: Sequence[str]) -> str:
+    told: dict[str, list[str]] = defaultdict(list)
+    for option in cells:
+        name, _, value = option.removeprefix("--gemma-").partition("=")
+        told[name].append(value)
+    return json.dumps(told)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

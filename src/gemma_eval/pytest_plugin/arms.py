@@ -13,8 +13,9 @@ from gemma_eval.errors import UsageError, suggestion
 from gemma_eval.executors.arm import Arm
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.matrix import LoadedSuite
+from gemma_eval.pytest_plugin.passed_on import passed_on
 from gemma_eval.pytest_plugin.refusals import refused
-from gemma_eval.records import Cell, Template
+from gemma_eval.records import CaseKind, Cell, Template
 from gemma_eval.suite import load_suite, model_names
 from gemma_eval.verdict.sides import AXES, Axis
 
@@ -27,13 +28,12 @@ Instead = tuple[Axis, str]
 
 def candidate(evaluation: Evaluation, cells: Sequence[Cell]) -> Arm:
     """Return the side that is tested: the cells of this session, in this folder."""
-    return Arm(name="candidate", folder=evaluation.here, arguments=_arguments(evaluation, cells))
+    return _arm("candidate", evaluation, cells, None)
 
 
 def base(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead) -> Arm:
     """Return the side that it is held against: the same cells with another name on one axis."""
-    arguments = _arguments(evaluation, cells, instead=instead)
-    return Arm(name="base", folder=evaluation.here, arguments=arguments)
+    return _arm("base", evaluation, cells, instead)
 
 
 def instead_of(name: str, evaluation: Evaluation, cells: Sequence[Cell]) -> Instead:
@@ -78,36 +78,50 @@ def counterparts(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead
             raise UsageError(f"--gemma-ab {name}: {next(iter(reasons.values()))}")
 
 
-def _arguments(
-    evaluation: Evaluation, cells: Sequence[Cell], *, instead: Instead | None = None
-) -> tuple[str, ...]:
-    return (
-        *_of_pytest(evaluation.config),
-        *(each for loaded in evaluation.suites.values() for each in _suite(loaded, cells, instead)),
-        *_matrix(evaluation, instead),
+def _arm(name: str, evaluation: Evaluation, cells: Sequence[Cell], instead: Instead | None) -> Arm:
+    timed = [cell for cell in cells if cell.case.kind == "benchmark"]
+    return Arm(
+        name=name,
+        folder=evaluation.here,
+        options=tuple(_options(evaluation.config)),
+        whole=tuple(_choice(evaluation, cells, evaluation.settings.kind, instead)),
+        timed=tuple(_choice(evaluation, timed, "benchmark", instead)),
+        has_cache=evaluation.config.pluginmanager.hasplugin("cacheprovider"),
     )
 
 
-def _of_pytest(config: pytest.Config) -> Iterator[str]:
-    """Yield what decides which files and plugins pytest loads."""
-    option = config.option
+def _choice(
+    evaluation: Evaluation, cells: Sequence[Cell], kind: CaseKind | None, instead: Instead | None
+) -> Iterator[str]:
+    """Yield the options that choose these cells, with the other name if there is one."""
+    for loaded in evaluation.suites.values():
+        yield from _suite(loaded, cells, kind, instead)
+    yield from _matrix(evaluation, instead)
+    if kind is not None:
+        yield f"--gemma-kind={kind}"
+
+
+def _options(config: pytest.Config) -> Iterator[str]:
+    """Yield the options of this session that a block needs as well, and where it finds its files."""
+    yield from passed_on(config)
     yield f"--rootdir={config.rootpath}"
-    if option.inifilename:
-        yield f"--config-file={Path(config.invocation_params.dir, option.inifilename)}"
-    for name in option.plugins:
-        yield from ("-p", name)
-    for override in option.override_ini or ():
-        yield from ("-o", override)
-    if not any(
-        "hypothesis" in word for word in (*config.getini("addopts"), os.environ.get("PYTEST_ADDOPTS", ""))
-    ):
+    if config.option.inifilename:
+        yield f"--config-file={Path(config.invocation_params.dir, config.option.inifilename)}"
+    if config.pluginmanager.hasplugin("terminalreporter"):
+        yield from ("-q", "--no-header")
+    words = (*config.invocation_params.args, *config.getini("addopts"), os.environ.get("PYTEST_ADDOPTS", ""))
+    if not any("hypothesis" in str(word) for word in words):
         yield from ("-p", _SLOW_TO_START)
 
 
-def _suite(loaded: LoadedSuite, cells: Sequence[Cell], instead: Instead | None) -> Iterator[str]:
+def _suite(
+    loaded: LoadedSuite, cells: Sequence[Cell], kind: CaseKind | None, instead: Instead | None
+) -> Iterator[str]:
     """Yield the suite, whole or cell by cell where only some of its cells were chosen."""
     ours = [cell for cell in cells if cell.suite == loaded.suite.name]
-    runnable = [cell for cell in loaded.cells if cell.label not in loaded.refused]
+    runnable = [
+        cell for cell in loaded.cells if cell.label not in loaded.refused and kind in (None, cell.case.kind)
+    ]
     if not ours:
         return
     if len(ours) == len(runnable):
@@ -126,8 +140,6 @@ def _matrix(evaluation: Evaluation, instead: Instead | None) -> Iterator[str]:
             yield f"--gemma-{axis}={glob}"
     if settings.repeats is not None:
         yield f"--gemma-repeats={settings.repeats}"
-    if settings.kind is not None:
-        yield f"--gemma-kind={settings.kind}"
 
 
 def _with(cell: Cell, instead: Instead | None) -> Cell:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +12,19 @@ from gemma_eval.errors import UsageError
 from gemma_eval.executors.arm import Arm
 
 
-def at(arm: Arm, *, top: Path, worktree: Path) -> Arm:
+def at(arm: Arm, *, top: Path, worktree: Path, weights: Iterable[str] = ()) -> Arm:
     """Return an arm of the repository `top` as one of the files of another commit, as base.
 
-    Code that is imported from the repository is imported from there. Raises UsageError.
+    Code that is imported from the repository is imported from there. Those of `weights`, locations of models,
+    that the commit does not have are lent to it: weights are seldom in git. Raises UsageError.
     """
-    arguments = tuple(_moved_argument(argument, top=top, worktree=worktree) for argument in arm.arguments)
-    for argument in arguments:
+    for location in weights:
+        _lend(Path(location), top=top, worktree=worktree)
+    options, whole, timed = (
+        tuple(_moved_argument(word, top=top, worktree=worktree) for word in words)
+        for words in (arm.options, arm.whole, arm.timed)
+    )
+    for argument in whole:
         path = Path(argument.partition("=")[2].partition("::")[0])
         if path.is_absolute() and path.is_relative_to(worktree) and not path.exists():
             raise UsageError(f"the base has no {path.relative_to(worktree)}: it is not in that commit")
@@ -32,9 +38,19 @@ def at(arm: Arm, *, top: Path, worktree: Path) -> Arm:
         arm,
         name="base",
         folder=folder if folder.is_dir() else worktree,
-        arguments=arguments,
+        options=options,
+        whole=whole,
+        timed=timed,
         environment={"PYTHONPATH": os.pathsep.join(code)} if code else {},
     )
+
+
+def _lend(path: Path, *, top: Path, worktree: Path) -> None:
+    """Link a path of the repository into the worktree, where that has none."""
+    there = _moved(path, top=top, worktree=worktree)
+    if path.is_absolute() and path.exists() and there != path and not there.exists():
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.symlink_to(path.resolve(), target_is_directory=path.is_dir())
 
 
 def _imported_from() -> Iterator[Path]:

@@ -31,13 +31,14 @@ class GateSettings:
     inconclusive: Inconclusive
     extended: bool
     gates: Path | None
-    accepted: Path
+    accepted: Path | None
     files: tuple[tuple[Format, Path], ...]
 
 
 def read(config: pytest.Config) -> GateSettings:
     """Read the settings; in the process of a block nothing is gated. Raises pytest.UsageError."""
-    accepted = config.rootpath / (cast(str, config.getini("gemma_accepted")) or ACCEPTED)
+    configured = cast(str, config.getini("gemma_accepted"))
+    accepted = config.rootpath / configured if configured else _usual(config, ACCEPTED)
     if INSIDE in os.environ:
         return GateSettings(
             ab=None,
@@ -91,8 +92,16 @@ def _gates(config: pytest.Config) -> Path | None:
     configured = cast(str, config.getini("gemma_gates"))
     if configured:
         return config.rootpath / configured
-    usual = config.rootpath / GATES
-    return usual if usual.exists() else None
+    return _usual(config, GATES)
+
+
+def _usual(config: pytest.Config, name: str) -> Path | None:
+    """Return the file of that name in the root folder, or where pytest was started, if there is one.
+
+    Without an ini file pytest takes a root folder by its arguments, which may not be where it was started.
+    """
+    places = (config.rootpath / name, config.invocation_params.dir / name)
+    return next((path for path in places if path.exists()), None)
 
 
 def _file(config: pytest.Config, given: str) -> tuple[Format, Path]:

@@ -20,15 +20,13 @@ from gemma_eval.gating.files import append_summary, write
 from gemma_eval.gating.hold import Held, hold, of_base_run, read_earlier
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.gate_options import GateSettings
-from gemma_eval.pytest_plugin.gates_in_force import gates_of
+from gemma_eval.pytest_plugin.gates_in_force import gates_of, refuse_equal_ids
 from gemma_eval.pytest_plugin.interleaving import Interleaving, base_id, prepare, run_blocks
 from gemma_eval.pytest_plugin.recorder import Recorder
 from gemma_eval.records import MICROBENCHMARK, Acceptance, Cell, Gate, Gating, Report, Run
 from gemma_eval.store.read import open_reader
-from gemma_eval.verdict.gates import looks_of, undecided
+from gemma_eval.verdict.gates import SCORE, looks_of, undecided
 from gemma_eval.verdict.history import Earlier
-
-_MOST_BLOCKS = 20
 
 
 class Gatekeeper:
@@ -56,8 +54,10 @@ class Gatekeeper:
         What is wrong with the gates, the acceptances or the base is said here, before anything is measured.
         """
         settings, evaluation = self.settings, self._evaluation
-        self._gates = gates_of(evaluation, settings)
-        if settings.accepted.exists():
+        if settings.mode != "off":
+            self._gates = gates_of(evaluation, settings)
+            refuse_equal_ids(self._in_force())
+        if settings.accepted is not None and settings.accepted.exists():
             self._acceptances = load_accepted(settings.accepted)
         if settings.baseline is not None:
             self._baseline = baseline.find(
@@ -75,13 +75,11 @@ class Gatekeeper:
         if self._sides is None:
             return
         self._evaluation.engines.close()
-        asked = (gate.max_blocks for gate in self._in_force() if gate.metric != MICROBENCHMARK)
-        most = self.settings.blocks or max(asked, default=_MOST_BLOCKS)
         looks = {look for gate in self._in_force() for look in looks_of(gate, self.settings.blocks)}
         self._spoiled = run_blocks(
             self._sides,
             recorder,
-            most=most,
+            most=self._most_blocks(),
             goes_on=lambda number: number not in looks or self._goes_on(recorder),
             say=self._say,
         )
@@ -123,6 +121,16 @@ class Gatekeeper:
         if self.settings.ab is not None or self.settings.baseline is not None:
             return self._gates or DEFAULT_GATES
         return tuple(gate for gate in self._gates if gate.limit is not None)
+
+    def _most_blocks(self) -> int:
+        """Return how many blocks are measured at most: those asked for, or what gates of speed need."""
+        if self.settings.blocks is not None:
+            return self.settings.blocks
+        if self.settings.mode == "off":
+            return 0
+        of_speed = [gate for gate in self._in_force() if gate.metric not in (SCORE, MICROBENCHMARK)]
+        asked = (gate.min_blocks if gate.tier == "advisory" else gate.max_blocks for gate in of_speed)
+        return max(asked, default=0)
 
     def _goes_on(self, recorder: Recorder) -> bool:
         """Whether another block may decide something: all gates of speed but the advisory ones."""

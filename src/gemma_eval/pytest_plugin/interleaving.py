@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gemma_eval.executors.arm import Arm, Measured, measure
 from gemma_eval.gating import git
@@ -24,8 +25,6 @@ from gemma_eval.report import numbers
 GIT = "git:"
 _SPOILED = 5
 """Of so many blocks one may be spoiled."""
-
-_TIMED = "--gemma-kind=benchmark"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,12 +56,12 @@ class Interleaving:
             return None
         commit = self.commit or run.commit
         planned = replace(run, id=base_id(run.id), planned=0, skipped=(), base=None, commit=commit)
-        return replace(planned, arguments=(*self.base.arguments,))
+        return replace(planned, arguments=(*self.base.options, *self.base.whole))
 
     def whole_base(self, recorder: Recorder) -> None:
         """Run all cells of the base once. Raises BackendError, StoreError."""
         if self.base is not None and recorder.base is not None:
-            measured = measure(self.base)
+            measured = measure(self.base, timed=False)
             recorder.record_block(recorder.base.id, measured, block=0)
 
     def block(self, recorder: Recorder, number: int) -> Block:
@@ -98,8 +97,9 @@ def prepare(
         top = git.top(evaluation.config.rootpath)
         commit = git.commit_of(top, ref)
         worktree = keep.enter_context(git.worktree(top, commit))
-        base = commits.at(candidate, top=top, worktree=worktree)
-        found = f"{ref} ({commit[:10]}), measured in turn"
+        weights = dict.fromkeys(cell.model.location for cell in cells)
+        base = commits.at(candidate, top=top, worktree=worktree, weights=weights)
+        found = f"{ref} ({commit[:10]}), measured in turn{_nothing_of(top, evaluation)}"
     elif ab is not None:
         instead = arms.instead_of(ab, evaluation, cells)
         arms.counterparts(evaluation, cells, instead)
@@ -113,6 +113,13 @@ def prepare(
         commit=commit,
         has_timed=any(cell.case.kind == "benchmark" for cell in cells),
     )
+
+
+def _nothing_of(top: Path, evaluation: Evaluation) -> str:
+    """Say when no suite is of the repository, so that both sides have the same one."""
+    if any(path.resolve().is_relative_to(top.resolve()) for path in evaluation.suites):
+        return ""
+    return "; no suite is of this repository, so nothing but its own code can differ"
 
 
 def run_blocks(
@@ -151,5 +158,5 @@ def run_blocks(
 
 def _timed(arm: Arm) -> tuple[Measured, float]:
     began = time.perf_counter()
-    measured = measure(arm, _TIMED)
+    measured = measure(arm, timed=True)
     return measured, time.perf_counter() - began

@@ -20,7 +20,7 @@ from gemma_eval.pytest_plugin.begin import describe_run
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.gates_in_force import gates_of
 from gemma_eval.pytest_plugin.matrix import check, left_out
-from gemma_eval.pytest_plugin.plan_power import blocks_line, power_lines
+from gemma_eval.pytest_plugin.plan_power import block_s, blocks_line, power_lines
 from gemma_eval.pytest_plugin.problems import relative
 from gemma_eval.pytest_plugin.refusals import in_words
 from gemma_eval.pytest_plugin.suite_file import CaseItem
@@ -57,8 +57,9 @@ class Plan:
         """Return what a comparison would find, by the gates in force, or by the usual ones."""
         evaluation = self._evaluation
         gates = gates_of(evaluation, gate_options.read(evaluation.config)) or DEFAULT_GATES
-        found = list(power_lines(cells, gates, self._compared(cells)))
-        blocks = blocks_line(cells, gates)
+        earlier = self._compared(cells)
+        found = list(power_lines(cells, gates, earlier))
+        blocks = blocks_line(cells, gates, each_s=block_s(earlier))
         return ["what a comparison would find:", *found, *([blocks] if blocks else [])] if found else []
 
     def _compared(self, cells: Sequence[Cell]) -> tuple[Earlier, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from gemma_eval.records import MICROBENCHMARK, Cell, Gate, Group
 from gemma_eval.report import numbers
@@ -77,15 +78,30 @@ def _noise(gate: Gate, group: Group, earlier: Sequence[Earlier]) -> Prior | None
     return of_sessions(sessions)
 
 
-def blocks_line(cells: Sequence[Cell], gates: Sequence[Gate]) -> str | None:
-    """Say what one block runs, `None` when nothing is timed."""
+def block_s(earlier: Sequence[Earlier]) -> float | None:
+    """Return what a block took in the newest comparison, `None` where there is none."""
+    for each in earlier:
+        blocks = len({outcome.trial.block for outcome in each.outcomes} - {0})
+        if blocks and each.run.ended_utc is not None:
+            began, ended = map(datetime.fromisoformat, (each.run.started_utc, each.run.ended_utc))
+            return (ended - began).total_seconds() / (blocks + 1)  # the items take about as long as a block
+    return None
+
+
+def blocks_line(cells: Sequence[Cell], gates: Sequence[Gate], *, each_s: float | None) -> str | None:
+    """Say what blocks run and for how long, `None` when nothing is timed; a block takes `each_s` seconds."""
     timed = [cell for cell in cells if cell.case.kind == "benchmark"]
-    if not timed:
+    of_speed = [gate for gate in gates if gate.metric not in (SCORE, MICROBENCHMARK)]
+    if not timed or not of_speed:
         return None
-    least, most = min(gate.min_blocks for gate in gates), max(gate.max_blocks for gate in gates)
+    least, most = min(gate.min_blocks for gate in of_speed), max(gate.max_blocks for gate in of_speed)
     answers = sum(cell.case.repeats + cell.case.warmup for cell in timed)
     generations = "1 generation" if answers == 1 else f"{numbers.count(answers)} generations"
-    return f"with --gemma-ab: {least} to {most} blocks, each {generations} on either side"
+    said = f"with --gemma-ab: {least} to {most} blocks, each {generations} on either side"
+    if each_s is None:
+        return f"{said}, in a process that has to start"
+    shortest, longest = numbers.seconds(least * each_s), numbers.seconds(most * each_s)
+    return f"{said}: {shortest} to {longest}, by the last comparison"
 
 
 def _group(cell: Cell) -> Group:
