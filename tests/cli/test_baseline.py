@@ -35,13 +35,14 @@ def record(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return a database of good runs and of three others."""
+    """Return a database of good runs and of four others."""
     path = tmp_path / "results.db"
     record(path, replace(a_run("one"), commit="0123abc"))
     record(path, a_run("two"))
     record(path, a_run("noisy"), noise=Noise(reasons=("others took 40 % of the processor",)))
     record(path, a_run("half"), state="interrupted")
     record(path, replace(a_run("part"), selection="part"))
+    record(path, replace(a_run("dirty"), commit="0123abc-dirty"))
     return path
 
 
@@ -101,6 +102,7 @@ def test_a_name_is_forgotten_and_its_run_stays(path: Path) -> None:
         ("noisy", "noisy: others took 40 % of the processor"),
         ("half", "it is interrupted, not every trial is recorded"),
         ("part", "only a part of its suites was run"),
+        ("dirty", "it was made with files that were not committed"),
     ],
 )
 def test_a_run_that_others_should_not_be_held_against_is_refused(path: Path, run: str, reason: str) -> None:
@@ -126,6 +128,14 @@ def test_what_can_be_no_name_is_refused(path: Path, name: str) -> None:
     """As a path or a reference of git."""
     with pytest.raises(UsageError, match="which cannot be a name"):
         invoke(path, "set", name, "one")
+
+
+@pytest.mark.parametrize("name", ["main.db", ".db"])
+def test_a_name_like_that_of_a_database_is_refused(path: Path, name: str) -> None:
+    """A file of that name would be taken instead."""
+    with pytest.raises(UsageError, match=f'"{name}" would be taken for a results database'):
+        invoke(path, "set", name, "one")
+    assert names(path) == {}
 
 
 def test_unknown_names_are_told(path: Path) -> None:

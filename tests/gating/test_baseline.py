@@ -71,6 +71,7 @@ def test_where_the_merge_base_has_no_run_the_nearest_commit_before_it_has(
     here.git("checkout", "--quiet", "main")
     second = here.commit("second")
     here.git("merge", "--quiet", "--no-ff", "--strategy=ours", "--message", "join", "merged")
+    joined = here.git("rev-parse", "HEAD")
     here.git("checkout", "--quiet", "-b", "topic")
     here.git("checkout", "--quiet", "main")
     later = here.commit("later")
@@ -79,7 +80,8 @@ def test_where_the_merge_base_has_no_run_the_nearest_commit_before_it_has(
         record(database, run_of(commit, run_id))
     found = found_by("auto", database)
     assert id_of(found) == "second"
-    assert "the newest clean one at the nearest commit before it" in found.found
+    told = "run second, the newest clean one at the nearest commit before the merge-base"
+    assert found.found == f"{told} {joined[:10]}"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_where_the_merge_base_has_no_run_the_nearest_commit_before_it_has(
         ({"selection": "part"}, None, True, "ones of a part of the suite"),
         ({"selection": "matrix"}, None, True, "ones of a part of the suite"),
         ({"suites": ("other",)}, None, True, "ones of other suites"),
-        ({"commit": None}, None, True, "ones of files that were not committed"),
+        ({"commit": None}, None, True, "ones of no commit"),
         ({"commit": "-dirty"}, None, True, "ones of files that were not committed"),
         ({"host": replace(CANDIDATE.host, cpu="another")}, None, True, "ones of another machine"),
     ],
@@ -112,7 +114,7 @@ def test_a_run_that_is_no_baseline_is_passed_over_and_said(
     assert id_of(found) is None
     assert found.outcomes() == ()
     assert found.found == (
-        f"no base: no clean run of example at {commit[:10]} or before (1 are recorded: {said})"
+        f"no base: no clean run of example at the merge-base {commit[:10]} or before (1 are recorded: {said})"
     )
     record(database, run_of(commit, "good"))
     record(database, replace(bad, id="worse"), noise=noise, is_done=is_done)
@@ -160,8 +162,60 @@ def test_a_run_is_found_by_its_id_and_by_a_name_that_it_was_given(database: Path
     assert found_by("one", database).found == "run one"
     assert found_by("main", database).found == "run one, baseline main"
     assert id_of(found_by("main", database)) == "one"
-    with pytest.raises(UsageError, match="--gemma-baseline candidate is the run itself"):
+    with pytest.raises(UsageError, match="baseline candidate is run candidate, which would be held against"):
         found_by("candidate", database)
+
+
+def test_where_no_main_branch_is_known_head_is_taken_and_said(here: Repository, database: Path) -> None:
+    """It is no merge-base."""
+    first = here.git("rev-parse", "HEAD")
+    here.git("branch", "--move", "work")
+    start = f"HEAD {first[:10]}"
+    assert found_by("auto", database, suites=("example",)).found == "no base: no run is recorded yet"
+    record(database, run_of(None, "none"))
+    assert found_by("auto", database).found == (
+        f"no base: no clean run of example at {start} or before, for no main branch is known "
+        "(1 are recorded: ones of no commit)"
+    )
+    record(database, run_of(first, "one"))
+    so = "for no main branch is known"
+    assert found_by("auto", database).found == f"run one, the newest clean one at {start}, {so}"
+    second = here.commit("second")
+    assert found_by("auto", database).found == (
+        f"run one, the newest clean one at the nearest commit before HEAD {second[:10]}, {so}"
+    )
+
+
+def test_once_the_candidate_is_recorded_latest_counts_it_as_everywhere(database: Path) -> None:
+    """So latest~1 is the one before it, and latest would be the run itself."""
+    for run_id in ("one", "two", "candidate"):
+        record(database, run_of(None, run_id))
+    names = {name: {"database": database, "folder": database.parent} for name in ("latest~1", "latest~2")}
+    found = [id_of(find(name, CANDIDATE, **where, is_recorded=True)) for name, where in names.items()]
+    assert found == ["two", "one"]
+    with pytest.raises(UsageError, match="baseline latest is run candidate, which would be held against"):
+        find("latest", CANDIDATE, database=database, folder=database.parent, is_recorded=True)
+
+
+def test_what_was_measured_as_a_base_is_no_result_and_is_one_only_by_its_id(
+    here: Repository, database: Path
+) -> None:
+    """Neither by `latest`, nor as the newest of a database or of a commit."""
+    commit = here.git("rev-parse", "HEAD")
+    record(database, run_of(commit, "one"))
+    record(database, run_of(commit, "two-base"))
+    record(database, replace(run_of("0" * 40, "two"), base="two-base"))
+    for is_recorded in (False, True):
+        found = [
+            find(name, CANDIDATE, database=database, folder=here.folder, is_recorded=is_recorded)
+            for name in ("latest", "latest~1", "auto", "two-base")
+        ]
+        assert [id_of(each) for each in found] == ["two", "one", "one", "two-base"]
+    other = database.with_name("other.db")
+    record(other, run_of(commit, "three-base"))
+    record(other, replace(run_of(commit, "three"), base="three-base", suites=("another",)))
+    with pytest.raises(StoreError, match="no run of it is of example"):
+        found_by("other.db", database)
 
 
 def test_latest_is_the_newest_before_the_candidate(database: Path) -> None:
@@ -205,6 +259,10 @@ def test_another_database_gives_its_newest_run_of_the_suites(database: Path) -> 
         assert (id_of(found), found.database) == ("fitting", other)
         assert found.found == f"run fitting, the newest fitting one of {name}"
         assert found.outcomes() == (an_outcome("a"),)
+        assert found.elsewhere == "other.db"
+    record(database, run_of(None, "here"))
+    for name in ("results.db", str(database)):
+        assert (id_of(found_by(name, database)), found_by(name, database).elsewhere) == ("here", None)
 
 
 def test_a_database_with_nothing_to_be_held_against_is_told(database: Path) -> None:

@@ -11,6 +11,7 @@ import click
 from gemma_eval.cli import database
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.files.rows import name_flaw
+from gemma_eval.gating.baseline import unfit
 from gemma_eval.records import Run
 from gemma_eval.report.columns import columns
 from gemma_eval.store.read import LATEST, open_reader
@@ -18,6 +19,7 @@ from gemma_eval.store.write import open_store
 
 _TAKEN = (LATEST, "auto")
 """What a name as a baseline would be taken for."""
+_DATABASE = ".db"
 
 
 @click.group(short_help="Name the runs that others are held against.")
@@ -28,7 +30,11 @@ def baseline() -> None:
 @baseline.command("set", short_help="Give a run a name.")
 @click.argument("name")
 @click.argument("run")
-@click.option("--force", is_flag=True, help="Take a run that is noisy, unfinished or only a part, too.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Take a run all the same that is refused, and say why it was.",
+)
 @database.option
 def set_(*, name: str, run: str, force: bool, database: Path) -> None:
     """Give RUN (an id from `gemma-eval runs`, or "latest") the NAME; a run that had it has it no longer."""
@@ -36,9 +42,11 @@ def set_(*, name: str, run: str, force: bool, database: Path) -> None:
         chosen, known, runs = reader.run(run), reader.baselines(), reader.runs()
     if flaw := name_flaw(name):
         raise UsageError(f"the name of a baseline {flaw}")
+    if name.endswith(_DATABASE):
+        raise UsageError(f'"{name}" would be taken for a results database; choose another name')
     if name in _TAKEN or name in {each.id for each in runs}:
         raise UsageError(f'"{name}" means a run already; choose another name')
-    reasons = tuple(_unfit(chosen))
+    reasons = tuple(flaw.told for flaw in unfit(chosen))
     if reasons and not force:
         told = "".join(f"\n  {reason}" for reason in reasons)
         raise UsageError(f"run {chosen.id} makes a poor baseline; --force takes it all the same{told}")
@@ -97,16 +105,6 @@ def _read(database: Path) -> tuple[Mapping[str, str], Mapping[str, Run]]:
         return reader.baselines(), {run.id: run for run in reader.runs()}
 
 
-def _unfit(run: Run) -> Iterator[str]:
-    """Say why later runs should not be held against this one."""
-    if run.state != "done":
-        yield f"it is {run.state}, not every trial is recorded"
-    if run.selection == "part":
-        yield "only a part of its suites was run"
-    if run.noise is not None:
-        yield from (f"noisy: {reason}" for reason in run.noise.reasons)
-
-
 def _row(name: str, run_id: str, runs: Mapping[str, Run]) -> tuple[str, ...]:
     run = runs[run_id]
     return name, run_id, _started(run), run.state, ", ".join(run.suites)
@@ -119,8 +117,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "suites", ", ".join(run.suites)
     yield "commit", run.commit or "not known"
     yield "machine", f"{run.host.cpu}, {run.host.logical_cores} cores"
-    for reason in _unfit(run):
-        yield "beware", reason
+    yield from (("beware", flaw.told) for flaw in unfit(run))
 
 
 def _started(run: Run) -> str:
