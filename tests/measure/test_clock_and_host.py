@@ -134,4 +134,54 @@ def test_the_commit_of_a_folder_says_when_the_folder_differs_from_it(tmp_path: P
     (tmp_path / "file").write_text("two", encoding="utf-8")
     assert commit(tmp_path) == f"{head}-dirty"
     assert commit(tmp_path / "absent") is None
+    (tmp_path / "file").write_text("one", encoding="utf-8")
+    assert commit(tmp_path) == head
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        *((name, True) for name in ("new.toml", "conftest.py", "templates/new.jinja", "profiles.json")),
+        *((name, True) for name in ("documents/hay.md", "documents/hay.txt", "with space \n.toml")),
+        *((name, False) for name in ("notes.pdf", "gates.sarif", ".venv/lib/code.py", ".benchmarks/1.json")),
+        *((name, False) for name in ("reports/run/results.json", "gates.json", "ignored.toml")),
+    ],
+)
+def test_files_that_a_run_can_use_and_no_commit_has_are_told(
+    tmp_path: Path, name: str, *, is_told: bool
+) -> None:
+    """Unless git ignores them, or the run has written them itself; and again once they are committed."""
+    try:
+        git(tmp_path, "init", "-q")
+    except FileNotFoundError:
+        pytest.skip("git is not installed")
+    (tmp_path / ".gitignore").write_text("ignored.*\n", encoding="utf-8")
+    git(tmp_path, "add", ".gitignore")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("new", encoding="utf-8")
+    written = (tmp_path / "reports", tmp_path / "gates.json", tmp_path, tmp_path.parent)
+    assert commit(tmp_path, ignoring=written) == (f"{head}-dirty" if is_told else head)
+    if is_told:
+        git(tmp_path, "add", name)
+        git(tmp_path, "commit", "-q", "-m", "two")
+        assert commit(tmp_path, ignoring=written) == git(tmp_path, "rev-parse", "HEAD")
+
+
+def test_files_beside_the_folder_are_not_of_the_run(tmp_path: Path) -> None:
+    """Those of another folder of the repository."""
+    try:
+        git(tmp_path, "init", "-q")
+    except FileNotFoundError:
+        pytest.skip("git is not installed")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "beside.toml").write_text("", encoding="utf-8")
+    assert commit(tmp_path / "here") == git(tmp_path, "rev-parse", "HEAD")
+    assert commit(tmp_path) == f"{git(tmp_path, 'rev-parse', 'HEAD')}-dirty"
+
+
+def test_without_git_there_is_no_commit(tmp_path: Path) -> None:
+    """As on a machine that has none."""
     assert commit(tmp_path, git="no-such-git") is None

@@ -24,6 +24,9 @@ INSTRUCTION_SETS = (
     *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
 )
 """What kernels of matrix products are chosen by, in Linux's names for x86 and Arm."""
+_USED = (".toml", ".json", ".jinja", ".py", ".md", ".txt")
+"""The ends of names of what a run can be made with: suites, models, profiles, templates, code, documents."""
+_DIRTY = "-dirty"
 
 
 def describe(
@@ -66,14 +69,43 @@ def details(*, root: Path = Path("/"), gpus: Callable[[], Gpus | None] = install
     return {name: value for name, value in told.items() if value}
 
 
-def commit(folder: Path, *, git: str = "git") -> str | None:
-    """Return the git commit of `folder`, with `-dirty` when tracked files differ; `None` outside of git."""
-    command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+def commit(folder: Path, *, ignoring: Sequence[Path] = (), git: str = "git") -> str | None:
+    """Return the git commit of `folder`, `None` outside of git.
+
+    It ends in `-dirty` when tracked files differ, and when below the folder there is a file that git neither
+    tracks nor ignores and that a run can be made with, as a new suite. What is below a folder with a dot
+    before its name does not count, nor what is in `ignoring` or below it, unless that is the folder itself.
+    """
+    described = _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*", git=git)
+    if not described:
+        return None
+    found = described.decode().strip()
+    is_dirty = found.endswith(_DIRTY) or _has_untracked(folder, ignoring, git=git)
+    return f"{found.removesuffix(_DIRTY)}{_DIRTY if is_dirty else ''}"
+
+
+def _has_untracked(folder: Path, ignoring: Sequence[Path], *, git: str) -> bool:
+    """Whether there are files that a commit does not tell of; where git does not answer there may be."""
+    listed = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", git=git)
+    if listed is None:
+        return True
+    top = folder.resolve()
+    ignored = {path.resolve() for path in ignoring} - {top, *top.parents}
+    for name in os.fsdecode(listed).split("\0"):
+        path = Path(name)
+        is_hidden = any(part.startswith(".") for part in path.parts[:-1])
+        if path.suffix in _USED and not is_hidden and ignored.isdisjoint((top / path, *(top / path).parents)):
+            return True
+    return False
+
+
+def _git(folder: Path, *arguments: str, git: str) -> bytes | None:
+    command = [git, "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - no shell, fixed words
+        done = subprocess.run(command, capture_output=True, timeout=10, check=False)  # noqa: S603 - no shell, fixed words
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
 
 
 def _cores(root: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +24,7 @@ def utc(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def describe_run(
+def describe_run(  # noqa: PLR0913 - one parameter per thing that is known
     name: str,
     *,
     started: datetime,
@@ -31,8 +32,12 @@ def describe_run(
     planned: int,
     arguments: Sequence[str],
     folder: Path,
+    written: Sequence[Path] = (),
 ) -> Run:
-    """Return the record of a run that begins now, of the code in `folder`."""
+    """Return the record of a run that begins now, of the code in `folder`.
+
+    Files that are not committed count as part of it, except for what the session itself has `written`.
+    """
     return Run(
         id=name,
         started_utc=utc(started),
@@ -42,6 +47,6 @@ def describe_run(
         planned=planned,
         host=describe(),
         arguments=tuple(arguments),
-        commit=commit(folder),
+        commit=commit(folder, ignoring=(*written, Path(sys.prefix))),
         definitions_version=DEFINITIONS_VERSION,
     )

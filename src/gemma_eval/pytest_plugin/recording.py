@@ -74,7 +74,9 @@ class Recording:
     def pytest_report_header(self) -> str:
         """Say where results go, and which run is gone on with; a new one is named when there is one."""
         resumed = f"goes on with run {self._run_id}, " if self._evaluation.resumed else ""
-        return f"gemma_eval: {resumed}database {self._database}"
+        gates = self._keeper.settings.gates
+        written = f", gates {relative(gates, self._evaluation.here)}" if gates is not None else ""
+        return f"gemma_eval: {resumed}database {self._database}{written}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -189,6 +191,7 @@ class Recording:
         return str(relative(self._evaluation.settings.database, self._evaluation.here))
 
     def _describe(self, planned: Sequence[Trial]) -> Run:
+        settings, gate_files = self._evaluation.settings, self._keeper.settings.files
         return describe_run(
             self._run_id,
             started=self._started,
@@ -196,6 +199,7 @@ class Recording:
             planned=len(planned),
             arguments=tuple(map(str, self._config.invocation_params.args)),
             folder=self._config.rootpath,
+            written=(settings.database, settings.reports, *(path for _, path in gate_files)),
         )
 
     def _harness(self, cells: Sequence[Cell]) -> Harness | None:
