@@ -127,7 +127,7 @@ def test_a_regression_is_accepted_for_thirty_days() -> None:
     )
     assert output.splitlines() == [
         f"gemma-accepted.toml: score[pocket/greedy/rag] of run one is accepted until {until}",
-        "commit the file; gemma-eval gate one then says ACCEPTED",
+        "commit the file; gemma-eval gate one --db results.db then says ACCEPTED",
     ]
 
 

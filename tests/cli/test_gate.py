@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from gemma_eval.cli.accept import accept
 from gemma_eval.cli.gate import gate
-from gemma_eval.errors import ConfigError, StoreError, SuiteError, UnknownName
+from gemma_eval.errors import ConfigError, StoreError, SuiteError, UnknownName, UsageError
 from gemma_eval.gating.baseline import Baseline
 from gemma_eval.gating.hold import Held, hold
-from gemma_eval.records import Gate
+from gemma_eval.records import Gate, Gating, Source, Where
 from gemma_eval.store.read import open_reader
 from gemma_eval.store.write import open_store
 from tests.examples import a_run
@@ -148,18 +150,122 @@ def test_a_run_in_turn_is_held_against_its_base_as_it_was_then() -> None:
         kept = reader.gating("run-0")
     assert kept is not None
     assert (kept.base, kept.found, kept.blocks) == ("run-base", "measured in turn", 3)
-    assert invoke("run-0", "--baseline", "run-base").exit_code == 0  # by themselves they prove nothing
+    assert invoke("run-0", "--baseline", "one").exit_code == 0
+    assert verdicts("run-0")["ttft_s"] == "NEW"  # it was held against that last
+    assert verdicts("run-0", "--baseline", "run-base")["ttft_s"] == "REGRESSED"  # they were in turn
 
 
-def test_the_gates_of_the_run_are_used_again() -> None:
-    """Also those of its suites, which are no longer read."""
-    own = Gate(id="own", metric="score", margin=0.9, tier="supporting")
+OWN = Gate(id="own", metric="score", margin=0.9, tier="supporting", source=Source(path="suite.toml", line=9))
+NOTHING = replace(OWN, id="nothing", where=Where(case="gone"))
+USUAL = replace(OWN, id="usual", source=Source(path="gemma-gates.toml", line=1))
+
+
+def kept(run: str) -> Gating:
+    """Return what is recorded of the gates of a run."""
     with closing(open_reader(DB)) as reader:
-        base = Baseline(run=reader.run("one"), database=DB, found="run one")
-        held = Held(run=reader.run("two"), outcomes=WRONG, base=base, gates=(own,))
+        found = reader.gating(run)
+    assert found is not None
+    return found
+
+
+def was_held(*gates: Gate, run: str = "two", base: str = "one", database: Path = DB, **more: Any) -> Gating:  # noqa: ANN401 - fields of what is held
+    """Keep what became of gates when a run was made, as the session does."""
+    elsewhere = None if database == DB else str(database)
+    with closing(open_reader(DB)) as reader, closing(open_reader(database)) as other:
+        found = Baseline(
+            run=other.run(base), database=database, found=f"run {base}, as asked", elsewhere=elsewhere
+        )
+        made = reader.run(run)
+        held = Held(run=made, outcomes=reader.outcomes(run), base=found, gates=gates, **more)
     with closing(open_store(DB)) as store:
         store.gate(hold(held))
-    assert verdicts("two", "--baseline", "one") == {"own": "PASS"}
+    return kept(run)
+
+
+def test_what_a_run_was_judged_by_is_used_again() -> None:
+    """Its base and all of its gates, also those of suites, which are no longer read, and of nothing."""
+    before = was_held(Gate(id="score", metric="score", margin=0.02), OWN, NOTHING)
+    assert [each.comparison.verdict for each in before.gated] == ["REGRESSED", "PASS"]
+    for _ in range(2):
+        assert invoke("two").exit_code == 1
+        assert kept("two") == before
+
+
+def test_the_gates_of_suites_stay_in_force_beside_those_of_a_file() -> None:
+    """Those of the file that was read before do not."""
+    was_held(USUAL, OWN, NOTHING)
+    Path("gemma-gates.toml").write_text(GATES)
+    assert verdicts("two") == {"quality": "PASS", "own": "PASS"}
+    Path("other.toml").write_text(GATES.replace("quality", "other"))
+    assert verdicts("two", "--gates", "other.toml") == {"other": "PASS", "own": "PASS"}
+    assert [each.id for each in kept("two").gates] == ["other", "own", "nothing"]
+    Path("other.toml").write_text(GATES.replace("quality", "own"))
+    with pytest.raises(
+        UsageError, match=r'other.toml: gate "own" has the id of that in suite.toml:9; rename'
+    ):
+        invoke("two", "--gates", "other.toml")
+
+
+def test_a_base_of_another_database_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From whatever folder; one that is gone is told."""
+    record(Path("other.db"), a_run("elsewhere"), RIGHT)
+    assert invoke("two", "--baseline", "other.db").exit_code == 1
+    before = kept("two")
+    assert (before.base, before.base_database) == ("elsewhere", "other.db")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    again = CliRunner().invoke(gate, ["two", "--db", "../results.db"], catch_exceptions=False)
+    assert again.exit_code == 1
+    monkeypatch.chdir(tmp_path)
+    assert kept("two") == before
+    Path("other.db").unlink()
+    with pytest.raises(StoreError, match=r"other\.db"):
+        invoke("two")
+    assert kept("two") == before
+
+
+def test_what_spoiled_the_blocks_and_how_many_were_asked_for_is_remembered() -> None:
+    """Whoever asked for them: an ini file is not among the arguments of the run."""
+    pair = blocks.in_turn([0.4, 0.41, 0.39])
+    record(DB, a_run("run-base"), pair.base)
+    record(DB, replace(a_run("run"), base="run-base"), pair.candidate)
+    ttft = Gate(id="ttft_s", metric="ttft_s", tolerance=0.05)
+    asked: dict[str, Any] = {"run": "run", "base": "run-base", "together": True, "blocks": 3}
+    for spoiled, verdict in (("", "REGRESSED"), ("the clock was changed", "INVALID")):
+        before = was_held(ttft, **asked, spoiled=spoiled)
+        assert verdicts("run") == verdicts("run") == {"ttft_s": verdict}
+        assert kept("run") == before
+
+
+def test_a_run_that_had_no_base_is_held_against_what_auto_finds_now() -> None:
+    """There is one now, or it is named."""
+    was_held(Gate(id="score", metric="score", margin=0.02))
+    assert invoke("one").exit_code == 0
+    assert kept("one").base is None
+    assert verdicts("one", "--baseline", "two") == {"score": "PASS"}
+
+
+def test_latest_is_counted_from_the_newest_run_as_in_compare() -> None:
+    """So a run that is not the newest can be held against a newer one, and none against itself."""
+    record(DB, a_run("three"), RIGHT)
+    assert invoke("latest", "--baseline", "latest~1").exit_code == 0
+    assert (kept("three").base, kept("three").found) == ("two", "run two")
+    assert invoke("two", "--baseline", "latest~2").exit_code == 1
+    assert (kept("two").base, kept("two").found) == ("one", "run one")
+    with pytest.raises(UsageError, match="baseline latest is run three, which would be held against itself"):
+        invoke("latest", "--baseline", "latest")
+
+
+def test_what_is_accepted_is_what_is_said_to_be_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the very command that was told."""
+    monkeypatch.setenv("USER", "ada")
+    was_held(Gate(id="score", metric="score", margin=0.02))
+    words = ["two", "score", "--reason", "shorter", "--file", "allowed.toml", "--db", str(DB)]
+    said = CliRunner().invoke(accept, words, catch_exceptions=False).output
+    command = said.partition("commit the file; ")[2].removesuffix(" then says ACCEPTED\n")
+    assert command == "gemma-eval gate two --accepted allowed.toml --db results.db"
+    again = CliRunner().invoke(gate, shlex.split(command)[2:], catch_exceptions=False)
+    assert (again.exit_code, "ACCEPTED" in again.output) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gemma_eval.config.accepted import HEAD, accept, current, expiry, load_accepted
+from gemma_eval.config.accepted import HEAD, accept, expiry, load_accepted
 from gemma_eval.errors import ConfigError, UsageError
 from gemma_eval.records import Acceptance
 
@@ -219,12 +219,11 @@ def test_a_day_may_be_written_without_quotes(path: Path) -> None:
     assert load_accepted(path) == (ONE,)
 
 
-def test_one_holds_on_the_day_on_which_it_expires_and_not_after_it() -> None:
-    """The expired stay in the file and count no more."""
-    later = replace(ONE, expires="2027-01-01")
-    assert current((ONE, later), "2026-12-01") == (ONE, later)
-    assert current((ONE, later), "2026-12-02") == (later,)
-    assert current((ONE, later), "2027-01-02") == ()
+def test_the_file_names_the_page_that_tells_of_it() -> None:
+    """Where it is told how acceptances are read."""
+    (page,) = [word for word in HEAD.split() if word.startswith("docs/")]
+    assert "gemma-accepted.toml" in (Path(__file__).parents[2] / page).read_text()
+    assert page == "docs/gate_files.md"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from gemma_eval.errors import StoreError, UnknownName
 from gemma_eval.gating.baseline import Baseline
 from gemma_eval.gating.hold import Held, earlier_runs, hold, of_base_run, read_earlier
-from gemma_eval.records import Acceptance, Gate, Noise, Outcome, Run
+from gemma_eval.records import Acceptance, Gate, Noise, Outcome, Run, Where
 from gemma_eval.store.read import open_reader
 from tests.examples import a_run
 from tests.gating.repository import record
@@ -105,6 +105,20 @@ def test_what_was_held_against_what_is_told(database: Path) -> None:
     assert found.changes == ("template rag → short",)
     assert found.blocks is None
     assert [each.comparison.verdict for each in found.gated] == ["NEW", "MISSING"]
+
+
+def test_what_it_takes_to_judge_again_is_kept(database: Path) -> None:
+    """Also gates that are about nothing."""
+    nothing = Gate(id="nothing", metric="score", margin=0.02, where=Where(case="gone"))
+    of = held(database, RIGHT, RIGHT, SCORE, nothing)
+    elsewhere = replace(of.base, elsewhere="../other.db")
+    found = hold(replace(of, base=elsewhere, spoiled="the clock was changed", blocks=7))
+    assert [each.gate for each in found.gated] == [SCORE]
+    assert found.gates == (SCORE, nothing)
+    kept = (found.spoiled, found.most_blocks, found.base_database)
+    assert kept == ("the clock was changed", 7, "../other.db")
+    plain = hold(of)
+    assert (plain.spoiled, plain.most_blocks, plain.base_database) == ("", None, None)
 
 
 def test_without_a_base_everything_is_new(database: Path) -> None:

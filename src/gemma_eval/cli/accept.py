@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,9 +17,9 @@ from gemma_eval.config import accepted
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.records import Acceptance, Gated, Run
 from gemma_eval.store.read import open_reader
-from gemma_eval.verdict.accepting import group_name
 
 FILE = Path("gemma-accepted.toml")
+DATABASE = Path("reports/gemma_eval.db")
 
 
 @click.command(short_help="Accept a regression for a while, with a reason.")
@@ -53,7 +54,14 @@ def accept(  # noqa: PLR0913 - a parameter for each argument and option
     regressed = _regressed(gated, gate, group=group)
     accepted.accept(path, _acceptance(recorded, regressed, reason=reason, today=today, until=until))
     click.echo(f"{path}: {regressed.id} of run {recorded.id} is accepted until {until}")
-    click.echo(f"commit the file; gemma-eval gate {recorded.id} then says ACCEPTED")
+    given = [*_given("--accepted", path, FILE), *_given("--db", database, DATABASE)]
+    again = shlex.join(["gemma-eval", "gate", recorded.id, *given])
+    click.echo(f"commit the file; {again} then says ACCEPTED")
+
+
+def _given(option: str, path: Path, usual: Path) -> tuple[str, ...]:
+    """Return the words that name a path, none if it is the usual one."""
+    return () if path == usual else (option, str(path))
 
 
 def _gates(database: Path, run_id: str) -> tuple[Run, Sequence[Gated]]:
@@ -73,8 +81,8 @@ def _regressed(gated: Sequence[Gated], given: str, *, group: str | None) -> Gate
     if not found:
         raise UnknownName("gate", given, {each.gate.id for each in gated} | {each.id for each in gated})
     if group is not None:
-        groups = {group_name(each) for each in found}
-        found = [each for each in found if group_name(each) == group]
+        groups = {each.group_id for each in found}
+        found = [each for each in found if each.group_id == group]
         if not found:
             raise UnknownName(f"group of {given}", group, groups)
     regressed = [each for each in found if each.comparison.verdict == "REGRESSED"]
@@ -98,7 +106,7 @@ def _acceptance(run: Run, gated: Gated, *, reason: str, today: str, until: str) 
         raise UsageError(f"{gated.id} has no difference that could be accepted")
     return Acceptance(
         gate=gated.gate.id,
-        group=group_name(gated),
+        group=gated.group_id,
         difference=found.difference,
         low=found.low,
         reason=reason.strip(),

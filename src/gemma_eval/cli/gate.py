@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +14,11 @@ import click
 from gemma_eval.cases.gates import DEFAULT_GATES, load_gates
 from gemma_eval.cli import database
 from gemma_eval.config.accepted import load_accepted
+from gemma_eval.errors import UsageError
 from gemma_eval.gating import baseline as baselines
+from gemma_eval.gating.baseline import Baseline
 from gemma_eval.gating.hold import Held, earlier_runs, hold, of_base_run
-from gemma_eval.records import Gate, Gating, Run
+from gemma_eval.records import Gate, Gating, Outcome, Run
 from gemma_eval.report.gates.terminal import lines
 from gemma_eval.report.gates.verdicts_json import document
 from gemma_eval.store.read import Reader, open_reader
@@ -25,15 +26,19 @@ from gemma_eval.store.write import open_store
 
 REGRESSED = 1
 BLOCKS = "--gemma-blocks"
+USUAL = Path("gemma-gates.toml")
 
 
 @click.command(short_help="Hold a recorded run against its base again.")
 @click.argument("run", default="latest")
-@click.option("--baseline", help="The base: a run, a name, a database, merge-base:REF or auto.")
+@click.option(
+    "--baseline",
+    help="The base: a run, a name, a database, merge-base:REF or auto.  [default: that of before, else auto]",
+)
 @click.option(
     "--gates",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file of gates.  [default: gemma-gates.toml if there is one, else the gates of the run]",
+    help="A file of gates beside those of the suites.  [default: gemma-gates.toml, else those of before]",
 )
 @click.option(
     "--accepted",
@@ -57,19 +62,27 @@ def gate(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Judge RUN (an id, "latest") by the gates as they are now, and keep the verdicts in the database.
 
-    A run that was measured in turn with its base is held against that, any other against --baseline (auto).
-    The exit code is 1 when a critical gate is broken, else 0.
+    What the run was held against before, it is held against again, else the base that it was measured in turn
+    with, else what auto finds. Gates of suites stay as they were when it was made. The exit code is 1 when a
+    critical gate is broken, else 0.
     """
     with closing(open_reader(database)) as reader:
         recorded = reader.run(run)
-        held = _held(reader, recorded, baseline=baseline, database=database)
-        held = replace(
-            held,
-            gates=_gates(gates, reader.gating(recorded.id)),
+        before, outcomes = reader.gating(recorded.id), reader.outcomes(recorded.id)
+        base = _base(reader, recorded, before, given=baseline, database=database)
+        together = base.run is not None and base.run.id == recorded.base and base.elsewhere is None
+        held = Held(
+            run=recorded,
+            outcomes=outcomes,
+            base=base,
+            gates=_gates(gates, before, outcomes),
+            together=together,
+            blocks=_blocks(before, recorded.arguments),
+            spoiled="" if before is None else before.spoiled,
             acceptances=load_accepted(accepted) if accepted.exists() else (),
             today=datetime.now(UTC).date().isoformat(),
         )
-        gating = hold(held, earlier=earlier_runs(reader, recorded, together=held.together))
+        gating = hold(held, earlier=earlier_runs(reader, recorded, together=together))
     with closing(open_store(database)) as store:
         store.gate(gating)
     if as_json:
@@ -80,36 +93,53 @@ def gate(  # noqa: PLR0913 - one parameter per option
     context.exit(REGRESSED if _is_broken(gating) else 0)
 
 
-def _held(reader: Reader, run: Run, *, baseline: str | None, database: Path) -> Held:
-    together = run.base is not None and baseline is None
-    if together:
-        base = of_base_run(reader, run, database)
-    else:
-        base = baselines.find(baseline or baselines.AUTO, run, database=database, folder=Path.cwd())
-    return Held(
-        run=run,
-        outcomes=reader.outcomes(run.id),
-        base=base,
-        gates=(),
-        together=together,
-        blocks=_blocks(run.arguments),
-    )
+def _base(reader: Reader, run: Run, before: Gating | None, *, given: str | None, database: Path) -> Baseline:
+    """Return the base that is named, else that of before, else the one in turn, else what auto finds."""
+    if given is None and before is not None and before.base is not None:
+        return _again(reader, before.base, before, database)
+    if given is None and run.base is not None:
+        return of_base_run(reader, run, database)
+    name = given or baselines.AUTO
+    found = baselines.find(name, run, database=database, folder=Path.cwd(), is_recorded=True)
+    is_own = found.run is not None and found.run.id == run.base and found.elsewhere is None
+    return of_base_run(reader, run, database) if is_own else found
 
 
-def _blocks(arguments: Sequence[str]) -> int | None:
+def _again(reader: Reader, base: str, before: Gating, database: Path) -> Baseline:
+    if before.base_database is None:
+        return Baseline(run=reader.run(base), database=database, found=before.found)
+    path = database.resolve().parent / before.base_database
+    with closing(open_reader(path)) as other:
+        run = other.run(base)
+    return Baseline(run=run, database=path, found=before.found, elsewhere=before.base_database)
+
+
+def _blocks(before: Gating | None, arguments: Sequence[str]) -> int | None:
     """Return the most blocks that a run was asked for, so that it is looked at when it was then."""
+    if before is not None and before.most_blocks is not None:
+        return before.most_blocks
     words = [word for argument in arguments for word in argument.split("=", 1)]
-    given = [after for before, after in pairwise(words) if before == BLOCKS and after.isdecimal()]
+    given = [value for name, value in pairwise(words) if name == BLOCKS and value.isdecimal()]
     return int(given[-1]) if given else None
 
 
-def _gates(given: Path | None, before: Gating | None) -> tuple[Gate, ...]:
-    """Return the gates of a file, else those that the run was judged by, else the usual ones."""
-    usual = Path("gemma-gates.toml")
-    if given is not None or usual.exists():
-        return load_gates(given or usual)
-    known = () if before is None else tuple(dict.fromkeys(each.gate for each in before.gated))
-    return known or DEFAULT_GATES
+def _gates(given: Path | None, before: Gating | None, outcomes: Sequence[Outcome]) -> tuple[Gate, ...]:
+    """Return the gates of a file and of the suites, else those of before, else the usual ones.
+
+    Raises SuiteError, UsageError: two have one id.
+    """
+    known = () if before is None else before.gates or tuple(dict.fromkeys(each.gate for each in before.gated))
+    if given is None and not USUAL.exists():
+        return known or DEFAULT_GATES
+    path = given or USUAL
+    suites = {each.trial.cell.case.source.path for each in outcomes} - {path.name}
+    of_suites = [gate for gate in known if gate.source is not None and gate.source.path in suites]
+    gates = load_gates(path)
+    for gate in of_suites:
+        if gate.id in {each.id for each in gates}:
+            place = f"{gate.source.path}:{gate.source.line}" if gate.source else ""
+            raise UsageError(f'{path}: gate "{gate.id}" has the id of that in {place}; rename it')
+    return (*gates, *of_suites)
 
 
 def _is_broken(gating: Gating) -> bool:

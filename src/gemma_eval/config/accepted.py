@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from gemma_eval.files import decode, locate, rows
 from gemma_eval.files.read import ReadError
 from gemma_eval.records import Acceptance
 
-HEAD = "# Regressions that were accepted for a while; docs/gate.md tells how they are read.\n"
+HEAD = "# Regressions that were accepted for a while; docs/gate_files.md tells how they are read.\n"
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SPAN = re.compile(r"(\d{1,5})([dw])", re.ASCII)
@@ -117,11 +117,6 @@ def accept(path: Path, acceptance: Acceptance) -> None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError([Problem(path=path, line=0, what=f"cannot be written: {reason}")]) from error
-
-
-def current(acceptances: Iterable[Acceptance], today: str) -> tuple[Acceptance, ...]:
-    """Return those that hold on a day; on the day on which it expires, one does."""
-    return tuple(each for each in acceptances if today <= each.expires)
 
 
 def expiry(text: str, *, today: str) -> str:

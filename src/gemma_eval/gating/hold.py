@@ -58,6 +58,10 @@ def hold(held: Held, *, earlier: tuple[Earlier, ...] = ()) -> Gating:
         changes=changes(theirs, held.outcomes) if theirs and held.outcomes else (),
         notes=tuple(_notes(found)),
         commits={"candidate": held.run.commit, **({} if base is None else {"base": base.commit})},
+        spoiled=held.spoiled,
+        most_blocks=held.blocks,
+        base_database=held.base.elsewhere,
+        gates=held.gates,
     )
 
 

@@ -111,6 +111,11 @@ class Gating:
     and `found` says in words how that was found. `blocks` are the pairs of engine starts that both were
     measured in, `None` where each was measured in a run of its own. `changes` say what sets the sides apart,
     `notes` what else a reader should know.
+
+    The rest is what it takes to judge again: `spoiled` is why times of blocks are no good, "" if they are,
+    `most_blocks` how many were asked for, `base_database` the path of the database of the base from the
+    folder of the candidate's, `None` where it is the same, and `gates` all that were in force, those that are
+    about nothing, too. Records of earlier versions have none of these.
     """
 
     candidate: str
@@ -122,3 +127,7 @@ class Gating:
     notes: tuple[str, ...] = ()
     commits: Mapping[str, str | None] = field(default_factory=dict)
     """The commit of `base` and of `candidate`, `None` where it is not known."""
+    spoiled: str = ""
+    most_blocks: int | None = None
+    base_database: str | None = None
+    gates: tuple[Gate, ...] = ()

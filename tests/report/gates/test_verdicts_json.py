@@ -34,6 +34,10 @@ def test_the_shape_is_the_one_that_is_documented() -> None:
             "notes",
             "counts",
             "gates",
+            "in_force",
+            "spoiled",
+            "most_blocks",
+            "base_database",
         )
     }
     for each in told["gates"]:
@@ -57,8 +61,15 @@ def test_every_verdict_is_there_and_counted() -> None:
 
 @pytest.mark.parametrize(
     "found",
-    [gating(), tainted(), many(3), replace(gating(), gated=(), base=None), tainted("\udc80 ✗ \x00")],
-    ids=["every", "hostile", "many", "none", "surrogates"],
+    [
+        gating(),
+        tainted(),
+        many(3),
+        replace(gating(), gated=(), base=None),
+        tainted("\udc80 ✗ \x00"),
+        replace(gating(), spoiled="hot", most_blocks=3, base_database="../b.db", gates=(every()[0].gate,)),
+    ],
+    ids=["every", "hostile", "many", "none", "surrogates", "judged-again"],
 )
 def test_what_is_read_back_is_what_was_written(found: Gating) -> None:
     """Of the file, of the document, and of each gate by itself."""
@@ -66,6 +77,14 @@ def test_what_is_read_back_is_what_was_written(found: Gating) -> None:
     assert text.isascii()
     assert read(json.loads(text)) == read(document(found)) == found
     assert tuple(load(Gated, each) for each in json.loads(text)["gates"]) == found.gated
+
+
+def test_a_file_of_before_is_read() -> None:
+    """It lacks what it takes to judge again."""
+    told = json.loads(verdicts_json(gating()))
+    for name in ("in_force", "spoiled", "most_blocks", "base_database"):
+        del told[name]
+    assert read(told) == gating()
 
 
 def test_a_gate_is_a_line() -> None:

@@ -22,8 +22,9 @@ def document(gating: Gating) -> dict[str, Plain]:
     `changes` and `notes` as the record `Gating` names them; `counts` of the verdicts, all of them; and
     `gates`, each with its `id`, `verdict`, `level` (`error`, `warning`, `note`, `null` for a PASS), `label`,
     `group`, `gate`, `comparison`, `p_adjusted` and `acceptance` as the records name them. What is not known
-    is `null`. A `difference`, its bounds `low` and `high` and the `margin` are + where the candidate is
-    worse: in scores, or logarithms of the ratio of costs.
+    is `null`. `spoiled`, `most_blocks`, `base_database` and `in_force`, which are the `gates` of the record,
+    are what it takes to judge again. A `difference`, its bounds `low` and `high` and the `margin` are + where
+    the candidate is worse: in scores, or logarithms of the ratio of costs.
     """
     told = dump(gating)
     counts = Counter(each.comparison.verdict for each in gating.gated)
@@ -31,6 +32,7 @@ def document(gating: Gating) -> dict[str, Plain]:
         "schema_version": SCHEMA_VERSION,
         "run": told.pop("candidate"),
         "counts": {verdict: counts[verdict] for verdict in WORDS},
+        "in_force": told.pop("gates"),
         "gates": [_gate(each) for each in gating.gated],
         **{name: value for name, value in told.items() if name != "gated"},
     }
@@ -52,7 +54,9 @@ def read(told: Mapping[str, object]) -> Gating:
     version = told.get("schema_version")
     if version != SCHEMA_VERSION:
         raise StoreError(f"the gates are of schema_version {version!r}; this version reads {SCHEMA_VERSION}")
-    return load(Gating, {**told, "candidate": told.get("run"), "gated": told.get("gates")})
+    renamed = {"candidate": "run", "gated": "gates"}
+    record = {**told, **{ours: told.get(theirs) for ours, theirs in renamed.items()}}
+    return load(Gating, {**record, "gates": told.get("in_force", ())})
 
 
 def _gate(gated: Gated) -> dict[str, Plain]:
