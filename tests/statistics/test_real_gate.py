@@ -91,7 +91,7 @@ id = "tpot_s"
 metric = "tpot_s"
 where = { kind = "benchmark" }
 """
-"""What is demanded where only the time of a token is at stake, so that a session ends when that is decided."""
+"""What is demanded where the time of a token is at stake, so that a session ends when that is decided."""
 
 
 @pytest.fixture(scope="module")
