@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gemma_eval.records import Load, Outcome
-from gemma_eval.verdict.costs import Costs, costs, failed, pooled, typical
+from gemma_eval.verdict.costs import Costs, after_each, costs, failed, pooled, typical
 from gemma_eval.verdict.sides import Pair
 from tests.verdict import blocks
 from tests.verdict.blocks import answer, in_blocks
@@ -51,7 +51,7 @@ def test_more_memory_is_worse() -> None:
 
 
 def test_the_answers_of_the_session_are_not_among_the_blocks() -> None:
-    """They were not made in turn; nor is a block that only one side has."""
+    """They were not made in turn; nor is a block that only one side has, and the last ones do not count."""
     base = (answer(9.0), *in_blocks([0.1, 0.2, 0.3]))
     candidate = (answer(0.001), *in_blocks([0.1, 0.2], first=2))
     found = held(base, candidate)
@@ -70,14 +70,49 @@ def test_sides_by_themselves_are_one_datum_of_all_blocks() -> None:
     assert beside.base == (math.log(0.1),)  # what was in blocks is of fresh starts, and the first answer not
 
 
-def test_a_case_that_lacks_a_block_is_left_out_of_all() -> None:
+def test_a_block_that_a_case_lacks_is_left_out() -> None:
     """Else one block would be of other cases than the next; it is lost where the candidate lacks it."""
+    whole = (*in_blocks([0.1, 0.1, 0.1]), *in_blocks([0.4, 0.5, 0.4], case="b"))
+    for part in ((*whole[:4], whole[5]), (*whole[:4], blocks.failed(whole[4]), whole[5])):
+        found = held(whole, part)
+        assert found.base == pytest.approx((math.log(0.2),) * 2)
+        assert (found.blocks, found.cases, found.lost, found.gone) == (2, 2, 1, 1)
+        assert found.left_out == ("1 block in which an answer failed or has no value",)
+        assert found.unseen == 1
+        other = held(part, whole)
+        assert (other.base, other.lost, other.left_out) == (found.base, 0, found.left_out)
+
+
+def test_a_case_that_never_has_a_value_on_both_sides_is_left_out_itself() -> None:
+    """Its blocks are as good as any; where the base has values of it, it is lost."""
     whole = (*in_blocks([0.1, 0.1]), *in_blocks([0.5, 0.5], case="b"))
-    part = whole[:-1]
+    part = (*whole[:2], *map(blocks.failed, whole[2:]))
     found = held(whole, part)
     assert (found.base, found.cases, found.lost) == ((math.log(0.1),) * 2, 1, 1)
-    assert found.left_out == ("1 case without a value",)
-    assert held(part, whole).lost == 0
+    assert (found.left_out, found.unseen) == (("1 case without a value",), 0)
+    assert (held(part, whole).lost, held(part, part).lost) == (0, 0)
+
+
+def test_what_is_missing_later_does_not_change_what_was_known_after_a_block() -> None:
+    """One answer that fails, and one case that never comes again."""
+    whole = (*in_blocks([0.1, 0.2, 0.3, 0.4]), *in_blocks([0.5, 0.6, 0.7, 0.8], case="b"))
+    for at in (2, 3):
+        part = (*whole[: 4 + at], *map(blocks.failed, whole[4 + at :]))
+        for base, candidate in ((whole, part), (part, whole)):
+            pair, other = (Pair(shared="", base=base, candidate=each) for each in (candidate, base))
+            views = after_each(pair, "ttft_s")
+            untouched = after_each(replace(other, base=whole, candidate=whole), "ttft_s")
+            assert views[:at] == untouched[:at]
+            assert [view.blocks for view in views] == [*range(1, at + 1), *[at] * (4 - at)]
+            assert [view.gone for view in views[at:]] == list(range(1, 5 - at))
+    assert after_each(Pair(shared="", base=whole[:1], candidate=()), "ttft_s") == ()
+
+
+def test_a_block_with_a_failed_answer_beside_others_is_not_whole() -> None:
+    """Its median is of those that came."""
+    base = in_blocks([[0.1, 0.1], [0.1, 0.1]])
+    found = held((*base[:3], blocks.failed(base[3])), base)
+    assert (found.is_whole, found.gone, found.unseen, found.lost) == ((True, False), 0, 1, 0)
 
 
 def test_a_case_of_the_base_alone_is_lost_where_it_had_a_value() -> None:

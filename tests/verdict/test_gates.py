@@ -27,6 +27,8 @@ from gemma_eval.records import (
 )
 from gemma_eval.verdict.gates import Side, Sides, judge, undecided
 from gemma_eval.verdict.history import Earlier
+from gemma_eval.verdict.limits import ONE_BLOCK
+from gemma_eval.verdict.speed import ONLY_BENCHMARKS, UNKNOWN_NOISE
 from tests.examples import a_run
 from tests.verdict import blocks
 from tests.verdict.blocks import answer, in_blocks
@@ -97,6 +99,12 @@ def with_threads(run: Run, threads: int) -> Run:
     engine: EngineInfo = replace(run.engines["scripted"], threads=threads)
     return replace(run, engines={"scripted": engine})
 
+
+BEFORE = tuple(
+    Earlier(run=a_run(str(at)), outcomes=(answer(time),))
+    for at, time in enumerate((0.1, 0.101, 0.099, 0.1005, 0.0995, 0.1002, 0.0998))
+)
+"""Runs of before, from which it is known how much two of them differ."""
 
 ELSEWHERE = replace(RUN, host=replace(RUN.host, cpu="another"))
 ASKING = tuple(
@@ -221,22 +229,67 @@ TABLE: dict[str, tuple[Gate, Sides, Verdict, str | None, str]] = {
     ),
     "a busy machine": (
         TTFT,
-        sides([answer(0.1)], [answer(0.2)], run=replace(RUN, noise=BUSY)),
+        replace(sides([answer(0.1)], [answer(0.2)], run=replace(RUN, noise=BUSY)), earlier=BEFORE),
         "INVALID",
         None,
         "made on a busy machine: run run",
     ),
     "both on a busy machine": (
         TTFT,
-        sides(
-            [answer(0.1)],
-            [answer(0.2)],
-            run=replace(RUN, noise=BUSY),
-            base_run=replace(BASE, noise=BUSY),
+        replace(
+            sides(
+                [answer(0.1)],
+                [answer(0.2)],
+                run=replace(RUN, noise=BUSY),
+                base_run=replace(BASE, noise=BUSY),
+            ),
+            earlier=BEFORE,
         ),
         "INVALID",
         None,
         "made on a busy machine: run run and run base",
+    ),
+    "a busy machine of which no noise is known": (
+        TTFT,
+        sides([answer(0.1)], [answer(0.2)], run=replace(RUN, noise=BUSY)),
+        "INCONCLUSIVE",
+        "worse",
+        UNKNOWN_NOISE,
+    ),
+    "few answers of a busy machine": (
+        replace(TTFT, percentile=90),
+        replace(sides([answer(0.1)], [answer(0.2)], run=replace(RUN, noise=BUSY)), earlier=BEFORE),
+        "INCONCLUSIVE",
+        None,
+        "a p90 needs 29 answers, and there are 1",
+    ),
+    "one start on a busy machine against a limit": (
+        Gate(id="limit", metric="ttft_s", limit=0.15),
+        sides(None, [answer(0.2)], run=replace(RUN, noise=BUSY)),
+        "INCONCLUSIVE",
+        None,
+        ONE_BLOCK,
+    ),
+    "no case of kind benchmark in turn": (
+        TTFT,
+        sides([answer(0.1, kind="quality")], [answer(0.2, kind="quality")], together=True),
+        "INCONCLUSIVE",
+        "worse",
+        ONLY_BENCHMARKS,
+    ),
+    "no case of kind benchmark against a limit": (
+        Gate(id="limit", metric="ttft_s", limit=0.15),
+        sides(None, [answer(0.2, kind="quality")], together=True),
+        "INCONCLUSIVE",
+        None,
+        ONLY_BENCHMARKS,
+    ),
+    "no block has both sides": (
+        TTFT,
+        sides(in_blocks([0.1, None]), in_blocks([None, 0.1]), together=True),
+        "INCONCLUSIVE",
+        None,
+        "there is no block in which a case has a value on both sides",
     ),
     "spoiled blocks": (TTFT, replace(turned(0.2), spoiled="throttled"), "INVALID", None, "throttled"),
 }
@@ -328,11 +381,23 @@ def test_the_blocks_of_a_gate_say_when_it_is_looked_at() -> None:
 
 def test_runs_by_themselves_are_judged_by_earlier_ones() -> None:
     """Whose noise is known; without them nothing is proved."""
-    times = [0.1, 0.101, 0.099, 0.1005, 0.0995, 0.1002, 0.0998]
-    earlier = tuple(Earlier(run=a_run(str(at)), outcomes=(answer(time),)) for at, time in enumerate(times))
     of = sides([answer(0.1)], [answer(0.15)])
     assert the_one(TTFT, of).comparison.verdict == "INCONCLUSIVE"
-    assert the_one(TTFT, replace(of, earlier=earlier)).comparison.verdict == "REGRESSED"
+    assert the_one(TTFT, replace(of, earlier=BEFORE)).comparison.verdict == "REGRESSED"
+    other = tuple(replace(each, run=with_threads(each.run, 2)) for each in BEFORE)
+    assert the_one(TTFT, replace(of, earlier=other)).comparison.verdict == "INCONCLUSIVE"
+
+
+def test_gates_whose_answers_are_identical_are_of_the_family() -> None:
+    """They were asked too: how many gates there are does not depend on what is found."""
+    slower = blocks.in_turn([0.06 + noise for noise in NOISE])
+    of = sides((*slower.base, *RIGHT), (*slower.candidate, *RIGHT), together=True, most=12)
+    near = replace(TTFT, min_blocks=12, max_blocks=12)
+    time, *scores = judge([near, *(replace(SCORE, id=f"s{at}") for at in range(20))], of)
+    assert {each.comparison.lean for each in scores} == {"identical"}
+    assert {each.p_adjusted for each in scores} == {1.0}
+    assert time.p_adjusted == pytest.approx(21 * (time.comparison.p or 0))
+    assert time.comparison.verdict == "INCONCLUSIVE"
 
 
 def test_a_gate_is_about_the_groups_that_it_names() -> None:

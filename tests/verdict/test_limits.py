@@ -210,3 +210,45 @@ def test_losing_a_score_never_makes_a_limit_pass(
     """Not even a wrong one."""
     at = data.draw(st.integers(0, len(scores) - 1))
     assert of_scores([*scores[:at], None, *scores[at + 1 :]], limit).verdict != "PASS"
+
+
+@pytest.mark.parametrize("right", [30, 45, 54, 60])
+def test_a_limit_of_right_answers_says_what_it_would_find(right: int) -> None:
+    """The oracle: SciPy's binomial distribution, of the most right answers that prove it."""
+    limit = 0.85
+    found = of_scores([1.0] * right + [0.0] * (60 - right), limit)
+    most = max(each for each in range(61) if stats.binom.cdf(each, 60, limit) < 0.05)
+    assert found.detectable is not None
+    assert stats.binom.cdf(most, 60, limit - found.detectable) == pytest.approx(0.8)
+    assert found.needed is None or found.verdict == "INCONCLUSIVE"
+
+
+def test_how_many_right_answers_would_decide_is_told() -> None:
+    """All of ten are right: so many more would prove that at least 90 % are, by (9 / 10)^n."""
+    found = of_scores([1.0] * 10, 0.9)
+    assert (found.verdict, found.needed) == ("INCONCLUSIVE", 29)
+    assert 0.9**29 < 0.05 < 0.9**28
+    some = of_scores([1.0] * 54 + [0.0] * 6, 0.85)
+    assert some.verdict == "INCONCLUSIVE"
+    assert some.needed is not None
+    chance = stats.binom.sf(
+        stats.binom.isf(0.05, some.needed, 0.85), some.needed, 0.9
+    )  # as many right as prove it
+    assert chance == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize("shift", [-0.3, 0.0, 0.3])
+def test_every_verdict_about_a_limit_says_what_it_would_find(shift: float) -> None:
+    """The oracle: the quantiles of SciPy."""
+    found = of_costs([math.exp(shift + noise) for noise in NOISE], 1.0)
+    far = stats.t.isf(0.05, 9) + stats.t.ppf(0.8, 9)
+    assert found.detectable == pytest.approx(far * statistics.stdev(NOISE) / math.sqrt(10))
+
+
+def test_the_cost_that_is_held_against_a_limit_is_of_the_blocks_that_the_look_saw() -> None:
+    """As its difference is."""
+    values = [0.5 * math.exp(noise) for noise in NOISE]
+    found = of_costs([*values, 7.0, 7.0], 1.0, looks=(5, 8, 12))
+    assert (found.n, found.verdict) == (5, "PASS")
+    assert found.candidate == pytest.approx(statistics.geometric_mean(values[:5]))
+    assert found.difference == pytest.approx(math.log(found.candidate or 1.0))

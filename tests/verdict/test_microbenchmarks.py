@@ -289,3 +289,11 @@ def test_where_a_benchmark_is_just_at_what_is_allowed_each_proof_is_rare(gate: G
     for wrong in ("REGRESSED", "PASS"):
         assert verdicts.count(wrong) <= stats.binom.ppf(0.999, 1_000, 0.05)
     assert "INCONCLUSIVE" in verdicts
+
+
+def test_a_busy_machine_does_not_hide_that_no_history_is_known() -> None:
+    """On a quiet one it would have decided no more."""
+    for gate, base in ((GATE, a_session("base", 1.0)), (LIMIT, None)):
+        sides = of_sessions(replace(a_session("run", 9.0), noise=BUSY), base, before=())
+        (found,) = judge([gate], sides)
+        assert (found.comparison.verdict, found.comparison.reason) == ("INCONCLUSIVE", UNKNOWN_NOISE)

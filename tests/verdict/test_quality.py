@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from gemma_eval.records import Comparison, Failure, Outcome
+from gemma_eval.stats.binary import tango
 from gemma_eval.stats.exact import exact_bounds
 from gemma_eval.verdict.quality import compare_scores
 from gemma_eval.verdict.sides import Pair
@@ -128,14 +130,88 @@ def test_where_a_case_stands_and_what_it_runs_with_does_not_change_it() -> None:
 
 
 def test_what_would_decide_is_told_where_the_data_tell() -> None:
-    """More cases than there are, and a loss that they would find; few that differ tell neither."""
+    """More cases than there are, and a loss that they would find; where few differ, one of whole scores."""
     found = compared(GRADED, [max(0.0, score - (index % 7) / 25 + 0.1) for index, score in enumerate(GRADED)])
     assert found.verdict == "INCONCLUSIVE"
     assert found.detectable is not None
     assert found.detectable > found.margin
     assert found.needed is None or found.needed > found.n
     few = compared([1.0, 0.5, 0.75, 0.5] * 3, [1.0, 0.5, 0.75, 0.25] + [1.0, 0.5, 0.75, 0.5] * 2)
-    assert (few.verdict, few.detectable, few.needed) == ("INCONCLUSIVE", None, None)
+    assert few.verdict == "INCONCLUSIVE"
+    assert few.detectable == pytest.approx(found_by_signs(12))
+    assert few.needed is not None
+    assert few.needed > few.n
+
+
+def found_by_signs(n: int, margin: float = 0.02) -> float:
+    """Return the share of whole losses that few graded scores would prove in 80 %, by SciPy alone."""
+
+    def proves(worse: int) -> bool:
+        lost = [1.0] * worse + [0.0] * (n - worse)
+        return stats.binom.sf(worse - 1, n, margin) < 0.05 and signs(lost, margin) <= 0.05
+
+    least = next(worse for worse in range(1, n + 1) if proves(worse))
+    return float(optimize.brentq(lambda share: stats.binom.sf(least - 1, n, share) - 0.8, 1e-9, 1.0))
+
+
+def share_found(n: int, margin: float = 0.02) -> float:
+    """Return the share of wrong answers that n would prove in 80 %, where none that were wrong are right."""
+    least = next(worse for worse in range(1, n + 1) if exact_bounds(worse, 0, n=n, level=0.05).above(margin))
+    return float(optimize.brentq(lambda share: stats.binom.sf(least - 1, n, share) - 0.8, 1e-9, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("n", "worse", "verdict"),
+    [(100, 0, "INCONCLUSIVE"), (100, 3, "INCONCLUSIVE"), (100, 9, "REGRESSED"), (200, 0, "PASS")],
+)
+def test_of_few_that_differ_it_is_told_what_they_would_find(n: int, worse: int, verdict: str) -> None:
+    """With every verdict: the oracle is SciPy's binomial distribution of what the bounds prove."""
+    found = compared([1.0] * n, [0.0] * worse + [1.0] * (n - worse))
+    assert found.verdict == verdict
+    assert found.detectable == pytest.approx(share_found(n))
+    assert (found.needed is not None) == (verdict == "INCONCLUSIVE")
+
+
+def test_identical_answers_say_what_so_many_cases_would_find() -> None:
+    """These are no worse, proved; of others three would find no loss whatever."""
+    for n, loss in ((60, share_found(60)), (3, None)):
+        same = scored([1.0] * n)
+        found = compare_scores(Pair(shared="", base=same, candidate=same))
+        assert found is not None
+        assert (found.lean, found.p) == ("identical", 1.0)
+        assert found.detectable == (None if loss is None else pytest.approx(loss))
+
+
+@pytest.mark.parametrize("n", [60, 300])
+@pytest.mark.parametrize("better", [0.0, 0.02, 0.1])
+def test_the_loss_that_would_be_found_is_proved_about_so_often(n: int, better: float) -> None:
+    """Simulated: of 300 comparisons with that loss about 80 % are REGRESSED, and never few."""
+    random = np.random.default_rng(n)
+    won = round(n * better)
+    lost = won
+    first = compared([1.0] * (n - won) + [0.0] * won, [0.0] * lost + [1.0] * (n - lost))
+    assert first.detectable is not None
+    worse = first.detectable + better
+    drawn = random.multinomial(n, [worse, better, 1 - worse - better], size=300)
+    proved = [exact_bounds(b, c, n=n, level=0.05).above(0.02) for b, c, _ in drawn.tolist()]
+    assert 0.72 <= sum(proved) / len(proved) <= 0.92
+
+
+@pytest.mark.parametrize(("n", "worse", "better"), [(60, 2, 2), (100, 6, 2)])
+def test_so_many_cases_as_are_needed_would_mostly_decide(n: int, worse: int, better: int) -> None:
+    """Simulated with the shares that were found."""
+    found = compared([1.0] * (n - better) + [0.0] * better, [0.0] * worse + [1.0] * (n - worse))
+    assert found.verdict == "INCONCLUSIVE"
+    assert found.needed is not None
+    random = np.random.default_rng(n)
+    many = min(found.needed, 40_000)
+    drawn = random.multinomial(many, [worse / n, better / n, 1 - (worse + better) / n], size=200)
+    decided = 0
+    for b, c, _ in drawn.tolist():
+        of = tango(b, c, n=many, level=0.05)
+        decided += of.above(0.02) or of.below(0.02)
+    assert many == found.needed
+    assert decided / len(drawn) >= 0.75
 
 
 @pytest.mark.parametrize("n", [148, 149])

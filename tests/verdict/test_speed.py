@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
@@ -18,7 +18,7 @@ from gemma_eval.stats.looks import LOOKS
 from gemma_eval.stats.paired import Prior
 from gemma_eval.stats.percentiles import Percent
 from gemma_eval.verdict.sides import Pair
-from gemma_eval.verdict.speed import UNKNOWN_NOISE, Timing, compare_costs
+from gemma_eval.verdict.speed import ONLY_BENCHMARKS, UNKNOWN_NOISE, Timing, compare_costs
 from tests.verdict import blocks
 from tests.verdict.two_sides import scored
 
@@ -176,7 +176,7 @@ def test_two_runs_are_judged_by_what_earlier_runs_differ() -> None:
 def test_what_blocks_in_turn_differ_by_is_no_measure_of_what_was_not_in_blocks() -> None:
     """Sides that share no block differ by more: the first start of each was not made in turn."""
     timing = Timing(together=True, prior=Prior(variance=1e-6, df=12))
-    pair = Pair(shared="", base=timed(0.1), candidate=timed(0.2))
+    pair = Pair(shared="", base=(blocks.answer(0.1),), candidate=(blocks.answer(0.2),))
     found = compare_costs(pair, "ttft_s", tolerance=0.05, timing=timing)
     assert found is not None
     assert (found.verdict, found.reason) == ("INCONCLUSIVE", UNKNOWN_NOISE)
@@ -317,23 +317,169 @@ def test_more_noise_about_the_same_difference_never_makes_a_pass(
     assert one.verdict == "PASS" or more.verdict != "PASS"
 
 
-@given(st.lists(st.floats(-0.2, 0.2), min_size=5, max_size=12), st.integers(0, 11), st.booleans())
-def test_losing_an_answer_never_makes_a_pass(differences: list[float], block: int, is_gone: bool) -> None:
-    """Whether it failed or is not there."""
+Sides = tuple[tuple[Outcome, ...], tuple[Outcome, ...]]
+
+
+def of_two_cases(differences: Sequence[float], *, repeats: int = 1) -> Sides:
+    """Return two sides in turn of two cases of which one, the last answers, is the same on both."""
     pair = blocks.in_turn(differences)
-    second = blocks.in_blocks([0.2] * len(differences), case="b")
-    slow = blocks.in_blocks([0.3] * len(differences), case="b")
-    at = block % len(differences)
-    rest = (*slow[:at], *(() if is_gone else (blocks.failed(slow[at]),)), *slow[at + 1 :])
-    timing = Timing(together=True)
-    found = [
-        compare_costs(
-            replace(pair, base=(*pair.base, *second), candidate=(*pair.candidate, *theirs)),
-            "ttft_s",
-            tolerance=0.05,
-            timing=timing,
-        )
-        for theirs in (slow, rest)
-    ]
-    assert found[1] is not None
-    assert found[1].verdict != "PASS"
+    second = blocks.in_blocks([[0.2] * repeats] * len(differences), case="b")
+    return (*pair.base, *second), (*pair.candidate, *second)
+
+
+def judged(base: Sequence[Outcome], candidate: Sequence[Outcome], **timing: object) -> Comparison | None:
+    """Return what two sides in turn came to, with a margin of 5 %."""
+    how: Timing = replace(Timing(together=True), **timing)  # type: ignore[arg-type]
+    pair = Pair(shared="", base=tuple(base), candidate=tuple(candidate))
+    return compare_costs(pair, "ttft_s", tolerance=0.05, timing=how)
+
+
+def without(side: Sequence[Outcome], at: int, *, is_gone: bool) -> tuple[Outcome, ...]:
+    """Return a side without one answer, which is not there or failed."""
+    return (*side[:at], *(() if is_gone else (blocks.failed(side[at]),)), *side[at + 1 :])
+
+
+RESIDUALS = st.floats(-0.02, 0.02)
+DIFFERENCES = st.lists(st.floats(-0.2, 0.2), min_size=5, max_size=14) | st.builds(
+    lambda before, after, first, then: [*(before + each for each in first), *(after + each for each in then)],
+    st.floats(0.2, 0.9),
+    st.floats(-0.9, -0.3),
+    st.lists(RESIDUALS, min_size=5, max_size=5),
+    st.lists(RESIDUALS, min_size=10, max_size=15),
+)
+"""Any, and such as are worse up to the first look and better after it."""
+
+
+@given(DIFFERENCES, st.data(), st.booleans())
+def test_losing_an_answer_of_the_candidate_never_makes_a_pass(
+    differences: list[float], data: st.DataObject, is_gone: bool
+) -> None:
+    """Whether it failed or is not there; what was decided before stands."""
+    base, candidate = of_two_cases(differences)
+    at = data.draw(st.integers(0, len(candidate) - 1))
+    whole = judged(base, candidate)
+    found = judged(base, without(candidate, at, is_gone=is_gone))
+    assert whole is not None
+    assert found is not None
+    if candidate[at].trial.block > whole.n and whole.verdict != "INCONCLUSIVE":
+        assert (found.verdict, found.n) == (whole.verdict, whole.n)
+    else:
+        assert found.verdict != "PASS"
+
+
+@settings(max_examples=300)
+@given(
+    DIFFERENCES,
+    st.data(),
+    st.booleans(),
+    st.sampled_from([1, 2]),
+    st.sampled_from([LOOKS, (5, 15), (2, 4, 6), (9,)]),
+    st.sampled_from([None, Prior(variance=4e-4, df=12)]),
+)
+def test_losing_an_answer_of_either_side_never_makes_a_pass_of_a_regression(
+    differences: list[float],
+    data: st.DataObject,
+    is_gone: bool,
+    repeats: int,
+    looks: Sequence[int],
+    prior: Prior | None,
+) -> None:
+    """Not even where other blocks are then looked at."""
+    sides = list(of_two_cases(differences, repeats=repeats))
+    whole = judged(*sides, looks=looks, prior=prior)
+    side = data.draw(st.integers(0, 1))
+    at = data.draw(st.integers(0, len(sides[side]) - 1))
+    sides[side] = without(sides[side], at, is_gone=is_gone and repeats == 1)
+    found = judged(*sides, looks=looks, prior=prior)
+    assert whole is not None
+    assert whole.verdict != "REGRESSED" or found is None or found.verdict != "PASS"
+
+
+STEADY = [0.3 + noise for noise in NOISE] + [0.3 - noise for noise in NOISE]
+
+
+def test_one_failed_answer_of_the_base_does_not_undo_a_regression() -> None:
+    """Though the other case, that came every time, is as fast as it was."""
+    half = [each / 2 for each in STEADY]
+    base, candidate = of_two_cases(STEADY)
+    whole = judged(base, candidate)
+    assert whole is not None
+    assert (whole.verdict, whole.n) == ("REGRESSED", 5)
+    assert whole.difference == pytest.approx(statistics.mean(half[:5]))
+    later, sooner = (judged(without(base, at, is_gone=False), candidate) for at in (14, 2))
+    assert later == whole
+    assert sooner is not None
+    assert (sooner.verdict, sooner.n) == ("REGRESSED", 5)
+    assert sooner.difference == pytest.approx(statistics.mean([*half[:2], *half[3:6]]))
+    assert sooner.left_out == ("1 block in which an answer failed or has no value",)
+
+
+def test_one_case_that_fails_once_still_has_a_verdict() -> None:
+    """It is the only one there is."""
+    pair = blocks.in_turn(STEADY)
+    for sides in ((without(pair.base, 2, is_gone=False), pair.candidate), (pair.base, pair.candidate[1:])):
+        found = judged(*sides)
+        assert found is not None
+        assert (found.verdict, found.n) == ("REGRESSED", 5)
+
+
+def test_a_failed_answer_of_the_base_keeps_only_that_from_passing_which_it_might_have_proved_worse() -> None:
+    """Blocks as fast as before pass without it; of some that were slower at first it is not known."""
+    for differences, verdict in ((NOISE, "PASS"), ([*STEADY[:5], *[-0.9] * 5], "INCONCLUSIVE")):
+        pair = blocks.in_turn(differences)
+        found = judged(without(pair.base, 2, is_gone=False), pair.candidate, looks=(5, 9))
+        assert found is not None
+        assert found.verdict == verdict
+
+
+def test_what_equal_blocks_proved_stands_when_others_follow() -> None:
+    """As of memory."""
+    found = in_blocks([0.7] * 12 + [-0.9, 0.4, -0.8, 0.1])
+    assert (found.verdict, found.n) == ("REGRESSED", 12)
+
+
+def test_a_percentile_that_a_look_proved_stands_when_others_follow() -> None:
+    """Its answers are those that the look saw."""
+    random = np.random.default_rng(3)
+    base = np.exp(random.normal(0, 0.05, (16, 20)))
+    candidate = np.exp(random.normal(0.5, 0.05, (16, 20)))
+    candidate[12:] *= 0.1
+    sides = (blocks.in_blocks(base.tolist()), blocks.in_blocks(candidate.tolist()))
+    found = judged(*sides, percentile=90)
+    assert found is not None
+    assert found.verdict == "REGRESSED"
+    assert found.n <= 12
+    assert found.candidate == pytest.approx(np.percentile(candidate[: found.n], 90))
+
+
+def test_both_values_are_of_the_blocks_that_the_look_saw() -> None:
+    """As their ratio is."""
+    pair = blocks.in_turn([0.3 + noise for noise in NOISE] + [5.0] * 2)
+    found = judged(pair.base, pair.candidate)
+    assert found is not None
+    assert found.n == 5
+    first = [each.measurement.ttft_s or 0.0 for each in pair.candidate[:5] if each.measurement]
+    assert found.candidate == pytest.approx(statistics.geometric_mean(first))
+    assert math.log((found.candidate or 0) / (found.base or 1)) == pytest.approx(found.difference)
+
+
+@pytest.mark.parametrize("percent", [None, 95])
+def test_only_benchmarks_are_measured_in_blocks(percent: Percent | None) -> None:
+    """So others are never decided there, and are told to be none."""
+    quality = tuple(blocks.answer(0.1, kind="quality") for _ in range(2))
+    found = judged(quality, quality, percentile=percent)
+    assert found is not None
+    assert (found.verdict, found.reason) == ("INCONCLUSIVE", ONLY_BENCHMARKS)
+    timed_ones = (blocks.answer(0.1),)
+    before = judged(timed_ones, timed_ones)
+    assert before is not None
+    assert before.reason == UNKNOWN_NOISE
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.05, 0.3])
+def test_every_verdict_of_a_spread_says_what_it_would_find(shift: float) -> None:
+    """The oracle: the quantiles of SciPy."""
+    found = in_blocks([shift + noise for noise in NOISE], looks=(10,))
+    far = stats.t.isf(0.05, 9) + stats.t.ppf(0.8, 9)
+    sd = statistics.stdev(NOISE)
+    assert found.detectable == pytest.approx(math.log(1.05) + far * sd / math.sqrt(10))

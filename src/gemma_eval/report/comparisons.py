@@ -71,8 +71,12 @@ def notes(each: Comparison) -> Iterator[str]:
         yield f"{write(each.margin)} is allowed"
     if each.detectable is not None:
         yield f"{write(each.detectable)} would mostly be found by so many {each.unit}s"
+    elif each.metric == "score" and each.low is not None and each.verdict in ("PASS", "INCONCLUSIVE"):
+        yield f"no loss would mostly be found by so few {each.unit}s"
     if each.needed is not None:
         yield f"about {numbers.count(each.needed)} {each.unit}s would decide"
+    elif each.verdict == "INCONCLUSIVE" and each.detectable is not None and not each.reason:
+        yield f"how many {each.unit}s would decide cannot be told"
     if each.left_out:
         yield f"left out: {', '.join(each.left_out)}"
 

@@ -15,7 +15,7 @@ import math
 POWER = 0.8
 """How often a difference that is said to be found by so many data is found."""
 
-_MOST = 10**9
+MOST = 10**9
 """More data than this are not worth naming."""
 
 
@@ -65,7 +65,7 @@ def deciding(
     def decides(n: int) -> bool:
         return _quantiles(level, power, n - 1 + prior_df) * sd <= gap * math.sqrt(n)
 
-    if not decides(_MOST):
+    if not decides(MOST):
         return None
     low, high = 1, 2
     while not decides(high):

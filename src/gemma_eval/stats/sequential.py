@@ -6,7 +6,7 @@ it proves stands, whatever blocks follow: to look on until the answer suits woul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gemma_eval.stats.bounds import Bounds, crossing
@@ -24,6 +24,11 @@ _LARGEST = 0.3
 
 _NEAR = 1e-12
 """How near to where it is a p is found."""
+
+
+Blocks = Sequence[float] | Mapping[int, Sequence[float]]
+"""The log-ratios of the blocks, in the order in which they were measured, + is worse; or those that each look
+sees, by its number of blocks, where what is known of a block changes as others follow."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,21 +62,18 @@ def looks_between(least: int, most: int) -> tuple[int, ...]:
 
 
 def look(
-    differences: Sequence[float],
+    differences: Blocks,
     *,
     looks: Sequence[int] = LOOKS,
     prior: Prior | None = None,
     alpha: float = ALPHA,
 ) -> Look | None:
-    """Return the last look for which there are blocks enough, `None` before the first.
-
-    `differences` are the log-ratios of the blocks in the order in which they were measured, + is worse.
-    """
+    """Return the last look for which there are blocks enough, `None` before the first."""
     return max(_reached(differences, looks, prior, alpha), key=lambda seen: seen.blocks, default=None)
 
 
 def first_decision(
-    differences: Sequence[float],
+    differences: Blocks,
     *,
     margin: float,
     looks: Sequence[int] = LOOKS,
@@ -84,7 +86,7 @@ def first_decision(
 
 
 def p_over_looks(
-    differences: Sequence[float],
+    differences: Blocks,
     *,
     margin: float,
     looks: Sequence[int] = LOOKS,
@@ -101,17 +103,24 @@ def p_over_looks(
 
 
 def _reached(
-    differences: Sequence[float], looks: Sequence[int], prior: Prior | None, alpha: float
+    differences: Blocks, looks: Sequence[int], prior: Prior | None, alpha: float
 ) -> tuple[Look, ...]:
     """Return the looks for which there are blocks enough, in their order."""
     seen = []
     for blocks, level in levels(looks, alpha=alpha).items():
-        found = paired(differences[:blocks], prior=prior) if blocks <= len(differences) else None
+        found = paired(_sample(differences, blocks), prior=prior)
         if found is not None:
             near = _near(bounds(found, level=level))
             last = blocks == looks[-1]
             seen.append(Look(blocks=blocks, level=level, bounds=near, paired=found, is_last=last))
     return tuple(seen)
+
+
+def _sample(differences: Blocks, blocks: int) -> Sequence[float]:
+    """Return what a look sees, nothing where there are too few blocks for it."""
+    if isinstance(differences, Mapping):
+        return differences.get(blocks, ())
+    return differences[:blocks] if blocks <= len(differences) else ()
 
 
 def _near(of: Bounds) -> Bounds:

@@ -1,4 +1,6 @@
-"""Blocks that all have the very same difference, as of memory: what they prove without any spread.
+"""What the first look that decides proves, by the spread of its blocks or, where that is none, by their sign.
+
+Blocks may all have the very same difference, as those of memory do, and then there is no spread.
 
 If half of all blocks differ by the margin or less, n blocks of which all differ by more have the chance 2^-n:
 that is the p of the sign test, and where it is no more than the level of a look, the difference itself is a
@@ -14,9 +16,35 @@ from dataclasses import replace
 
 from gemma_eval.records import Comparison
 from gemma_eval.stats.bounds import Bounds
-from gemma_eval.stats.looks import ALPHA
-from gemma_eval.stats.paired import paired
+from gemma_eval.stats.looks import ALPHA, levels
+from gemma_eval.stats.paired import Prior, paired
+from gemma_eval.stats.sequential import Look, first_decision
 from gemma_eval.verdict.decide import decide
+
+
+def first_proof(
+    known: Comparison,
+    samples: Mapping[int, Sequence[float]],
+    *,
+    looks: Sequence[int],
+    prior: Prior | None = None,
+) -> Look | Comparison | None:
+    """Return the first look that decides, else the last one; where its blocks are equal, what they prove.
+
+    `samples` are the log-ratios that each look sees, in the order of the looks; `None` where there is none.
+    """
+    found: Look | Comparison | None = None
+    for blocks, differences in samples.items():
+        seen = first_decision({blocks: differences}, margin=known.margin, looks=looks, prior=prior)
+        if seen is None:
+            continue
+        if seen.decides(known.margin):
+            return seen
+        alike = of_equal_blocks(known, differences, levels(looks)) if seen.paired.se == 0 else None
+        if alike is not None and alike.verdict != "INCONCLUSIVE":
+            return alike
+        found = alike or seen
+    return found
 
 
 def of_equal_blocks(

@@ -37,6 +37,15 @@ def engine_differs(
             yield _told(f"{name} of {ours.name}", getattr(base, name), getattr(candidate, name))
 
 
+def is_engine_alike(one: EngineInfo | None, other: EngineInfo | None) -> bool:
+    """Whether the noise of one engine is that of the other: configured alike and of as many weights.
+
+    Which weights they are does not matter. Of one that is not known it is taken to be so.
+    """
+    names = (*_CONFIGURED, "parameters")
+    return one is None or other is None or all(getattr(one, at) == getattr(other, at) for at in names)
+
+
 def is_same_machine(one: Host, other: Host) -> bool:
     """Whether times of one host may be held against those of the other."""
     return _fingerprint(one) == _fingerprint(other)

@@ -11,6 +11,7 @@ from gemma_eval.stats.sequential import looks_between
 from gemma_eval.verdict import microbenchmarks
 from gemma_eval.verdict.cases import cases
 from gemma_eval.verdict.comparable import engine_differs, speed_differs
+from gemma_eval.verdict.costs import costs
 from gemma_eval.verdict.family import adjusted
 from gemma_eval.verdict.history import Earlier, prior_of
 from gemma_eval.verdict.limits import cost_limit, score_limit
@@ -120,9 +121,9 @@ def _compared(
     if gate.limit is not None:
         found = _against_limit(gate, candidate, sides, shared=label)
         # What others take makes an engine slower, so what keeps a limit beside them would keep it alone.
-        may_be_noise = is_cost and found is not None and found.verdict != "PASS"
-        noisy = _noise(replace(sides, base=None)) if may_be_noise else ""
-        return replace(found, verdict="INVALID", lean=None, reason=noisy) if found and noisy else found
+        if not is_cost or found is None or found.verdict == "PASS":
+            return found
+        return _unless_noisy(found, _noise(replace(sides, base=None)))
     base = _counterpart(gate, group, sides)
     if not _has(gate, base):
         what = "no base was found" if sides.base is None else "the base has nothing of this"
@@ -138,7 +139,13 @@ def _speed(gate: Gate, pair: Pair, group: Group, sides: Sides) -> Comparison | N
     timing = Timing(
         together=sides.together,
         looks=looks_of(gate, sides.blocks),
-        prior=prior_of(sides.earlier, pair, gate.metric, together=sides.together),
+        prior=prior_of(
+            sides.earlier,
+            pair,
+            gate.metric,
+            together=sides.together,
+            engines=(sides.base.run.engines if sides.base else {}, sides.candidate.run.engines),
+        ),
         percentile=gate.percentile,
     )
     found = compare_costs(pair, gate.metric, tolerance=margin, timing=timing)
@@ -147,9 +154,14 @@ def _speed(gate: Gate, pair: Pair, group: Group, sides: Sides) -> Comparison | N
         return replace(known, verdict="INCOMPARABLE", lean=None, reason="; ".join(differs))
     if found is None:
         return _without_values(gate, pair, sides)
-    if spoiled := _noise(sides):
-        return replace(found, verdict="INVALID", lean=None, reason=spoiled)
-    return found
+    return _unless_noisy(found, _noise(sides))
+
+
+def _unless_noisy(found: Comparison, noisy: str) -> Comparison:
+    """Return INVALID for what noise may have made; what proves nothing on a quiet machine says why itself."""
+    if not noisy or (found.low is None and found.high is None):
+        return found
+    return replace(found, verdict="INVALID", lean=None, reason=noisy)
 
 
 def _without_values(gate: Gate, pair: Pair, sides: Sides) -> Comparison:
@@ -158,7 +170,10 @@ def _without_values(gate: Gate, pair: Pair, sides: Sides) -> Comparison:
         reason = "the base has values of it, and the candidate was run whole and has none"
         return _none(gate, pair.shared, "MISSING", reason)
     if cases(pair).asked:
-        return _none(gate, pair.shared, "INCONCLUSIVE", "no case has a value on both sides")
+        nothing = "no case has a value on both sides"
+        if costs(pair, gate.metric, together=False) is not None:
+            nothing = "there is no block in which a case has a value on both sides"
+        return _none(gate, pair.shared, "INCONCLUSIVE", nothing)
     return _none(gate, pair.shared, "INCOMPARABLE", "no case asks the same on both sides")
 
 

@@ -12,14 +12,16 @@ from gemma_eval.stats.looks import ALPHA, levels, reached
 from gemma_eval.stats.paired import Paired, bounds, p_worse, paired
 from gemma_eval.stats.percentiles import Percent, mean, percentile
 from gemma_eval.stats.power import deciding, detectable
+from gemma_eval.stats.power_of_shares import share_below, shares_needed
 from gemma_eval.stats.ratio_bootstrap import enough_for, percentile_ratio
-from gemma_eval.stats.sequential import first_decision, p_over_looks
-from gemma_eval.verdict.alike import of_equal_blocks
+from gemma_eval.stats.sequential import p_over_looks
+from gemma_eval.verdict.alike import first_proof
 from gemma_eval.verdict.cases import counted
 from gemma_eval.verdict.costs import Costs, costs, failed, pooled, sign_of
 from gemma_eval.verdict.decide import decide
 from gemma_eval.verdict.quality import case_means
 from gemma_eval.verdict.sides import Pair
+from gemma_eval.verdict.speed import ONLY_BENCHMARKS, is_in_blocks
 
 _FEWEST = 2
 """One block has no spread."""
@@ -72,13 +74,15 @@ def cost_limit(
     known = _known(metric, shared, limit=limit, value=None, unit="block", n=0)
     if found is None:
         return replace(known, reason="no answer has a value") if lost else None
-    value = math.exp(math.fsum(found.candidate) / len(found.candidate))
+    value = _typical(found.candidate)
     known = replace(known, candidate=value, n=max(found.blocks, 1), left_out=found.left_out)
     levels_of = levels(looks) if looks else {known.n: ALPHA}
     if percent is None:
         decided = _of_blocks(known, found, sign_of(metric), tuple(levels_of))
     else:
         decided = _of_percentile(known, found, sign_of(metric), levels_of, percent)
+    if decided.reason == ONE_BLOCK and not any(map(is_in_blocks, outcomes)):
+        return replace(decided, reason=ONLY_BENCHMARKS)
     if decided.verdict == "PASS" and lost:
         answers = "1 answer" if lost == 1 else f"{lost} answers"
         reason = f"{answers} failed and may have been the worst, so nothing can pass"
@@ -92,14 +96,21 @@ def _of_blocks(known: Comparison, found: Costs, sign: int, looks: Sequence[int])
     known = replace(known, difference=math.fsum(differences) / len(differences))
     if found.blocks < _FEWEST:
         return replace(known, reason=ONE_BLOCK)
-    seen = first_decision(differences, margin=0.0, looks=looks)
+    samples = {look: differences[:look] for look in looks if look <= len(differences)}
+    seen = first_proof(known, samples, looks=looks)
     if seen is None:
         return replace(known, reason=f"it is first looked at after {looks[0]} blocks")
-    if seen.paired.se == 0 and (alike := of_equal_blocks(known, differences, levels(looks))):
-        return replace(alike, lean=None if alike.verdict == "PASS" else alike.lean)
+    if isinstance(seen, Comparison):
+        lean = None if seen.verdict == "PASS" else seen.lean
+        return replace(seen, candidate=_typical(found.candidate[: seen.n]), lean=lean)
     p = p_over_looks(differences, margin=0.0, looks=looks)
     known = replace(known, n=seen.blocks, level=seen.level, difference=seen.paired.mean)
+    known = replace(known, candidate=_typical(found.candidate[: seen.blocks]))
     return _decided(known, seen.paired, seen.bounds, p=p)
+
+
+def _typical(logarithms: Sequence[float]) -> float:
+    return math.exp(math.fsum(logarithms) / len(logarithms))
 
 
 def _of_percentile(
@@ -162,19 +173,25 @@ def _of_shares(known: Comparison, right: int, limit: float) -> Comparison:
     p = float(bdtr(right, n, limit))
     found = Bounds(low=limit - most, high=limit - least)
     verdict, lean = decide(found, difference=known.difference, margin=0.0)
-    lean = None if verdict == "PASS" else lean
-    return replace(known, low=found.low, high=found.high, verdict=verdict, lean=lean, p=p)
+    known = replace(known, low=found.low, high=found.high, verdict=verdict, p=p)
+    known = replace(known, lean=None if verdict == "PASS" else lean)
+    return replace(
+        known,
+        detectable=share_below(limit, n, level=known.level),
+        needed=shares_needed(right, n, limit, level=known.level) if verdict == "INCONCLUSIVE" else None,
+    )
 
 
 def _decided(known: Comparison, of: Paired, found: Bounds, *, p: float) -> Comparison:
     verdict, lean = decide(found, difference=of.mean, margin=0.0)
     known = replace(known, low=found.low, high=found.high, verdict=verdict, p=p)
     known = replace(known, lean=None if verdict == "PASS" else lean)
-    if of.sd is None or verdict != "INCONCLUSIVE" or of.few is not None:
+    if not of.sd or of.few is not None:
         return known
-    needed = deciding(of.sd, of.mean, margin=0.0, level=known.level) if of.mean else None
-    return replace(
-        known,
-        detectable=detectable(of.sd, of.data, level=known.level, df=of.df),
-        needed=needed if needed is not None and needed > of.data else None,
-    )
+    found_by = detectable(of.sd, of.data, level=known.level, df=of.df)
+    most = (known.base or 0.0) if known.metric == "score" else math.inf
+    known = replace(known, detectable=found_by if found_by < most else None)
+    if verdict != "INCONCLUSIVE" or not of.mean:
+        return known
+    needed = deciding(of.sd, of.mean, margin=0.0, level=known.level)
+    return replace(known, needed=needed if needed is not None and needed > of.data else None)

@@ -92,7 +92,8 @@ def _compared(
     found = _decided(known, prior, is_limit=gate.limit is not None)
     noisy = [run.id for run in runs if run.noise is not None and run.noise.reasons]
     # What others take makes a test slower, so what keeps a limit beside them would keep it alone.
-    if not noisy or (gate.limit is not None and found.verdict == "PASS"):
+    is_kept = gate.limit is not None and found.verdict == "PASS"
+    if not noisy or is_kept or (found.low is None and found.high is None):
         return found
     reason = f"made on a busy machine: run {' and run '.join(noisy)}"
     return replace(_with(found, "INVALID", reason), lean=None)

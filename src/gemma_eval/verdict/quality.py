@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gemma_eval.records import Comparison, Outcome
@@ -25,6 +25,7 @@ from gemma_eval.stats.paired import Paired, bounds, p_worse, paired
 from gemma_eval.stats.percentiles import mean
 from gemma_eval.stats.permutation import EXACT, sign_flip_worse
 from gemma_eval.stats.power import deciding, detectable
+from gemma_eval.stats.power_of_shares import FEW, loss_found, pairs_needed, proves_loss
 from gemma_eval.verdict.cases import Asked, Cases, cases, counted
 from gemma_eval.verdict.decide import decide
 from gemma_eval.verdict.sides import Pair
@@ -34,9 +35,6 @@ MARGIN = 0.02
 
 _SPAN = 1.0
 """The most that two scores differ by."""
-
-_FEW = 10
-"""Fewer right and wrong answers that differ say too little of how many of more cases would."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +74,9 @@ def compare_scores(pair: Pair, *, margin: float = MARGIN, level: float = ALPHA) 
             reason="no case has a score on both sides" if found.asked else reason,
         )
     if _are_identical(shared) and not lost:
-        return replace(known, difference=0.0, low=0.0, high=0.0, verdict="PASS", lean="identical")
+        # Nothing is left to chance: that it is worse is as unlikely as can be, and was asked all the same.
+        same = replace(known, difference=0.0, low=0.0, high=0.0, verdict="PASS", lean="identical", p=1.0)
+        return replace(same, detectable=_decided(known, shared).detectable)
     decided = _decided(known, shared)
     if decided.verdict != "PASS" or not lost:
         return decided
@@ -126,25 +126,52 @@ def _decided(known: Comparison, shared: Sequence[_Scored]) -> Comparison:
         lean=lean,
         p=p,
     )
-    return _with_power(decided, of, binary) if verdict == "INCONCLUSIVE" else decided
+    return _with_power(decided, of, binary)
 
 
 def _with_power(decided: Comparison, of: Paired, binary: Discordance | None) -> Comparison:
-    """Return the comparison with what its data would find and how many would decide, where they tell."""
+    """Return the comparison with what its data would find, and how many would decide where they do not."""
     margin, level = decided.margin, decided.level
-    if not of.sd:
-        # Of n equal pairs the high bound is 1 - level^(1 / n).
-        return replace(decided, needed=math.floor(math.log(level) / math.log1p(-margin)) + 1)
-    if of.few is not None or (binary is not None and binary.worse + binary.better < _FEW):
+    if binary is None and of.few is None and of.sd:
+        found: float | None = detectable(of.sd, of.data, level=level, margin=margin, df=of.df)
+    else:
+        # Scores that hardly differ may hide losses of whole ones, so they find what those find.
+        found = loss_found(
+            of.data,
+            binary.better if binary else 0,
+            margin=margin,
+            level=level,
+            proves=_proving(of.data, margin=margin, level=level, is_binary=binary is not None),
+        )
+    decided = replace(decided, detectable=found if found is not None and found < _SPAN else None)
+    if decided.verdict != "INCONCLUSIVE":
         return decided
-    needed = deciding(of.sd, of.mean, margin=margin, level=level)
-    found = detectable(of.sd, of.data, level=level, margin=margin, df=of.df)
-    return replace(
-        decided,
-        # The spread of right and wrong answers grows with what is lost.
-        detectable=found if binary is None and found < _SPAN else None,
-        needed=needed if needed is not None and needed > of.data else None,
-    )
+    needed = _needed(of, binary, margin=margin, level=level)
+    return replace(decided, needed=needed if needed is not None and needed > of.data else None)
+
+
+def _proving(n: int, *, margin: float, level: float, is_binary: bool) -> Callable[[int], bool]:
+    """Return whether so many data that lose a whole score prove a loss, the others being equal."""
+    by_shares = proves_loss(n, margin=margin, level=level)
+    if is_binary or n > EXACT:
+        return by_shares
+
+    def both(worse: int) -> bool:
+        lost = [1.0] * worse + [0.0] * (n - worse)
+        return by_shares(worse) and sign_flip_worse(lost, margin=margin) <= level
+
+    return both
+
+
+def _needed(of: Paired, binary: Discordance | None, *, margin: float, level: float) -> int | None:
+    if not of.sd and not of.mean:
+        # Of n equal pairs the high bound is 1 - level^(1 / n).
+        return math.floor(math.log(level) / math.log1p(-margin)) + 1
+    if binary is not None and binary.worse + binary.better < FEW:
+        return pairs_needed(of.data, binary.worse + binary.better, of.mean, margin=margin, level=level)
+    if of.few is not None:
+        return pairs_needed(of.data, of.few.worse + of.few.better, of.mean, margin=margin, level=level)
+    return deciding(of.sd or 0.0, of.mean, margin=margin, level=level)
 
 
 def _described(

@@ -51,7 +51,7 @@ WORDS: Mapping[Verdict, Words] = {
     ),
     "INCONCLUSIVE": Words(
         known="neither that it is worse than allowed nor that it is not is proved",
-        to_do="take more data, as many as the note says, or allow more if you can afford to lose it",
+        to_do="take more data, or allow more if you can afford to lose it",
     ),
     "ACCEPTED": Words(
         known="it is proved to be worse, and a person has accepted that for a while",
