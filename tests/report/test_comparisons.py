@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gemma_eval.records import Compared
 from gemma_eval.report import comparisons, numbers
 from gemma_eval.report.comparisons import bounds, change, figures, lines, more_is_better, notes, value
+from gemma_eval.report.gates.words import WORDS
 from gemma_eval.stats.summary import METRICS
 from tests.report.gates.example_gating import RATE, SCORE, TTFT
 
@@ -120,3 +121,16 @@ def test_lines_have_a_table_for_each_group() -> None:
     text = "\n".join(lines(compared))
     assert text.index("greedy · rag") < text.index("hot · rag") < text.index("ttft_s: few blocks")
     assert text.endswith("left out: b")
+
+
+def test_a_note_promises_no_number_that_is_not_known() -> None:
+    """What so many data would find, or that it is nothing; how many would decide, or that none can tell."""
+    undecided = replace(SCORE, verdict="INCONCLUSIVE", reason="", detectable=0.11, needed=410)
+    told = "; ".join(notes(undecided))
+    assert "-0.110 would mostly be found by so many cases; about 410 cases would decide" in told
+    told = "; ".join(notes(replace(undecided, needed=None)))
+    assert "-0.110 would mostly be found by so many cases; how many cases would decide cannot be told" in told
+    told = "; ".join(notes(replace(undecided, detectable=None)))
+    assert "no loss would mostly be found by so few cases; about 410 cases would decide" in told
+    assert "would" not in "; ".join(notes(replace(TTFT, detectable=None, needed=None)))
+    assert "note" not in WORDS["INCONCLUSIVE"].to_do
