@@ -358,3 +358,18 @@ def test_few_scores_that_few_differ_prove_nothing() -> None:
     """A tenth of four is no proof though Student's t finds it: other cases may not lose it."""
     found = compared([0.9] * 4, [0.6, 0.58, 0.61, 0.59])
     assert (found.verdict, found.lean) == ("INCONCLUSIVE", "worse")
+
+
+@pytest.mark.parametrize("n", [14, 40, 150])
+def test_the_whole_scores_that_graded_ones_would_find_lost_are_proved_about_so_often(n: int) -> None:
+    """Simulated: scores that jitter, of which that share is lost wholly."""
+    jitter = [0.01 * (index % 3) for index in range(n)]
+    loss = compared([1.0] * n, [1.0 - each for each in jitter]).detectable
+    assert loss is not None
+    random = np.random.default_rng(n)
+    drawn = random.random((150, n)) < loss
+    proved = [
+        compared([1.0] * n, [0.0 if is_lost else 1.0 - by for is_lost, by in zip(row, jitter, strict=True)])
+        for row in drawn.tolist()
+    ]
+    assert 0.7 <= sum(each.verdict == "REGRESSED" for each in proved) / len(proved) <= 0.93
