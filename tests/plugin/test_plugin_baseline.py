@@ -98,10 +98,10 @@ def test_a_changed_question_is_not_compared(tmp_path: Path) -> None:
 
 
 def test_the_times_of_a_busy_machine_prove_nothing_and_its_answers_do(base: tuple[Path, str]) -> None:
-    """INVALID is no failure by itself."""
+    """Two runs alone could not prove anything of times on a quiet one either."""
     folder, run = base
     assert against(folder, run, noisy="others were there").code == 0
-    assert verdicts_of(folder) == {"score": "PASS", "ttft_s": "INVALID", "tpot_s": "INVALID"}
+    assert verdicts_of(folder) == {"score": "PASS", "ttft_s": "INCONCLUSIVE", "tpot_s": "INCONCLUSIVE"}
 
 
 def test_gating_again_says_what_the_run_said(base: tuple[Path, str]) -> None:

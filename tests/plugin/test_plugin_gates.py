@@ -153,11 +153,15 @@ def test_a_single_start_proves_no_limit_of_a_cost(tmp_path: Path) -> None:
 
 
 def test_times_of_a_busy_machine_are_invalid_and_its_answers_are_not(tmp_path: Path) -> None:
-    """13 is the extended exit code, where what proves nothing is to fail."""
+    """13 is the extended exit code, where what proves nothing is to fail; one start alone would prove nothing."""
     write_gated(tmp_path, cases=ASKED + TIMED + LIMITS)
-    fails = ("--gemma-inconclusive", "fail", "--gemma-exit-codes", "extended")
-    assert session(tmp_path, *SUITE, "-q", *fails, noisy="others were there").code == 13
-    assert verdicts_of(tmp_path) == {"soon": "INVALID", "quick-enough": "INVALID", "right": "PASS"}
+    fails = ("-q", "--gemma-inconclusive", "fail", "--gemma-exit-codes", "extended")
+    assert session(tmp_path, *SUITE, *fails, noisy="others were there").code == 11
+    one_start = {"soon": "INCONCLUSIVE", "quick-enough": "INCONCLUSIVE", "right": "PASS"}
+    assert verdicts_of(tmp_path) == one_start
+    blocks = ("--gemma-blocks", "6")
+    assert session(tmp_path, *SUITE, *fails, *blocks, noisy="others were there").code == 13
+    assert verdicts_of(tmp_path)["soon"] == "INVALID"
 
 
 def test_a_run_without_a_base_and_without_limits_has_no_gates(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def earlier_runs(reader: Reader, run: Run, *, together: bool) -> tuple[Earlier, 
             run=each,
             outcomes=reader.outcomes(each.id),
             base=reader.outcomes(each.base) if together and each.base is not None else (),
+            base_engines=reader.run(each.base).engines if together and each.base is not None else {},
         )
         for each in found[:MOST]
     )
