@@ -153,7 +153,7 @@ def test_a_single_start_proves_no_limit_of_a_cost(tmp_path: Path) -> None:
 
 
 def test_times_of_a_busy_machine_are_invalid_and_its_answers_are_not(tmp_path: Path) -> None:
-    """13 is the extended exit code, where what proves nothing is to fail; one start alone would prove nothing."""
+    """13 is the extended exit code where what proves nothing is to fail; one start would prove nothing."""
     write_gated(tmp_path, cases=ASKED + TIMED + LIMITS)
     fails = ("-q", "--gemma-inconclusive", "fail", "--gemma-exit-codes", "extended")
     assert session(tmp_path, *SUITE, *fails, noisy="others were there").code == 11
