@@ -19,9 +19,11 @@ if find_spec("hypothesis") is not None:
 ALONE = (
     *("benchmarks", "faults", "measure", "selftest", "backends/openai_http/test_http_transport.py"),
     *("cli/test_sweep.py", "executors/test_device.py", "plugin/test_plugin_waiting.py"),
+    *("plugin/test_plugin_microbenchmarks.py", "report/gates/test_trackers.py"),
     *("prompts/test_sandbox.py", "statistics/test_real_gate.py", "suites/test_performance_served.py"),
 )
-"""What measures time, memory or how busy the machine is, or waits for a moment: others would disturb it."""
+"""What measures time, memory or how busy the machine is, or waits for a moment: others would disturb it. And
+what runs pytest-benchmark, which does nothing in a worker of pytest-xdist."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -210,8 +210,9 @@ def _session(
     noisy: str,
 ) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
-        os.environ.pop(name, None)
+    for name in list(os.environ):
+        if name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY") or name.startswith("PYTEST_"):
+            del os.environ[name]  # among them what pytest-xdist tells a worker that this is not
     patch = pytest.MonkeyPatch()
     patch.setattr(recording, "begin_noise", lambda **_: Watch(noisy))
     patch.setattr(check, "calibrate", lambda *_, **__: None)

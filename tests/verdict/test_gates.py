@@ -388,16 +388,16 @@ def test_runs_by_themselves_are_judged_by_earlier_ones() -> None:
     assert the_one(TTFT, replace(of, earlier=other)).comparison.verdict == "INCONCLUSIVE"
 
 
-def test_gates_whose_answers_are_identical_are_of_the_family() -> None:
-    """They were asked too: how many gates there are does not depend on what is found."""
+def test_gates_whose_answers_are_identical_cost_the_others_nothing() -> None:
+    """They cannot be called REGRESSED, and say nothing of times."""
     slower = blocks.in_turn([0.06 + noise for noise in NOISE])
     of = sides((*slower.base, *RIGHT), (*slower.candidate, *RIGHT), together=True, most=12)
     near = replace(TTFT, min_blocks=12, max_blocks=12)
     time, *scores = judge([near, *(replace(SCORE, id=f"s{at}") for at in range(20))], of)
     assert {each.comparison.lean for each in scores} == {"identical"}
-    assert {each.p_adjusted for each in scores} == {1.0}
-    assert time.p_adjusted == pytest.approx(21 * (time.comparison.p or 0))
-    assert time.comparison.verdict == "INCONCLUSIVE"
+    assert {each.p_adjusted for each in scores} == {None}
+    assert time.p_adjusted == time.comparison.p
+    assert time.comparison.verdict == "REGRESSED"
 
 
 def test_a_gate_is_about_the_groups_that_it_names() -> None:

@@ -20,9 +20,9 @@ def adjusted(gated: Sequence[Gated]) -> tuple[Gated, ...]:
 
     Of critical gates, and of supporting ones, one false REGRESSED among all is no more likely than 5 %
     (Holm); of advisory ones no more than 5 % are expected to be false (Benjamini and Hochberg). That all pass
-    needs no adjustment: then every one was proved. A gate is of its family whatever it found, with a p of 1
-    where every answer is identical, so that how many they are does not depend on the data. One that nothing
-    could have decided, as without a base or before the first look, has no p and is not.
+    needs no adjustment: then every one was proved. A gate that nothing could call REGRESSED has no p and is
+    not of the family: without a base, before the first look, or where every answer is the same text, which
+    says nothing of the other gates' figures.
     """
     found = list(gated)
     for tier in _TIERS:
