@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import sys
 import time
@@ -130,7 +131,12 @@ def session(
     with started as (process, printed):
         process.join()
         assert process.exitcode is not None
-        return Session(process.exitcode, tuple(printed.read_text(errors="replace").splitlines()))
+        said = _WARNED.sub("", printed.read_text(errors="replace"))
+        return Session(process.exitcode, tuple(said.splitlines()))
+
+
+_WARNED = re.compile(r", \d+ warnings?(?= in )")
+"""What pytest counts of plugins that this process had imported already, as other tests may have."""
 
 
 def until(happens: Callable[[], bool], process: BaseProcess) -> None:
