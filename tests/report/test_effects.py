@@ -107,7 +107,7 @@ def test_a_change_without_pairs_would_be_less_sure() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_smallest_detectable_change_would_be_found_in_four_of_five_runs(seed: int) -> None:
     """By the power of a paired t test, one side of it."""
     scores = drawn(seed, (200, 2, 2, 1))
@@ -177,6 +177,7 @@ def grid_with(scores: Array) -> Grid:
     )
 
 
+@pytest.mark.slow
 def test_pairs_that_are_alike_are_seldom_called_lower() -> None:
     """In 4 % of runs, of six pairs; with one share of the error for each row, the planted error, in 9 %."""
     called = planted = 0

@@ -360,7 +360,7 @@ def test_few_scores_that_few_differ_prove_nothing() -> None:
     assert (found.verdict, found.lean) == ("INCONCLUSIVE", "worse")
 
 
-@pytest.mark.parametrize("n", [14, 40, 150])
+@pytest.mark.parametrize("n", [14, 40, pytest.param(150, marks=pytest.mark.slow)])
 def test_the_whole_scores_that_graded_ones_would_find_lost_are_proved_about_so_often(n: int) -> None:
     """Simulated: scores that jitter, of which that share is lost wholly."""
     jitter = [0.01 * (index % 3) for index in range(n)]
