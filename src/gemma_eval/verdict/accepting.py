@@ -16,7 +16,7 @@ def accepted(gated: Gated, acceptances: Sequence[Acceptance], *, today: str) -> 
     One that has expired, or that does not cover it, leaves it REGRESSED and says so. `today` is a day.
     """
     found = gated.comparison
-    ours = [each for each in acceptances if each.gate == gated.gate.id and each.group == group_name(gated)]
+    ours = [each for each in acceptances if each.gate == gated.gate.id and each.group == gated.group_id]
     if found.verdict != "REGRESSED" or not ours:
         return gated
     holding = [each for each in ours if today <= each.expires]
@@ -30,11 +30,6 @@ def accepted(gated: Gated, acceptances: Sequence[Acceptance], *, today: str) -> 
         worse = f"it is worse than the {write(last.difference)} that were accepted on {last.accepted}"
         return _still(gated, last, f"{worse} by more than the margin, proved: it fails again")
     return replace(gated, comparison=replace(found, verdict="ACCEPTED"), acceptance=last)
-
-
-def group_name(gated: Gated) -> str:
-    """Name the group of a gate as an acceptance does: `model/profile/template`, or the name of a test."""
-    return gated.group_id
 
 
 def _still(gated: Gated, acceptance: Acceptance, why: str) -> Gated:
