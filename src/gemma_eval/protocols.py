@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from gemma_eval.records import (
     Case,
@@ -14,9 +15,12 @@ from gemma_eval.records import (
     Options,
     Passage,
     Prompt,
+    Question,
+    Reply,
     Report,
     SamplingProfile,
     Score,
+    Subject,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
     Logits = NDArray[np.float32]
     """Logits of one position, shape [V], float32; a token that may not be drawn is -inf."""
+    Embeddings = NDArray[np.float32]
+    """One row per text, shape [N, D], float32, each of length 1."""
 
 Clock = Callable[[], int]
 """A monotonic clock in nanoseconds, `time.perf_counter_ns` in use and a list of numbers in tests."""
@@ -71,6 +77,28 @@ class ReadingBackend(Backend, Protocol):
         The generation's text is the continuation, and its `log_probabilities` are one natural logarithm per
         token of it, each given all before it and from the unchanged softmax. Raises BackendError.
         """
+
+
+@runtime_checkable
+class ChoosingBackend(ReadingBackend, Protocol):
+    """A backend that can tell how probable several continuations of one prompt are, reading that once."""
+
+    def read_choices(self, prompt: Prompt, *, choices: Sequence[str], unconditional: bool) -> Generation:
+        """Read each of `choices` after `prompt` as `read` does; nothing is drawn.
+
+        The generation has a `ChoiceReading` for each, and as its text the most probable one. `unconditional`
+        asks also how probable each is after an empty prompt. Raises BackendError.
+        """
+
+
+@runtime_checkable
+class ConstrainedBackend(Backend, Protocol):
+    """A backend that can hold an answer to a JSON Schema while it is written."""
+
+    def generate_constrained(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, json_schema: str
+    ) -> Generation:
+        """Answer `prompt` with JSON that satisfies `json_schema` (JSON text). Raises BackendError."""
 
 
 @runtime_checkable
@@ -204,16 +232,65 @@ class BackendFactory(Protocol):
 
 
 class Scorer(Protocol):
-    """Judges one answer."""
+    """Judges one answer; what it judges else is told by its attribute `subject`, see `subject_of`."""
 
     def __call__(self, case: Case, generation: Generation) -> Score:
         """Return a score; its `passed` is left `None`, the caller sets it from the check's `pass_at`."""
 
 
+class RepeatsScorer(Protocol):
+    """Judges all answers to a case at once; its `subject` is *repeats*."""
+
+    @property
+    def subject(self) -> Subject:
+        """What is judged."""
+
+    def __call__(self, case: Case, generations: Sequence[Generation]) -> Score:
+        """Return a score as a `Scorer` does, from the answers in the order of their repeats."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """What a scorer may use beside the answer, as callables.
+
+    `ask(model, question)` has a model reply; what goes wrong is the reply's `failure`. `embed(embedder,
+    texts)` returns vectors. Raises GemmaEvalError where there is no such embedder.
+    """
+
+    ask: Callable[[str, Question], Reply]
+    embed: Callable[[str, Sequence[str]], Embeddings]
+
+
+@runtime_checkable
+class ServedScorer(Protocol):
+    """A scorer that needs a model or an embedder, and judges when it is bound to them."""
+
+    def bind(self, services: Services) -> Scorer:
+        """Return the scorer that judges with `services`."""
+
+
+AnyScorer = Scorer | RepeatsScorer | ServedScorer
+
+
 class ScorerFactory(Protocol):
     """Builds a scorer from the options of a check. Raises UsageError on a wrong option."""
 
-    def __call__(self, options: Options) -> Scorer: ...
+    def __call__(self, options: Options) -> AnyScorer: ...
+
+
+def subject_of(scorer: AnyScorer) -> Subject:
+    """Return what a scorer judges: what its attribute `subject` says, an answer when it has none."""
+    return cast(Subject, getattr(scorer, "subject", "answer"))
+
+
+def needs_unconditional(scorer: AnyScorer) -> bool:
+    """Return whether a scorer of choices needs their probabilities after an empty prompt too."""
+    return bool(getattr(scorer, "unconditional", False))
+
+
+def models_of(scorer: AnyScorer) -> tuple[str, ...]:
+    """Return the names of the models that a scorer asks, by its attribute `models`."""
+    return tuple(getattr(scorer, "models", ()))
 
 
 class Retriever(Protocol):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from gemma_eval.backends import reading
 from gemma_eval.backends.whole import whole
 from gemma_eval.errors import BackendError, PluginError, TemplateError, UsageError
 from gemma_eval.measure.events import Making, icl_s, itl_s
@@ -17,14 +18,16 @@ from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
 from gemma_eval.prompts.templates import uses_retrieval
 from gemma_eval.protocols import (
+    AnyScorer,
     Backend,
     BatchBackend,
     Clock,
     ConcurrentBackend,
     PrefixCachingBackend,
-    ReadingBackend,
     RetryingBackend,
+    Services,
     ServingBackend,
+    needs_unconditional,
 )
 from gemma_eval.records import (
     Case,
@@ -43,12 +46,16 @@ from gemma_eval.records import (
     Score,
     Trial,
 )
+from gemma_eval.scoring import check as checks
 from gemma_eval.stats.summary import summarise
 
 T = TypeVar("T")
 
 _FAILS_A_TRIAL = (BackendError, TemplateError, PluginError, UsageError)
 """What may go wrong with one trial; a profile that asks a model for a token it does not have is among it."""
+
+_MOST_SCORERS = 32
+"""How many scorers are kept at hand; those of a dataset have options of their own in each row."""
 
 
 def load_backend(spec: ModelSpec, registry: Registry, *, clock: Clock) -> Backend:
@@ -60,7 +67,8 @@ def load_backend(spec: ModelSpec, registry: Registry, *, clock: Clock) -> Backen
 class Stages:
     """The stages of one model's trials, as callables that do not know each other.
 
-    `generate_batch` answers one prompt for several trials at once; `None` when the engine cannot.
+    `score_repeats` gives the scores of those checks that judge all answers to a case at once, and `None` for
+    the others. `generate_batch` answers one prompt for several trials at once; `None` when the engine cannot.
     `max_in_flight` is how many threads may generate at once: 1 unless the engine serves several, `None`
     when nothing limits them. `process_ids` asks for the processes of an engine that runs in others than this
     one and its children, `None` when it does not.
@@ -70,6 +78,7 @@ class Stages:
     build_prompt: Callable[[Trial, tuple[Passage, ...]], Prompt]
     generate: Callable[[Prompt, Trial], Generation]
     score: Callable[[Case, Generation], tuple[Score, ...]]
+    score_repeats: Callable[[Case, Sequence[Generation]], tuple[Score | None, ...]]
     generate_batch: Callable[[Prompt, Sequence[Trial]], tuple[Generation, ...]] | None = None
     max_in_flight: int | None = 1
     process_ids: Callable[[], Sequence[int]] | None = None
@@ -84,15 +93,21 @@ class Broken:
 
 
 def stages(
-    registry: Registry, backend: Backend, *, nonce: Callable[[], str] = lambda: secrets.token_hex(4)
+    registry: Registry,
+    backend: Backend,
+    *,
+    services: Services | None = None,
+    nonce: Callable[[], str] = lambda: secrets.token_hex(4),
 ) -> Stages:
     """Join the registered stages for one loaded backend.
 
-    `nonce` begins the prompt of a benchmark on an engine that keeps what it has read.
+    `services` are what scorers may use beside an answer. `nonce` begins the prompt of a benchmark on an
+    engine that keeps what it has read.
     """
     # Asked once: whether an object has the shape of a protocol takes longer than a short prompt.
     keeps = isinstance(backend, PrefixCachingBackend) and backend.caches_prefixes
     once = backend.generate_once if isinstance(backend, RetryingBackend) else backend.generate
+    build_scorer = scorer_builder(registry)
     return Stages(
         retrieve=lambda trial: _retrieve(trial, registry),
         build_prompt=lambda trial, passages: build(
@@ -104,10 +119,16 @@ def stages(
             nonce=nonce() if keeps and trial.cell.case.kind == "benchmark" else None,
         ),
         generate=lambda prompt, trial: whole(
-            _generate(prompt, trial, backend, once=once), backend=trial.cell.model.backend
+            _generate(prompt, trial, backend, once=once, build=build_scorer),
+            backend=trial.cell.model.backend,
         ),
         score=lambda case, generation: tuple(
-            _score(check, case, generation, registry) for check in case.checks
+            checks.score(check, case, generation, build=build_scorer, services=services)
+            for check in case.checks
+        ),
+        score_repeats=lambda case, generations: tuple(
+            checks.score_repeats(check, case, generations, build=build_scorer) if check.over_repeats else None
+            for check in case.checks
         ),
         generate_batch=_batch_of(backend) if isinstance(backend, BatchBackend) else None,
         max_in_flight=backend.max_in_flight if isinstance(backend, ConcurrentBackend) else 1,
@@ -160,7 +181,7 @@ def outcome_of(
 ) -> Outcome:
     """Measure and score what was made; of what broke off the stamps are kept, and nothing is scored."""
     case = trial.cell.case
-    how: Making = "written" if case.continuation is None else "read"
+    how: Making = "read" if case.is_read else "written"
     generation = made.partial if isinstance(made, Broken) else made
     measurement = None
     if generation is not None:
@@ -176,27 +197,73 @@ def outcome_of(
     )
 
 
+def with_scores_over_repeats(outcomes: Sequence[Outcome], stage: Stages) -> tuple[Outcome, ...]:
+    """Return the outcomes of a case with the scores of those checks that judge all its answers at once."""
+    if not outcomes:
+        return ()
+    case = outcomes[0].trial.cell.case
+    answers = [each.generation for each in outcomes if each.failure is None and each.generation is not None]
+    if len(answers) < len(outcomes):
+        return tuple(outcomes)
+    found = stage.score_repeats(case, answers)
+    return tuple(
+        replace(
+            outcome,
+            scores=tuple(
+                score if over is None else over for score, over in zip(outcome.scores, found, strict=True)
+            ),
+        )
+        for outcome in outcomes
+    )
+
+
 def make_report(run: Run, outcomes: Sequence[Outcome], *, gating: Gating | None = None) -> Report:
     """Summarise the outcomes of a run, and what became of its gates, for the reporters."""
     summaries = summarise(outcomes, gaps={"icl_s": icl_s, "itl_s": itl_s})
     return Report(run=run, outcomes=tuple(outcomes), summaries=summaries, gating=gating)
 
 
+def scorer_builder(registry: Registry) -> checks.Build:
+    """Return what builds the scorer of a check, each once."""
+    built: list[tuple[Check, AnyScorer]] = []
+
+    def build(check: Check) -> AnyScorer:
+        for known, scorer in built:
+            if known == check:
+                return scorer
+        scorer = registry.scorers.find(check.scorer)(check.options)
+        built[:0] = [(check, scorer)]
+        del built[_MOST_SCORERS:]
+        return scorer
+
+    return build
+
+
 def _generate(
-    prompt: Prompt, trial: Trial, backend: Backend, *, once: Callable[..., Generation]
+    prompt: Prompt,
+    trial: Trial,
+    backend: Backend,
+    *,
+    once: Callable[..., Generation],
+    build: checks.Build,
 ) -> Generation:
-    """Have the answer of a trial written, a benchmark's in one attempt, or its continuation read.
+    """Have the answer of a trial written, a benchmark's in one attempt, or what its case names be read.
 
     Raises BackendError.
     """
-    continuation = trial.cell.case.continuation
-    if continuation is None:
-        generate = once if trial.cell.case.kind == "benchmark" else backend.generate
-        return generate(prompt, profile=trial.cell.profile, seed=trial.seed)
-    if not isinstance(backend, ReadingBackend):
-        name = trial.cell.model.backend
-        raise BackendError(f'the backend "{name}" cannot read a continuation: it has no method read')
-    return backend.read(prompt, continuation=continuation)
+    case = trial.cell.case
+    if case.continuation is not None:
+        return reading.read(backend, prompt, continuation=case.continuation, name=trial.cell.model.backend)
+    if case.choices:
+        return reading.read_choices(
+            backend,
+            prompt,
+            choices=[case.delimiter + choice for choice in case.choices],
+            unconditional=any(needs_unconditional(build(check)) for check in case.checks),
+            name=trial.cell.model.backend,
+        )
+    generate = once if case.kind == "benchmark" else backend.generate
+    return generate(prompt, profile=trial.cell.profile, seed=trial.seed)
 
 
 def _batch_of(backend: BatchBackend) -> Callable[[Prompt, Sequence[Trial]], tuple[Generation, ...]]:
@@ -216,28 +283,3 @@ def _retrieve(trial: Trial, registry: Registry) -> tuple[Passage, ...]:
         return ()
     retriever = registry.retrievers.find(cell.retrieval.retriever)(cell.case.documents)
     return retriever.search(cell.case.query, k=cell.retrieval.top_k)
-
-
-def _score(check: Check, case: Case, generation: Generation, registry: Registry) -> Score:
-    """Score one answer; a demand on an answer that could not be scored is missed."""
-    scorer = registry.scorers.find(check.scorer)(check.options)
-    try:
-        score = _checked(scorer(case, generation))
-    except Exception as error:  # noqa: BLE001 - a plugin's fault must not cost the generation that was made
-        reason = f"{type(error).__name__}: {error}"
-        score = Score(scorer=check.scorer, value=None, passed=None, unscored=reason)
-    if check.pass_at is None:
-        return replace(score, passed=None)
-    return replace(score, passed=score.value is not None and score.value >= check.pass_at)
-
-
-def _checked(score: Score) -> Score:
-    """Return what a scorer gave, its value as a plain float. Raises PluginError when it is no score."""
-    if not isinstance(score, Score):
-        raise PluginError(f"the scorer returned {score!r}; it should return a Score")
-    if score.value is None:
-        return score
-    value = float(score.value)
-    if not 0 <= value <= 1:
-        raise PluginError(f"the scorer returned the value {score.value!r}; it should lie in 0..1")
-    return replace(score, value=value)

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gemma_eval.cases.expand import expand
-from gemma_eval.cases.load import Names
+from gemma_eval.cases.load import Looked, Names
 from gemma_eval.cases.load import load as load_cases
 from gemma_eval.config.catalog import load as load_catalog
 from gemma_eval.config.shipped import suites_directory
 from gemma_eval.errors import PluginError, TemplateError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.templates import check as check_template
+from gemma_eval.protocols import models_of, subject_of
 from gemma_eval.records import Cell, Check, Suite, Template
+from gemma_eval.scoring import filters
 
 
 def load_suite(
@@ -30,7 +32,7 @@ def load_suite(
         templates=tuple(catalog.templates),
         retrievers=tuple(registry.retrievers),
     )
-    suite = load_cases(path, names=names, check_problem=lambda check: _problem(check, registry))
+    suite = load_cases(path, names=names, look=lambda check: look(check, registry))
     cells = expand(
         suite,
         models=catalog.models,
@@ -41,6 +43,19 @@ def load_suite(
     _refuse_unknown_transforms({cell.profile.name: cell.profile.order for cell in cells}, registry)
     _refuse_malformed_templates({cell.template.name: cell.template for cell in cells}.values())
     return suite, cells
+
+
+def look(check: Check, registry: Registry) -> Looked:
+    """Say what a check is, or what is wrong with it, by building its filters and its scorer once."""
+    try:
+        filters.build(check.filters)
+        scorer = registry.scorers.find(check.scorer)(check.options)
+    except (UsageError, PluginError) as error:
+        return Looked(problem=str(error))
+    except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
+        what = f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
+        return Looked(problem=what)
+    return Looked(subject=subject_of(scorer), models=models_of(scorer))
 
 
 def model_names(path: Path) -> tuple[str, ...]:
@@ -68,14 +83,3 @@ def _refuse_malformed_templates(templates: Iterable[Template]) -> None:
             problems.append(str(error))
     if problems:
         raise UsageError("\n".join(problems))
-
-
-def _problem(check: Check, registry: Registry) -> str | None:
-    """Say what is wrong with a check, by building its scorer once."""
-    try:
-        registry.scorers.find(check.scorer)(check.options)
-    except (UsageError, PluginError) as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
-        return f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
-    return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gemma_eval.cases.load import Names, load
+from gemma_eval.cases.load import Looked, Names, load
 from gemma_eval.errors import SuiteError
-from gemma_eval.records import Check, Suite
+from gemma_eval.records import Check, Subject, Suite
 
 NAMES = Names(models=("pocket", "big"), profiles=("greedy", "hot"), templates=("plain", "rag"))
 
@@ -25,20 +25,26 @@ checks = [{scorer = "contains", text = "{value}"}]
 """
 
 
-def check_problem(check: Check) -> str | None:
-    """Know `likelihood`, and one more scorer with one option."""
-    if check.scorer == "likelihood":
-        return None
+SUBJECTS: dict[str, Subject] = {"likelihood": "continuation", "acc": "choices", "distinct_n": "repeats"}
+
+
+def look(check: Check) -> Looked:
+    """Know a scorer of each subject, and one that asks a model; that of answers has two options."""
+    if check.scorer in SUBJECTS:
+        return Looked(subject=SUBJECTS[check.scorer])
+    if check.scorer == "judge":
+        return Looked(subject="answer", models=("big",))
     if check.scorer != "contains":
-        return f'no scorer named "{check.scorer}"'
-    return None if set(check.options) <= {"text", "any"} else "unknown option"
+        return Looked(problem=f'no scorer named "{check.scorer}"')
+    known = set(check.options) <= {"text", "any"}
+    return Looked(subject="answer", problem=None if known else "unknown option")
 
 
 def read(folder: Path, text: str | bytes, *, name: str = "s.toml") -> Suite:
     """Write a suite file and load it."""
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return load(path, names=NAMES, check_problem=check_problem)
+    return load(path, names=NAMES, look=look)
 
 
 def said(folder: Path, text: str | bytes, *, name: str = "s.toml") -> list[str]:

@@ -10,7 +10,7 @@ from gemma_eval.cases.load import load
 from gemma_eval.cases.schema import json_schema
 from gemma_eval.errors import SuiteError, UsageError
 from gemma_eval.records import Check, Document, Message, Retrieval, Source
-from tests.cases.suites import CASE, DEFAULTS, NAMES, check_problem, read, said
+from tests.cases.suites import CASE, DEFAULTS, NAMES, look, read, said
 
 WHOLE = """
 [suite]
@@ -263,7 +263,7 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str | bytes, probl
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     """No traceback: the message is all there is to say."""
     with pytest.raises(UsageError) as caught:
-        load(tmp_path / "no.toml", names=NAMES, check_problem=check_problem)
+        load(tmp_path / "no.toml", names=NAMES, look=look)
     assert str(caught.value) == f"{tmp_path / 'no.toml'}: cannot be read: no such file or directory"
 
 

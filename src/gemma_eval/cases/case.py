@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from gemma_eval.cases import load_tables
+from gemma_eval.cases.checks import Checks, given_checks
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
-from gemma_eval.cases.schema import CaseRow, CheckRow, DefaultsRow, InlineDocument, MessageRow
+from gemma_eval.cases.schema import CaseRow, DefaultsRow, InlineDocument, MessageRow
 from gemma_eval.files import locate, read, rows
-from gemma_eval.records import Case, CaseKind, Check, Document, Message, Source
-
-CheckProblem = Callable[[Check], str | None]
-"""Says what is wrong with a check (an unknown scorer, a wrong option); `None` when nothing is."""
-
-LIKELIHOOD = "likelihood"
-"""The scorer of a text that the model reads; all others judge one that it has written."""
+from gemma_eval.records import Case, Document, Message, Source
 
 WARMUP = {"quality": 0, "benchmark": 3}
 """Generations made first and never recorded, where a suite does not say."""
@@ -38,7 +33,7 @@ class Reading:
 
     problems: Problems
     names: Names
-    check_problem: CheckProblem
+    checks: Checks
     defaults: DefaultsRow
     folder: Folder
 
@@ -58,7 +53,7 @@ class Reading:
             id=row.id or "",
             kind=kind,
             messages=self._messages(at, row),
-            checks=self._checks(at, row, kind),
+            checks=self.checks.read(at, row),
             documents=self._documents(at, row),
             tags=tuple(dict.fromkeys((*(defaults.tags or ()), *(row.tags or ())))),
             cluster=row.cluster,
@@ -67,6 +62,11 @@ class Reading:
             max_tokens=row.max_tokens or defaults.max_tokens,
             ignore_eos=defaults.ignore_eos if row.ignore_eos is None else row.ignore_eos,
             continuation=row.continuation,
+            choices=tuple(row.choices or ()),
+            target=self._target(at, row),
+            delimiter=row.delimiter or "",
+            reduce=row.reduce or defaults.reduce or "mean",
+            k=row.k or defaults.k,
             series=row.series,
             variables={name: float(value) for name, value in (row.variables or {}).items()},
             load=load_tables.load(row.load or defaults.load) if timed else None,
@@ -77,7 +77,10 @@ class Reading:
             source=Source(path=self.problems.path.name, line=self.problems.lines.at(at)),
         )
         load_tables.check_case(at, row, case, self.problems)
-        return case
+        self._check_reading(at, row, case)
+        self._check_reduction(at, row, case)
+        key, _ = given_checks(row)
+        return replace(case, checks=self.checks.seen(at, key, case.checks, case))
 
     def _check_names(self, at: locate.Path, row: CaseRow | DefaultsRow) -> None:
         for key, noun, given, known in (
@@ -112,41 +115,44 @@ class Reading:
                 self.problems.say((*at, *problem_at), what)
         return tuple(Message(role=turn.role or "user", content=turn.content or "") for turn in turns)
 
-    def _checks(self, at: locate.Path, row: CaseRow, kind: CaseKind) -> tuple[Check, ...]:
-        self._check_continuation(at, row, kind)
-        flawed = self.problems.flawed & {(*at, "checks"), (*at, "kind")}
-        if kind == "quality" and not row.checks and not flawed:
-            read = f'checks = [{{scorer = "{LIKELIHOOD}"}}]'
-            example = 'checks = [{scorer = "contains", text = "…"}]' if row.continuation is None else read
-            self.problems.say(at, f'needs checks, as {example}, or kind = "benchmark"')
-        return tuple(
-            self._check((*at, "checks", index), f"checks[{index}]", each)
-            for index, each in enumerate(row.checks or ())
-        )
+    def _target(self, at: locate.Path, row: CaseRow) -> int | None:
+        """Return the index of the right choice: given as such, as a letter, or as the choice itself."""
+        given, choices = row.target, row.choices or []
+        if given is None:
+            return None
+        index = _index(given, choices)
+        if index is None and (*at, "choices") not in self.problems.flawed:
+            letters = "AB" if len(choices) == 2 else f"A to {chr(ord('A') + len(choices) - 1)}"
+            known = f"an index from 0 to {len(choices) - 1}, a letter {letters}, or a choice"
+            what = f"target is {rows.show(given)}; it should be {known}"
+            self.problems.say((*at, "target"), what if choices else "target needs choices")
+        return index
 
-    def _check_continuation(self, at: locate.Path, row: CaseRow, kind: CaseKind) -> None:
-        """A text that is read has no answer, so that the one scorer and it need each other."""
-        flawed = (*at, "continuation") in self.problems.flawed
-        if row.continuation is not None and kind == "benchmark":
-            what = "continuation is read and not written, so there is nothing to time; leave out the kind"
-            self.problems.say((*at, "continuation"), what)
-        for index, check in enumerate(row.checks or ()):
-            place, key = (*at, "checks", index), f"checks[{index}]"
-            if check.scorer == LIKELIHOOD and row.continuation is None and not flawed:
-                what = f'{key}: {LIKELIHOOD} scores a text that is read; give it as continuation = "…"'
-                self.problems.say(place, what)
-            if check.scorer not in (LIKELIHOOD, None) and row.continuation is not None:
-                what = f"{key}: {check.scorer} judges an answer, and with a continuation there is none"
-                self.problems.say(place, f'{what}; the scorer is "{LIKELIHOOD}"')
+    def _check_reading(self, at: locate.Path, row: CaseRow, case: Case) -> None:
+        """Note what keeps a case from being read or written, and a quality case without a check."""
+        flawed = self.problems.flawed & {(*at, "checks"), (*at, "check"), (*at, "kind")}
+        if case.kind == "quality" and not case.checks and not flawed:
+            scorer = "likelihood" if case.continuation is not None else "acc"
+            example = f'{{scorer = "{scorer}"}}' if case.is_read else '{scorer = "contains", text = "…"}'
+            more = "" if case.is_read else ', or kind = "benchmark"'
+            self.problems.say(at, f"needs checks, as checks = [{example}]{more}")
+        if case.continuation is not None and case.choices:
+            self.problems.say((*at, "choices"), "has both continuation and choices; give one of them")
+        read = "continuation is" if case.continuation is not None else "choices are"
+        if case.is_read and case.kind == "benchmark":
+            what = f"{read} read and not written, so there is nothing to time; leave out the kind"
+            self.problems.say((*at, read.split(maxsplit=1)[0]), what)
 
-    def _check(self, at: locate.Path, key: str, row: CheckRow) -> Check:
-        check = Check(scorer=row.scorer or "", options=row.options, pass_at=row.pass_at)
-        if row.scorer is None:
-            if (*at, "scorer") not in self.problems.flawed:
-                self.problems.say(at, f"{key} needs a scorer")
-        elif what := self.check_problem(check):
-            self.problems.say(at, f"{key}: {what}")
-        return check
+    def _check_reduction(self, at: locate.Path, row: CaseRow, case: Case) -> None:
+        """Note a reduction without its number, and one of more repeats than there are."""
+        needs_k = case.reduce in ("pass_at_k", "pass_hat_k")
+        if needs_k and case.k is None:
+            self.problems.say(at, f'reduce = "{case.reduce}" needs k, as k = 5')
+        elif needs_k and case.k is not None and case.k > case.repeats:
+            what = f"k is {case.k}, more than repeats = {case.repeats}; give more repeats"
+            self.problems.say((*at, "k") if row.k else at, what)
+        elif not needs_k and row.k is not None:
+            self.problems.say((*at, "k"), f'k is for reduce = "pass_at_k", not "{case.reduce}"')
 
     def _documents(self, at: locate.Path, row: CaseRow) -> tuple[Document, ...]:
         found: dict[str, Document] = {}
@@ -179,3 +185,11 @@ def _turn_problems(turns: Sequence[MessageRow]) -> list[tuple[locate.Path, str]]
     if spoken != [*["user", "assistant"] * (len(spoken) // 2), "user"]:
         return [((), "messages should be user, assistant, …, user in turn; only the first may be system")]
     return []
+
+
+def _index(target: int | str, choices: Sequence[str]) -> int | None:
+    if isinstance(target, str) and target in choices:
+        return choices.index(target)
+    if isinstance(target, str):
+        target = ord(target) - ord("A") if len(target) == 1 else -1
+    return target if 0 <= target < len(choices) else None

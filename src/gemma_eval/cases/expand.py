@@ -31,6 +31,7 @@ def expand(
             template=templates[template],
             retrieval=suite.retrieval,
             seed=suite.seed,
+            judges=tuple(models[name] for name in _judges(case)),
         )
         for case in suite.cases
         for model, profile, template in product(
@@ -60,6 +61,11 @@ def derived_seed(suite_seed: int, case_id: str, repeat: int) -> int:
     """Return a seed in 0..2³¹-1, which every engine can carry: the first bits of a hash."""
     digest = hashlib.sha256(f"{suite_seed}/{case_id}/{repeat}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+def _judges(case: Case) -> list[str]:
+    """Return the names of the models that the checks of a case ask, each once."""
+    return sorted({name for check in case.checks for name in check.judges})
 
 
 def _limited(profile: SamplingProfile, case: Case) -> SamplingProfile:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from itertools import product
 
 from gemma_eval.cases.case import Reading
+from gemma_eval.cases.checks import unlooked
 from gemma_eval.cases.schema import CaseRow, Choices, HaystackRow, NeedleValue
 from gemma_eval.files import locate, read, rows
 from gemma_eval.records import Case, Check, Message, Option
@@ -72,7 +73,8 @@ class _Stack:
         plain = CaseRow.model_construct(
             **choices, id=row.id, prompt=asked, checks=row.checks, continuation=row.continuation
         )
-        return replace(self.reading, check_problem=lambda check: None).case(self.at, plain)
+        checks = replace(self.reading.checks, look=unlooked)
+        return replace(self.reading, checks=checks).case(self.at, plain)
 
     def check(self) -> None:
         """Note what is absent, placeholders that some needle does not fill, and a spread too wide."""
@@ -126,23 +128,16 @@ class _Stack:
         haystack = "\n".join((*hay[:before], line, *hay[before:]))
         asked = _filled(self.row.prompt or "", {**needle, _HAYSTACK: haystack})
         read = pattern.continuation
-        return replace(
+        case = replace(
             pattern,
             messages=(Message(role="user", content=asked),),
-            checks=tuple(self._check(at, check, needle) for at, check in enumerate(pattern.checks)),
             continuation=None if read is None else _filled(read, needle),
             series=pattern.id,
             variables={"length": float(len(hay)), "depth": float(depth)},
             cluster=line,
         )
-
-    def _check(self, number: int, check: Check, needle: Needle) -> Check:
-        """Return the check of one case, and note what its scorer says of it."""
-        options = {key: _filled_option(value, needle) for key, value in check.options.items()}
-        filled = replace(check, options=options)
-        if what := self.reading.check_problem(filled):
-            self.reading.problems.say((*self.at, "checks", number), f"checks[{number}]: {what}")
-        return filled
+        checks = tuple(_filled_check(check, needle) for check in pattern.checks)
+        return replace(case, checks=self.reading.checks.seen(self.at, "checks", checks, case))
 
     def _shuffled(self, pieces: Sequence[str], number: int) -> list[str]:
         """Return the hay in the order of one needle, the same on every machine."""
@@ -189,6 +184,12 @@ class _Stack:
 def _filled(text: str, values: Needle) -> str:
     """Put the values in the places of their names, in one pass: what is put in is not looked at again."""
     return _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), text)
+
+
+def _filled_check(check: Check, needle: Needle) -> Check:
+    """Return the check of one case."""
+    options = {key: _filled_option(value, needle) for key, value in check.options.items()}
+    return replace(check, options=options)
 
 
 def _filled_option(value: Option, needle: Needle) -> Option:

@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from gemma_eval.cases import gates, haystack
-from gemma_eval.cases.case import CheckProblem, Names, Reading
+from gemma_eval.cases.case import Names, Reading
+from gemma_eval.cases.checks import Checks, Look, Looked, steps
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
 from gemma_eval.cases.schema import DefaultsRow, RetrievalRow, SuiteFileRow, SuiteRow
@@ -14,10 +15,10 @@ from gemma_eval.errors import Problem, SuiteError
 from gemma_eval.files import decode, read, rows
 from gemma_eval.records import Case, Retrieval, Suite
 
-__all__ = ["CheckProblem", "Names", "load"]
+__all__ = ["Look", "Looked", "Names", "load"]
 
 
-def load(path: Path, *, names: Names, check_problem: CheckProblem) -> Suite:
+def load(path: Path, *, names: Names, look: Look) -> Suite:
     """Return the suite of a TOML file. Raises SuiteError with every problem of the file."""
     try:
         data = read.read_bytes(path)
@@ -33,7 +34,12 @@ def load(path: Path, *, names: Names, check_problem: CheckProblem) -> Suite:
     reading = Reading(
         problems=problems,
         names=names,
-        check_problem=check_problem,
+        checks=Checks(
+            problems=problems,
+            look=look,
+            models=names.models,
+            pipelines={name: steps(given) for name, given in (row.filters or {}).items()},
+        ),
         defaults=row.defaults or DefaultsRow(),
         folder=folder,
     )

@@ -51,7 +51,7 @@ def check_case(at: locate.Path, row: Choices, case: Case, problems: Problems) ->
     for key, given in (("load", row.load), ("slo", row.slo)):
         if given is not None and case.kind != "benchmark" and (*at, "kind") not in problems.flawed:
             timed = 'add kind = "benchmark", or leave it out'
-            mended = timed if case.continuation is None else "a text that is read is not; leave it out"
+            mended = "a text that is read is not; leave it out" if case.is_read else timed
             problems.say((*at, key), f"{key} is about requests that are timed; {mended}")
     what = None if case.load is None else misfit(case.load, repeats=case.repeats)
     if what and not _flawed(at, problems):

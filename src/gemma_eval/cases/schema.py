@@ -18,12 +18,18 @@ from gemma_eval.files.rows import (
     name_flaw,
     show,
 )
-from gemma_eval.records import Arrival, CaseKind, Options, Overflow, Percentile, Role, Tier
+from gemma_eval.records import Arrival, CaseKind, Options, Overflow, Percentile, Reduction, Role, Tier
 
 _TEXT = f"{ALTERNATIVE}a text"
 _SHARE, _QUANTITY = (
     f'{ALTERNATIVE}a share, as "5%" or 0.05',
     f'{ALTERNATIVE}a number, or a text with a unit, as "200 ms"',
+)
+_INDEX, _CHOICE = (f"{ALTERNATIVE}an index from 0, a letter, or the text of a choice",) * 2
+_NAMED, _STEP, _STEPS = (
+    f"{ALTERNATIVE}the name of a filter",
+    f'{ALTERNATIVE}the name of a filter, or {{filter = "regex", …}}',
+    f"{ALTERNATIVE}a list of filters",
 )
 _PATH, _INLINE = f"{ALTERNATIVE}a path in quotes", f'{ALTERNATIVE}a path in quotes, or {{text = "…"}}'
 
@@ -37,6 +43,7 @@ InFlight = Annotated[int, Field(ge=1, le=1024)]
 Rate = Annotated[FiniteFloat, Field(ge=0.001, le=100_000)]
 Edge = Annotated[int, Field(ge=0, le=10_000)]
 Limit = Annotated[FiniteFloat, Field(gt=0)]
+Weight = Annotated[FiniteFloat, Field(ge=0, le=1_000_000)]
 Glob = Annotated[Text, Field(max_length=200)]
 """A name in which `*`, `?` and `[…]` stand for others."""
 
@@ -83,7 +90,39 @@ NeedleRow = Annotated[
 Needles = Annotated[list[NeedleRow], Field(max_length=1000), AfterValidator(_once)]
 Lengths = Annotated[list[Tokens], Field(max_length=1000), AfterValidator(_once)]
 Depths = Annotated[list[Share], Field(max_length=1000), AfterValidator(_once)]
+ChoiceTexts = Annotated[list[Text], Field(min_length=2, max_length=1000), AfterValidator(_once)]
+Target = Annotated[
+    Annotated[int, Field(ge=0, le=999), Tag(_INDEX)] | Annotated[Text, Tag(_CHOICE)],
+    Discriminator(lambda value: _CHOICE if isinstance(value, str) else _INDEX),
+]
+"""The right one of several choices: its index from 0, its letter from A, or its text."""
 Variables = Annotated[dict[str, FiniteFloat], AfterValidator(_named)]
+
+
+class FilterRow(Row):
+    """`{filter = "regex", pattern = '(\\d+)'}`: all other keys are options of the filter."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, OptionValue]
+
+    filter: Name | None = None
+
+    @property
+    def options(self) -> Options:
+        """The keys beside `filter`."""
+        return cast(Options, self.model_extra or {})
+
+
+Step = Annotated[
+    Annotated[Name, Tag(_NAMED)] | Annotated[FilterRow, Tag(_STEP)],
+    Discriminator(lambda value: _NAMED if isinstance(value, str) else _STEP),
+]
+Steps = Annotated[list[Step], Field(min_length=1, max_length=100)]
+"""Filters in the order in which they run."""
+Pipeline = Annotated[
+    Annotated[Step, Tag(_STEP)] | Annotated[Steps, Tag(_STEPS)],
+    Discriminator(lambda value: _STEPS if isinstance(value, list) else _STEP),
+]
 
 
 class CheckRow(Row):
@@ -94,10 +133,14 @@ class CheckRow(Row):
 
     scorer: Name | None = None
     pass_at: Share | None = None
+    weight: Weight | None = None
+    must_pass: bool | None = None
+    negated: Annotated[bool | None, Field(alias="not")] = None
+    filter: Pipeline | None = None
 
     @property
     def options(self) -> Options:
-        """The keys that are neither `scorer` nor `pass_at`."""
+        """The keys that are none of those above."""
         return cast(Options, self.model_extra or {})
 
 
@@ -164,6 +207,8 @@ class Choices(Row):
     models: Names | None = None
     profiles: Names | None = None
     templates: Names | None = None
+    reduce: Reduction | None = None
+    k: Repeats | None = None
     load: LoadRow | None = None
     slo: SloRow | None = None
 
@@ -182,8 +227,12 @@ class CaseRow(Choices):
     messages: list[MessageRow] | None = None
     documents: list[DocumentRow] | None = None
     checks: list[CheckRow] | None = None
+    check: list[CheckRow] | None = None
     cluster: Text | None = None
     continuation: Text | None = None
+    choices: ChoiceTexts | None = None
+    target: Target | None = None
+    delimiter: str | None = None
     series: Name | None = None
     variables: Variables | None = None
 
@@ -275,6 +324,7 @@ class SuiteFileRow(GatesFileRow):
     suite: SuiteRow | None = None
     defaults: DefaultsRow | None = None
     retrieval: RetrievalRow | None = None
+    filters: dict[Name, Pipeline] | None = None
     case: list[CaseRow] | None = None
     haystack: list[HaystackRow] | None = None
 

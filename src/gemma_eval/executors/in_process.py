@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
-from gemma_eval.executors.trials import run_each, warm_up
+from gemma_eval.executors.trials import as_far_as_it_went, run_each, warm_up
 from gemma_eval.measure.clock import clock as monotonic
 from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
@@ -86,40 +86,30 @@ def run_cell(
 ) -> CellResult:
     """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them.
 
-    A load of which a part is recorded is run again as a whole, for two halves are no load; which of the two
-    is kept is for who records them. Where its model does not load the part stays as it is, and the error is
-    raised.
+    A load of which a part is recorded is run again as a whole, for two halves are no load, and so are
+    repeats that are judged together; which of the two is kept is for who records them. Where its model does
+    not load the part stays as it is, and the error is raised.
     """
     planned = {trial.key: trial for trial in trials(cell)}
     kept = [recorded[key] for key in planned if key in recorded]
     missing = [trial for key, trial in planned.items() if key not in recorded]
     if not missing:
         return CellResult(outcomes=tuple(kept), fresh=(), engine=None)
-    is_begun_load = cell.case.load is not None and bool(kept)
+    is_begun_whole = cell.case.is_whole and bool(kept)
     try:
         backend = engines.get(cell.model)
     except GemmaEvalError as error:
-        if is_begun_load:
+        if is_begun_whole:
             raise
         return _result(kept, [_not_loaded(trial, error) for trial in missing])
-    if is_begun_load:
+    if is_begun_whole:
         kept, missing = [], list(planned.values())
     stage = join(backend)
     first = warm_up(cell, stage)
-    fresh, raised = _as_far_as_it_went(run_each(missing, stage))
+    fresh, raised = as_far_as_it_went(run_each(missing, stage))
     cold_ttft_s = _ttft_s(first or next(iter(fresh), None))
     engine = replace(backend.info(), load_s=engines.load_s, cold_ttft_s=cold_ttft_s)
     return _result(kept, fresh, engine=engine, raised=raised)
-
-
-def _as_far_as_it_went(made: Iterator[Outcome]) -> tuple[list[Outcome], BaseException | None]:
-    """Return what is made before something is raised, and that."""
-    outcomes: list[Outcome] = []
-    try:
-        outcomes.extend(made)  # keeps what came before an exception
-    except BaseException as error:  # noqa: BLE001 - raised again by who has kept the outcomes
-        return outcomes, error
-    return outcomes, None
 
 
 def _result(

@@ -10,7 +10,16 @@ from gemma_eval.errors import BackendError, PluginError
 from gemma_eval.measure.latency import Unwatched
 from gemma_eval.measure.load import REAL, Slot, Time, drive, in_flight, phase
 from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Prompt, Resources, Trial
-from gemma_eval.run import Broken, Stages, attempt, outcome_of, prepare, run_trial, watching
+from gemma_eval.run import (
+    Broken,
+    Stages,
+    attempt,
+    outcome_of,
+    prepare,
+    run_trial,
+    watching,
+    with_scores_over_repeats,
+)
 
 MOST_TOGETHER = 32
 """How many trials are answered in one batch; each takes memory for what it has read and written."""
@@ -30,6 +39,15 @@ def run_each(planned: Sequence[Trial], stage: Stages, *, time: Time = REAL) -> I
     answered one by one, and so is a text that is read.
     """
     case = planned[0].cell.case if planned else None
+    if case is not None and any(check.over_repeats for check in case.checks):
+        yield from _judged_together(_made_each(planned, stage, case=case, time=time), stage)
+    else:
+        yield from _made_each(planned, stage, case=case, time=time)
+
+
+def _made_each(
+    planned: Sequence[Trial], stage: Stages, *, case: Case | None, time: Time
+) -> Iterator[Outcome]:
     if case is not None and case.load is not None:
         yield from _run_under_load(planned, stage, load=case.load, time=time)
     elif case is not None and stage.generate_batch is not None and _may_be_batched(case):
@@ -40,6 +58,16 @@ def run_each(planned: Sequence[Trial], stage: Stages, *, time: Time = REAL) -> I
             yield run_trial(trial, stage)
 
 
+def as_far_as_it_went(made: Iterator[Outcome]) -> tuple[list[Outcome], BaseException | None]:
+    """Return what is made before something is raised, and that."""
+    outcomes: list[Outcome] = []
+    try:
+        outcomes.extend(made)  # keeps what came before an exception
+    except BaseException as error:  # noqa: BLE001 - raised again by who has kept the outcomes
+        return outcomes, error
+    return outcomes, None
+
+
 def warm_up(cell: Cell, stage: Stages) -> Outcome | None:
     """Generate as often as the case asks before it is measured; return the first outcome, which is cold."""
     trial = trials(cell)[0]
@@ -47,8 +75,20 @@ def warm_up(cell: Cell, stage: Stages) -> Outcome | None:
     return outcomes[0] if outcomes else None
 
 
+def _judged_together(made: Iterator[Outcome], stage: Stages) -> Iterator[Outcome]:
+    """Yield outcomes with the scores of those checks that judge all of them; the last is waited for.
+
+    After an interrupt the outcomes made before it come without such scores, and then it.
+    """
+    outcomes, raised = as_far_as_it_went(made)
+    if raised is not None:
+        yield from outcomes
+        raise raised
+    yield from with_scores_over_repeats(outcomes, stage)
+
+
 def _may_be_batched(case: Case) -> bool:
-    return case.kind == "quality" and case.continuation is None
+    return case.kind == "quality" and not case.is_read
 
 
 def _even_batches(planned: Sequence[Trial]) -> Iterator[Sequence[Trial]]:

@@ -19,7 +19,7 @@ def again(outcome: Outcome) -> Measurement | None:
     if outcome.generation is None:
         return None
     case = outcome.trial.cell.case
-    made: Making = "written" if case.continuation is None else "read"
+    made: Making = "read" if case.is_read else "written"
     resources = None if outcome.measurement is None else _resources(outcome.measurement)
     return measure(outcome.generation, resources=resources, made=made, phase=outcome.phase)
 

@@ -27,6 +27,9 @@ def fit(passages: Sequence[Passage], *, budget_tokens: int, count_tokens: CountT
 
 
 def answer_tokens(cell: Cell, *, count_tokens: CountTokens) -> int:
-    """Return how many tokens of the context are kept for the answer, or for the continuation that is read."""
-    read = cell.case.continuation
-    return cell.profile.max_tokens if read is None else count_tokens(read) or 0
+    """Return how many tokens of the context are kept for the answer, or for the longest text that is read."""
+    case = cell.case
+    if not case.is_read:
+        return cell.profile.max_tokens
+    read = case.choices if case.continuation is None else (case.continuation,)
+    return max(count_tokens(case.delimiter + text) or 0 for text in read)

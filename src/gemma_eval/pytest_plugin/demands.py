@@ -64,7 +64,7 @@ def _transcript(outcome: Outcome) -> list[str]:
     if prompt is not None:
         lines.append(f"  prompt: {_block(prompt.messages[-1].content)}")
     if generation is not None:
-        said = "answer" if outcome.trial.cell.case.continuation is None else "read"
+        said = "read" if outcome.trial.cell.case.is_read else "answer"
         lines.append(f"  {said}: {_block(generation.text)}")
     lines.extend(f"  {_scored(score)}" for score in outcome.scores)
     return lines

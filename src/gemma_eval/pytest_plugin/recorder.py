@@ -145,7 +145,7 @@ class Recorder:
     def _committed(self, outcomes: Sequence[Outcome]) -> Iterable[Outcome] | None:
         """Return each new outcome when it is committed; `None` when a load is not kept."""
         cell = outcomes[0].trial.cell
-        if cell.case.load is None:
+        if not cell.case.is_whole:
             return (each for each in outcomes if self._store.record(self.run.id, each))
         is_kept = self._store.record_load(self.run.id, outcomes, keys=_keys(cell))
         return outcomes if is_kept else None
@@ -156,7 +156,8 @@ class Recorder:
         if self._store.recorded(self.run.id).issuperset(_keys(cell)):
             return ()
         answered = sum(outcome.failure is None for outcome in outcomes)
-        what = f"{cell.label}: the load was sent again and {answered} of its requests were answered"
+        again, parts = ("load was sent", "requests") if cell.case.load else ("case was asked", "repeats")
+        what = f"{cell.label}: the {again} again and {answered} of its {parts} were answered"
         return (f"{what}, not more than before; what was recorded before is kept",)
 
 

@@ -13,6 +13,7 @@ from gemma_eval.records.answers import (
     Attempt,
     Cell,
     Channel,
+    ChoiceReading,
     CountSource,
     Delta,
     FinishReason,
@@ -28,17 +29,20 @@ from gemma_eval.records.cases import (
     CaseKind,
     Check,
     Document,
+    Filter,
     Load,
     Message,
     Option,
     Options,
     Overflow,
     Phase,
+    Reduction,
     Retrieval,
     Role,
     Scalar,
     Slo,
     Source,
+    Subject,
 )
 from gemma_eval.records.choices import (
     DynatempMode,
@@ -50,7 +54,8 @@ from gemma_eval.records.choices import (
     Template,
 )
 from gemma_eval.records.gates import Acceptance, Gate, Gated, Gating, Percentile, Tier, Where
-from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score
+from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score, Vote
+from gemma_eval.records.questions import Question, Reply
 from gemma_eval.records.runs import (
     MICROBENCHMARK,
     EngineInfo,
@@ -77,6 +82,7 @@ __all__ = [
     "Cell",
     "Channel",
     "Check",
+    "ChoiceReading",
     "Compared",
     "Comparison",
     "CountSource",
@@ -85,6 +91,7 @@ __all__ = [
     "DynatempMode",
     "EngineInfo",
     "Failure",
+    "Filter",
     "FinishReason",
     "Gate",
     "Gated",
@@ -108,6 +115,9 @@ __all__ = [
     "Percentile",
     "Phase",
     "Prompt",
+    "Question",
+    "Reduction",
+    "Reply",
     "Report",
     "Resources",
     "Retrieval",
@@ -122,6 +132,7 @@ __all__ = [
     "Skipped",
     "Slo",
     "Source",
+    "Subject",
     "Suite",
     "Summary",
     "Surprise",
@@ -130,5 +141,6 @@ __all__ = [
     "Trial",
     "Unit",
     "Verdict",
+    "Vote",
     "Where",
 ]

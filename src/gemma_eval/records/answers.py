@@ -19,7 +19,10 @@ Channel = Literal["output", "reasoning", "tool_call"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One case with one model, profile and template: what pytest shows as one item; `seed` is the suite's."""
+    """One case with one model, profile and template: what pytest shows as one item; `seed` is the suite's.
+
+    `judges` are the models that its checks ask, in the order of their names.
+    """
 
     suite: str
     case: Case
@@ -28,6 +31,7 @@ class Cell:
     template: Template
     retrieval: Retrieval
     seed: int
+    judges: tuple[ModelSpec, ...] = ()
 
     @property
     def label(self) -> str:
@@ -61,8 +65,11 @@ class Trial:
         """The identity of the trial: a hash of all that was chosen, and of nothing that was measured."""
         plain = asdict(self)
         del plain["cell"]["case"]["source"]
-        if not self.block:
-            del plain["block"]
+        _drop_unused(plain, _ADDED_TO_TRIAL)
+        _drop_unused(plain["cell"], _ADDED_TO_CELL)
+        _drop_unused(plain["cell"]["case"], _ADDED_TO_CASE)
+        for check in plain["cell"]["case"]["checks"]:
+            _drop_unused(check, _ADDED_TO_CHECK)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -119,6 +126,20 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ChoiceReading:
+    """How probable a model found one of several choices.
+
+    `log_probabilities` (natural) are one per token, each given all before it; `is_greedy` says whether each
+    token was the most probable one. `unconditional` is their sum after an empty prompt, where asked for.
+    """
+
+    text: str
+    log_probabilities: tuple[float, ...]
+    is_greedy: bool | None = None
+    unconditional: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Generation:
     """An answer and the stamps of its making: the event row that every time is computed from.
 
@@ -137,7 +158,8 @@ class Generation:
     with `prompt_ms` and `decode_ms` for reading and for writing, `prefill_tokens` where the former is not of
     all tokens of the prompt, and `accept_length` for those that speculative decoding had accepted per step.
     `batch_size` answers were decoded together, so that the stamps of one are not those it would have alone.
-    `log_probabilities` (natural) are those of each output token, where the engine was asked for them.
+    `log_probabilities` (natural) are those of each output token, where the engine was asked for them. Of
+    `choices` that were read, `text` is the most probable one.
     """
 
     text: str
@@ -164,3 +186,24 @@ class Generation:
     engine_timings: Mapping[str, float] = field(default_factory=dict)
     batch_size: int = 1
     log_probabilities: tuple[float, ...] | None = None
+    choices: tuple[ChoiceReading, ...] = ()
+
+
+_ADDED_TO_TRIAL = {"block": 0}
+_ADDED_TO_CELL = {"judges": ()}
+_ADDED_TO_CASE = {"choices": (), "target": None, "delimiter": "", "reduce": "mean", "k": None}
+_ADDED_TO_CHECK = {
+    "weight": 1.0,
+    "must_pass": False,
+    "negated": False,
+    "filters": (),
+    "over_repeats": False,
+    "judges": (),
+}
+"""Fields that came later, with the values at which a trial has the key that it had before them."""
+
+
+def _drop_unused(plain: dict[str, object], added: Mapping[str, object]) -> None:
+    for name, unused in added.items():
+        if plain[name] == unused:
+            del plain[name]

@@ -15,6 +15,10 @@ Role = Literal["system", "user", "assistant"]
 Overflow = Literal["error", "truncate"]
 Arrival = Literal["constant", "poisson"]
 Phase = Literal["warmup", "measured", "cooldown"]
+Subject = Literal["answer", "continuation", "choices", "repeats"]
+"""What a scorer judges: an answer, a text that was read, choices that were read, or all answers to a case."""
+Reduction = Literal["mean", "median", "mode", "max", "majority", "all", "pass_at_k", "pass_hat_k"]
+"""How the scores of the repeats of a case become its one score; formulas in docs/scoring.md."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,16 +46,34 @@ class Document:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Filter:
+    """One step that makes of an answer the text that a scorer is given: its name and options."""
+
+    name: str
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
     """One look at an answer: a scorer and its options.
 
     `pass_at` is the value from which the check passes; `None` records the value and demands nothing,
-    for a wrong answer is a datum first and a failure only when somebody said so.
+    for a wrong answer is a datum first and a failure only when somebody said so. Where a check that
+    `must_pass` is missed, the answer's score is 0 whatever the others say. A `negated` one has 1 minus the
+    value of its scorer. `filters` run in their order before the scorer. One `over_repeats` judges all
+    answers to the case at once; `judges` are the models that the scorer asks. A check of `weight` 0 is shown
+    and counts nothing.
     """
 
     scorer: str
     options: Options = field(default_factory=dict)
     pass_at: float | None = None
+    weight: float = 1.0
+    must_pass: bool = False
+    negated: bool = False
+    filters: tuple[Filter, ...] = ()
+    over_repeats: bool = False
+    judges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,9 +115,12 @@ class Case:
     `cluster` names what cases share (a document, a needle): one datum of an interval against a variable.
     `warmup` generations per cell are made first and never recorded.
     `continuation` is a text that the model does not write but reads after the prompt, so that its
-    probability can be scored. With a `load` its repeats are requests that may be in flight together, and
-    `slo` says which of them are good. `variables` are numbers that were varied between the cases of one kind
-    (`{"depth": 0.5}`), and `series` names that kind; reports draw the score against each variable.
+    probability can be scored; `choices` are several of which the one with the index `target` is right, each
+    read after `delimiter`, which its length does not count. `reduce` makes one score of those of the repeats,
+    with a number `k` where it needs one. With a `load` its repeats are requests that may be in flight
+    together, and `slo` says which of them are good. `variables` are numbers that were varied between the
+    cases of one kind (`{"depth": 0.5}`), and `series` names that kind; reports draw the score against each
+    variable.
     """
 
     id: str
@@ -110,6 +135,11 @@ class Case:
     max_tokens: int | None = None
     ignore_eos: bool | None = None
     continuation: str | None = None
+    choices: tuple[str, ...] = ()
+    target: int | None = None
+    delimiter: str = ""
+    reduce: Reduction = "mean"
+    k: int | None = None
     series: str | None = None
     variables: Mapping[str, float] = field(default_factory=dict)
     load: Load | None = None
@@ -123,6 +153,16 @@ class Case:
     def query(self) -> str:
         """The last user turn: what retrieval searches for and what templates call `query`."""
         return self.messages[-1].content
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the model reads what is scored, and writes nothing."""
+        return self.continuation is not None or bool(self.choices)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its repeats belong together, so that a part of them is run again with the rest."""
+        return self.load is not None or any(check.over_repeats for check in self.checks)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

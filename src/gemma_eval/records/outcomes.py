@@ -75,12 +75,28 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Vote:
+    """What one judge said of an answer: a value in 0..1 and the label it was read from.
+
+    `swapped` marks a comparison in which the answer came second. A vote without a value has a `reason`.
+    """
+
+    judge: str
+    value: float | None
+    label: str = ""
+    swapped: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
     """How good an answer was for one check.
 
     `value` lies in 0..1, `None` when the scorer could not judge; then `unscored` says why.
     `passed` is `None` when the check demands nothing.
     `answer` is the part of the text that was judged.
+    `figures` are what the value was made from, in any range (`perplexity`, `log_likelihood`), and `votes`
+    those of judges. `weight` is that of the check; one that `vetoes` makes the answer's score 0 if missed.
     """
 
     scorer: str
@@ -89,6 +105,10 @@ class Score:
     answer: str = ""
     explanation: str = ""
     unscored: str | None = None
+    weight: float = 1.0
+    vetoes: bool = False
+    figures: Mapping[str, float] = field(default_factory=dict)
+    votes: tuple[Vote, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,10 +137,17 @@ class Outcome:
 
     @property
     def score(self) -> float | None:
-        """The mean of the check values; `None` when a check is unscored or there is none."""
-        values = [score.value for score in self.scores]
-        known = [value for value in values if value is not None]
-        return sum(known) / len(known) if values and len(known) == len(values) else None
+        """The mean of the check values by weight; `None` when one that counts is unscored or there is none.
+
+        It is 0 when a check that must pass was missed.
+        """
+        if any(score.vetoes and score.passed is False and score.value is not None for score in self.scores):
+            return 0.0
+        counted = [score for score in self.scores if score.weight > 0]
+        known = [(score.weight, score.value) for score in counted if score.value is not None]
+        if not counted or len(known) < len(counted):
+            return None
+        return sum(weight * value for weight, value in known) / sum(weight for weight, _ in known)
 
     @property
     def passed(self) -> bool:

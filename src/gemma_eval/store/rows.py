@@ -20,6 +20,8 @@ Value = str | bytes | int | float | None
 Row = Mapping[str, Value]
 Fields = dict[str, Plain]
 
+_OF_A_SCORE = ("scorer", "value", "passed", "answer", "explanation", "unscored")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exact:
@@ -48,7 +50,7 @@ class Rows:
 def take_apart(outcome: Outcome) -> Rows:
     """Return the rows of an outcome. Raises StoreError on NaN or infinity."""
     plain = dump_outcome(outcome)
-    measured, scores, attempts = _measured(outcome, plain), _shown_rows(plain["scores"]), _attempts(plain)
+    measured, scores, attempts = _measured(outcome, plain), _scores(plain), _attempts(plain)
     del plain["trial"]
     prompt, generation = cast(Fields | None, plain["prompt"]), cast(Fields | None, plain["generation"])
     prompt_text = prompt.pop("text") if prompt else None
@@ -94,6 +96,11 @@ def _measured(outcome: Outcome, plain: Fields) -> Row:
         "failure_message": _shown(failure.get("message")),
         "phase": outcome.phase,
     }
+
+
+def _scores(plain: Fields) -> tuple[Row, ...]:
+    """Return what people query of the scores; votes and figures are in the record."""
+    return tuple({name: row[name] for name in _OF_A_SCORE} for row in _shown_rows(plain["scores"]))
 
 
 def _attempts(plain: Fields) -> tuple[Row, ...]:

@@ -1,0 +1,91 @@
+"""Apply a check to an answer: its filters, its scorer, and what the suite makes of the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import cast
+
+from gemma_eval.errors import PluginError
+from gemma_eval.protocols import AnyScorer, RepeatsScorer, Scorer, ServedScorer, Services
+from gemma_eval.records import Case, Check, Generation, Score
+from gemma_eval.scoring import filters
+
+Build = Callable[[Check], AnyScorer]
+"""Builds the scorer of a check. Raises GemmaEvalError."""
+
+
+def score(
+    check: Check, case: Case, generation: Generation, *, build: Build, services: Services | None = None
+) -> Score:
+    """Score one answer; a demand on an answer that could not be scored is missed.
+
+    Filters see the text alone: what is scored by stamps or probabilities is as it was made.
+    """
+    if check.over_repeats:
+        return unscored_repeats(check, "its repeats were not all made")
+    return _concluded(check, lambda: _value(check, case, generation, build=build, services=services))
+
+
+def score_repeats(check: Check, case: Case, generations: Sequence[Generation], *, build: Build) -> Score:
+    """Score all answers to a case at once, in the order of their repeats."""
+
+    def judge() -> Score:
+        scorer = cast(RepeatsScorer, build(check))
+        filtered = filters.build(check.filters)
+        texts = [replace(each, text=filtered(each.text)) for each in generations]
+        return scorer(case, texts)
+
+    return _concluded(check, judge)
+
+
+def unscored_repeats(check: Check, why: str) -> Score:
+    """Return the score of a check over repeats that were not all made."""
+    return _with_demand(check, Score(scorer=check.scorer, value=None, passed=None, unscored=why))
+
+
+def _value(
+    check: Check, case: Case, generation: Generation, *, build: Build, services: Services | None
+) -> Score:
+    scorer = build(check)
+    if isinstance(scorer, ServedScorer):
+        if services is None:
+            raise PluginError("nothing here can ask a model")
+        scorer = scorer.bind(services)
+    if check.filters:
+        generation = replace(generation, text=filters.build(check.filters)(generation.text))
+    return cast(Scorer, scorer)(case, generation)
+
+
+def _concluded(check: Check, judge: Callable[[], Score]) -> Score:
+    try:
+        score = _checked(judge())
+    except Exception as error:  # noqa: BLE001 - a plugin's fault must not cost the generation that was made
+        reason = f"{type(error).__name__}: {error}"
+        score = Score(scorer=check.scorer, value=None, passed=None, unscored=reason)
+    if check.negated and score.value is not None:
+        score = replace(score, value=1 - score.value, explanation=_not(score))
+    return _with_demand(check, score)
+
+
+def _with_demand(check: Check, score: Score) -> Score:
+    missed = check.pass_at is not None and (score.value is None or score.value < check.pass_at)
+    passed = None if check.pass_at is None else not missed
+    return replace(score, passed=passed, weight=check.weight, vetoes=check.must_pass)
+
+
+def _not(score: Score) -> str:
+    """Explain a negated check by what it was not to be."""
+    return "" if score.value == 0 else f"{score.scorer} is {score.value:g}, and the check says not"
+
+
+def _checked(score: Score) -> Score:
+    """Return what a scorer gave, its value as a plain float. Raises PluginError when it is no score."""
+    if not isinstance(score, Score):
+        raise PluginError(f"the scorer returned {score!r}; it should return a Score")
+    if score.value is None:
+        return score
+    value = float(score.value)
+    if not 0 <= value <= 1:
+        raise PluginError(f"the scorer returned the value {score.value!r}; it should lie in 0..1")
+    return replace(score, value=value)
