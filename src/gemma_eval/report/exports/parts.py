@@ -1,0 +1,107 @@
+"""What other tools call one evaluation: a part of a run, with the figures over its cases."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from gemma_eval.records import Group, Outcome, Summary
+from gemma_eval.report.groups import group_of
+from gemma_eval.stats.percentiles import mean
+from gemma_eval.stats.summary import case_scores, summary_of
+
+K = TypeVar("K", bound=Hashable)
+
+ACCURACY = "acc"
+"""The share of answers that are wholly right: those of score 1."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|data")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseScores:
+    """The outcomes of one case in one group, over its repeats, and how each metric came out for it.
+
+    A metric is `None` where an answer failed or could not be judged.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    values: dict[str, float | None]
+
+
+def split(outcomes: Sequence[Outcome], key: Callable[[Outcome], K]) -> dict[K, tuple[Outcome, ...]]:
+    """Return the outcomes by key, keys in the order in which they first occur."""
+    parts: dict[K, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        parts[key(outcome)].append(outcome)
+    return {name: tuple(members) for name, members in parts.items()}
+
+
+def cases_of(outcomes: Sequence[Outcome]) -> tuple[CaseScores, ...]:
+    """Return each case of one group and suite: `acc`, `score` and one metric per scorer it is checked by."""
+    by_case = split(outcomes, lambda outcome: outcome.trial.cell.case.id)
+    return tuple(CaseScores(outcomes=members, values=_values(members)) for members in by_case.values())
+
+
+def quality(cases: Sequence[CaseScores]) -> Iterator[Summary]:
+    """Yield a summary of every metric over the cases of one group that have it; the datum is the case."""
+    names = dict.fromkeys(name for case in cases for name in case.values)
+    for name in names:
+        data = [case.values[name] for case in cases if name in case.values]
+        yield replace(summary_of(group_of(cases[0].outcomes[0]), "score", data), metric=name)
+
+
+def standard_error(summary: Summary) -> float | None:
+    """Return the standard error of a mean of n data with standard deviation s (of n - 1): s / sqrt(n)."""
+    return None if summary.sd is None else summary.sd / summary.n**0.5
+
+
+def group_label(group: Group) -> str:
+    """`profile/template`: what sets apart the groups of one model."""
+    return f"{group.profile}/{group.template}"
+
+
+def portable(name: str) -> str:
+    """Return a name that every file system takes: one that is none has `_` for other signs, and a hash.
+
+    The hash keeps apart what would be alike without those signs.
+    """
+    plain = _UNSAFE.sub("_", name).rstrip(".")
+    if plain == name and name and not _RESERVED.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()
+    return f"{plain.split('.')[0]}_{digest[:6]}"
+
+
+def _values(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    if not outcomes[0].trial.cell.case.checks:
+        return {}
+    scorers = dict.fromkeys(
+        score.scorer for outcome in outcomes for score in outcome.scores
+    ) or dict.fromkeys(check.scorer for check in outcomes[0].trial.cell.case.checks)
+    right = [None if (score := _score(each)) is None else float(score == 1) for each in outcomes]
+    values = {name: _mean_of_all([_of_scorer(each, name) for each in outcomes]) for name in scorers}
+    return {ACCURACY: _mean_of_all(right), "score": case_scores(outcomes)[0]} | {
+        name: value for name, value in values.items() if name not in (ACCURACY, "score")
+    }
+
+
+def _score(outcome: Outcome) -> float | None:
+    return None if outcome.failure else outcome.score
+
+
+def _of_scorer(outcome: Outcome, scorer: str) -> float | None:
+    """Return the mean of the checks of one scorer, of which a case may have several."""
+    if outcome.failure:
+        return None
+    return _mean_of_all([score.value for score in outcome.scores if score.scorer == scorer])
+
+
+def _mean_of_all(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
