@@ -313,13 +313,22 @@ def test_a_reading_is_the_softmax_of_the_logits_along_the_continuation(folder: P
     assert (found.prompt_tokens, found.output_tokens) == (len(before), len(ids))
 
 
-def test_a_continuation_is_tokenised_by_itself(folder: Path) -> None:
-    """No token spans prompt and continuation, where a text of both has one: " in" after "lives"."""
+def test_no_token_spans_prompt_and_continuation(folder: Path) -> None:
+    """Where a text of both has one, as "Oslo" is one, the continuation is tokenised by itself."""
     backend = load(folder)
-    prompt = replace(PROMPT, text="<bos>lives ")
-    found = backend.read(prompt, continuation="in")
+    found = backend.read(replace(PROMPT, text="<bos>Os"), continuation="lo")
     assert (found.prompt_tokens, found.output_tokens) == (3, 2)
-    assert backend.count_tokens("<bos>lives in") == 3
+    assert backend.count_tokens("<bos>Oslo") == 2
+
+
+def test_a_space_at_the_end_of_a_prompt_is_read_with_the_word_after_it(folder: Path) -> None:
+    """As lm-evaluation-harness has it: " in" is one token, and no model was taught a space before "in"."""
+    backend = load(folder)
+    moved = backend.read(replace(PROMPT, text="<bos>lives "), continuation="in")
+    assert (moved.prompt_tokens, moved.output_tokens) == (2, 1)
+    there = backend.read(replace(PROMPT, text="<bos>lives"), continuation=" in")
+    assert moved.log_probabilities == there.log_probabilities
+    assert moved.text == "in"
 
 
 def test_a_continuation_must_fit_the_context_with_its_prompt(folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gemma_eval.gemma import decode
 from gemma_eval.gemma.decode import Decoding
+from gemma_eval.gemma.reading import read_after
 from gemma_eval.gemma.transformer import Transformer
 from tests.gemma.tiny import write_model
 
@@ -71,7 +72,7 @@ def test_log_probabilities_of_a_text_are_those_of_the_logits_one_token_at_a_time
     model = decode.load(POCKET)
     ids = np.random.default_rng(6).integers(6, 1800, 330).tolist()
     first = 20
-    found = decode.log_probabilities(model, ids, first=first)
+    found = read_after(model, ids[:first], ids[first:]).log_probabilities
     decoding = Decoding(model, capacity=len(ids))
     logits = [decoding.prefill(ids[:first])]
     logits += [decoding.step((token,))[0] for token in ids[first:-1]]
@@ -87,8 +88,8 @@ def test_a_text_read_one_token_too_late_is_seen() -> None:
     model = decode.load(POCKET)
     ids = np.random.default_rng(6).integers(6, 1800, 30).tolist()
     right, late = (
-        decode.log_probabilities(model, ids, first=10),
-        decode.log_probabilities(model, ids, first=9),
+        read_after(model, ids[:10], ids[10:]).log_probabilities,
+        read_after(model, ids[:9], ids[9:]).log_probabilities,
     )
     np.testing.assert_allclose(late[1:], right, atol=1e-4)
     assert np.abs(np.subtract(late[:-1], right)).max() > 0.1

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
+from gemma_eval.backends.reading import ReadBeside, Reader
 from gemma_eval.backends.vocabulary import TokenizerVocabulary
 from gemma_eval.backends.writing import Writing
-from gemma_eval.errors import BackendError, ContextOverflow, NonFiniteLogits
+from gemma_eval.errors import BackendError, ContextOverflow
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.protocols import Clock, TransformFactory
-from gemma_eval.records import Delta, Generation, Prompt, SamplingProfile
+from gemma_eval.records import Generation, Prompt, SamplingProfile
 from gemma_eval.sampling.chain import Sampler
 from gemma_eval.sampling.effective import effective
-
-LogProbabilities = Callable[[Sequence[int], int], tuple[float, ...]]
-"""Returns, of ids, the log-probability of each from a place on, given all before it."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -42,15 +38,10 @@ class Local:
             raise BackendError(
                 "the prompt has no text; its messages need a chat_template to be rendered with"
             )
-        return self.ids(prompt.text, "the prompt")
-
-    def ids(self, text: str, what: str) -> tuple[int, ...]:
-        """Return the ids of `text`, of which there must be one at least and an embedding for each."""
-        ids = self.tokenizer.encode(text)
+        ids = self.tokenizer.encode(prompt.text)
         if not ids:
-            raise BackendError(f"{what} is empty; at least one token is needed")
-        if max(ids) >= self.vocab_size:
-            raise BackendError(f"{what} has a token that {self.where} has no embedding for: id {max(ids)}")
+            raise BackendError("the prompt is empty; at least one token is needed")
+        self._demand_embeddings(ids, "the prompt")
         return ids
 
     def demand_room(self, needed: int) -> None:
@@ -99,34 +90,23 @@ class Local:
             },
         )
 
-    def read(self, prompt: Prompt, *, continuation: str, log_probabilities: LogProbabilities) -> Generation:
-        """Read `continuation` after `prompt.text` and say how probable each of its tokens is.
-
-        It is tokenised by itself, as an answer is: its tokens follow those of the prompt, and no token spans
-        both. Raises BackendError, ContextOverflow, NonFiniteLogits.
-        """
-        requested_ns = self.clock()
-        before, ids = self.prompt_ids(prompt), self.ids(continuation, "the continuation")
-        self.demand_room(len(before) + len(ids))
-        known = log_probabilities(before + ids, len(before))
-        if not np.isfinite(known).all():
-            raise NonFiniteLogits(
-                "a logit of the continuation is not finite (weights or arithmetic are broken)"
-            )
-        ended_ns = self.clock()
-        return Generation(
-            text=continuation,
-            deltas=(Delta(text=continuation, n_tokens=len(known), at_ns=ended_ns),),
-            prompt_tokens=len(before),
-            cached_tokens=0,
-            output_tokens=len(known),
-            count_source="engine",
-            finish_reason="stop",
-            requested_ns=requested_ns,
-            ended_ns=ended_ns,
-            engine_timings={"prompt_ms": (ended_ns - requested_ns) / 1e6},
-            log_probabilities=known,
+    def reader(self, read_beside: ReadBeside) -> Reader:
+        """Return what reads texts with an engine."""
+        return Reader(
+            encode=self.tokenizer.encode,
+            beginning=lambda: self.tokenizer.beginning,
+            demand=self._demand,
+            read_beside=read_beside,
+            clock=self.clock,
         )
+
+    def _demand(self, ids: Sequence[int]) -> None:
+        self.demand_room(len(ids))
+        self._demand_embeddings(ids, "the text")
+
+    def _demand_embeddings(self, ids: Sequence[int], what: str) -> None:
+        if max(ids) >= self.vocab_size:
+            raise BackendError(f"{what} has a token that {self.where} has no embedding for: id {max(ids)}")
 
     @cached_property
     def _vocabulary(self) -> TokenizerVocabulary:

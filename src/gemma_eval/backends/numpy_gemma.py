@@ -22,8 +22,9 @@ from gemma_eval.backends.writing import Writing
 from gemma_eval.errors import BackendError
 from gemma_eval.gemma import checkpoint
 from gemma_eval.gemma.architecture import extended
-from gemma_eval.gemma.decode import Decoding, log_probabilities
+from gemma_eval.gemma.decode import Decoding
 from gemma_eval.gemma.products import MOST_ROWS
+from gemma_eval.gemma.reading import Reading, read_beside
 from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.transformer import Transformer
@@ -139,7 +140,12 @@ class NumpyGemma:
 
         Raises BackendError, ContextOverflow, NonFiniteLogits.
         """
-        return self._local.read(prompt, continuation=continuation, log_probabilities=self._log_probabilities)
+        return self._local.reader(self._read_beside).read(prompt, continuation=continuation)
+
+    def read_choices(self, prompt: Prompt, *, choices: Sequence[str], unconditional: bool) -> Generation:
+        """Read each of `choices` after `prompt.text`, which is read once. Raises as `read` does."""
+        reader = self._local.reader(self._read_beside)
+        return reader.read_choices(prompt, choices=choices, unconditional=unconditional)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -213,9 +219,9 @@ class NumpyGemma:
         ]
         return tuple(replace(answer, batch_size=len(seeds)) for answer in answers)
 
-    def _log_probabilities(self, ids: Sequence[int], first: int) -> tuple[float, ...]:
+    def _read_beside(self, before: Sequence[int], texts: Sequence[Sequence[int]]) -> tuple[Reading, ...]:
         with self._computing():
-            return log_probabilities(self._loaded, ids, first=first)
+            return read_beside(self._loaded, before, texts)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:

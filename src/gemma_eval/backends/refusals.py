@@ -49,12 +49,15 @@ def of_profile(factory: object, model: ModelSpec, profile: SamplingProfile) -> s
 
 
 def of_case(factory: object, model: ModelSpec, case: Case) -> str | None:
-    """Return what is lacking for a case: reading its continuation, or its load. Raises PluginError."""
-    if case.continuation is not None and not (
-        _can("logprobs", _declared(factory, model)) and _reads(factory)
-    ):
-        return "cannot read a continuation"
+    """Return what is lacking for a case: reading what it gives, or its load. Raises PluginError."""
+    if case.is_read and not (_can("logprobs", _declared(factory, model)) and _reads(factory)):
+        return f"cannot read {what_is_read(case)}"
     return _cannot_serve(factory, model, case)
+
+
+def what_is_read(case: Case) -> str:
+    """Return what a model reads in a case instead of writing, in words."""
+    return "choices" if case.choices else "a continuation"
 
 
 def flaw(factory: object, model: ModelSpec, *, suite: Path) -> Problem | None:

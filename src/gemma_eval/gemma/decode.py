@@ -15,8 +15,6 @@ from gemma_eval.gemma.transformer import Transformer
 
 PREFILL_TOKENS = 256
 """How many tokens of a prompt are read at once: enough for a matrix product, and a bound on the scores."""
-HEAD_TOKENS = 32
-"""For how many tokens of a text logits are made at once, since each has one per word of the vocabulary."""
 
 
 def load(folder: Path) -> Transformer:
@@ -36,7 +34,7 @@ class Decoding:
 
     def prefill(self, ids: Sequence[int]) -> Array:
         """Read a prompt of at least one token, once; return the logits [V] of what follows it."""
-        for part in _parts(ids, PREFILL_TOKENS):
+        for part in parts(ids, PREFILL_TOKENS):
             hidden = self._model.read(part, self._cache)
         self._tails = Tails(self._model.architecture, self._cache, answers=self._answers)
         return self._model.logits(hidden[-1:]).ravel()
@@ -53,25 +51,9 @@ class Decoding:
 def all_logits(model: Transformer, ids: Sequence[int], *, at_once: int = PREFILL_TOKENS) -> Array:
     """Return the logits [L, V] after every token of `ids`, read `at_once` tokens at a time."""
     cache = KVCache(model.architecture, capacity=len(ids))
-    return np.concatenate([model.logits(model.read(part, cache)) for part in _parts(ids, at_once)])
+    return np.concatenate([model.logits(model.read(part, cache)) for part in parts(ids, at_once)])
 
 
-def log_probabilities(model: Transformer, ids: Sequence[int], *, first: int) -> tuple[float, ...]:
-    """Return the natural logarithm of the probability of each token from `first`, given all before it.
-
-    NaN or -inf where the arithmetic has failed.
-    """
-    cache = KVCache(model.architecture, capacity=len(ids))
-    hidden = np.concatenate([model.read(part, cache) for part in _parts(ids[:-1], PREFILL_TOKENS)])
-    found: list[float] = []
-    for start in range(first, len(ids), HEAD_TOKENS):
-        tokens = np.asarray(ids[start : start + HEAD_TOKENS])
-        logits = model.logits(hidden[start - 1 : start - 1 + len(tokens)]).astype(np.float64)
-        logits -= logits.max(axis=-1, keepdims=True)
-        chosen = logits[np.arange(len(tokens)), tokens]
-        found.extend((chosen - np.log(np.exp(logits).sum(axis=-1))).tolist())
-    return tuple(found)
-
-
-def _parts(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def parts(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """Yield the ids in parts of `size`, the last one shorter."""
     return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemma_eval.gemma.rope_config import Rope
 from gemma_eval.gemma.rope_scaling import LENGTH_DEPENDENT, turning
 from gemma_eval.gemma.tensors import Array
+
+Places = NDArray[np.intp]
+"""Positions of tokens, [R]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,8 +26,8 @@ class Rotation:
     cos: Array
     sin: Array
 
-    def __getitem__(self, positions: slice) -> Rotation:
-        """Return the rotation of a range of the positions."""
+    def __getitem__(self, positions: slice | Places) -> Rotation:
+        """Return the rotation of some of the positions: of a range, or of each that is named."""
         return Rotation(self.cos[positions], self.sin[positions])
 
     def __call__(self, x: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import tokenizers
@@ -39,6 +40,15 @@ class Tokenizer:
         Chat markup begins with `<bos>`; the tokenizer must not put a second one before it.
         """
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    @cached_property
+    def beginning(self) -> int | None:
+        """The token that an empty prompt consists of: what begins a text, else what ends the last one."""
+        put_first: list[int] = self._tokenizer.encode("", add_special_tokens=True).ids
+        if put_first:
+            return put_first[0]
+        known: int | None = self._tokenizer.token_to_id("<bos>")
+        return min(self.stop_ids, default=None) if known is None else known
 
     def decode(self, ids: list[int]) -> str:
         """Return the text of `ids` without special tokens."""

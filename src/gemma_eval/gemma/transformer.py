@@ -9,6 +9,7 @@ import numpy as np
 
 from gemma_eval.gemma.architecture import Architecture
 from gemma_eval.gemma.attention import attend, mask
+from gemma_eval.gemma.branches import Branches
 from gemma_eval.gemma.kv_cache import KVCache, LayerCache
 from gemma_eval.gemma.layer import Layer, Norm
 from gemma_eval.gemma.products import Product, forget_trials, product
@@ -53,6 +54,19 @@ class Transformer:
         for kind, layer, layer_cache in zip(a.layers, self._layers, cache.layers, strict=True):
             within = _Within(cache=layer_cache, start=start, mask=masks[kind], softcap=a.attention_softcap)
             layer(hidden, turn=turns[kind], mix=within.mix)
+        return self._final_norm(hidden)
+
+    def read_branches(self, texts: Sequence[Sequence[int]], cache: KVCache) -> Array:
+        """Read texts that go on from what `cache` holds, each as if it were alone, and leave the cache alone.
+
+        Returns the normalised hidden states [R, D] of their R tokens, one text after the other.
+        """
+        branches = Branches(self.architecture, cache, lengths=[len(text) for text in texts])
+        hidden = self._embedded([token for text in texts for token in text])
+        for kind, layer, branched in zip(
+            self.architecture.layers, self._layers, branches.layers, strict=True
+        ):
+            layer(hidden, turn=branches.turns[kind], mix=branched.mix)
         return self._final_norm(hidden)
 
     def step(self, tokens: Sequence[int], tails: Tails) -> Array:

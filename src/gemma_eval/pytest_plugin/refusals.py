@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gemma_eval.backends.refusals import clause, flaw, of_case, of_profile
+from gemma_eval.backends.refusals import clause, flaw, of_case, of_profile, what_is_read
 from gemma_eval.errors import BackendError, ConfigError, PluginError, UnknownName
 from gemma_eval.plugins import Registry
 from gemma_eval.records import Cell, ModelSpec, Skipped
@@ -68,12 +68,13 @@ def in_words(each: Skipped) -> str:
 
 def cannot_read(cells: Iterable[Cell], *, model: ModelSpec) -> str | None:
     """Return the line that refuses the readings that `cells` want of a model, `None` when they want none."""
-    wanted = [cell.case.id for cell in cells if cell.model == model and cell.case.continuation is not None]
+    wanted = {cell.case.id: cell.case for cell in cells if cell.model == model and cell.case.is_read}
     if not wanted:
         return None
-    more = len(dict.fromkeys(wanted)) - 1
-    asking = f'as {more + 1} cases ask, first "{wanted[0]}"' if more else f'as the case "{wanted[0]}" asks'
-    reason = f"cannot read a continuation, {asking}"
+    first = next(iter(wanted.values()))
+    more = len(wanted) - 1
+    asking = f'as {more + 1} cases ask, first "{first.id}"' if more else f'as the case "{first.id}" asks'
+    reason = f"cannot read {what_is_read(first)}, {asking}"
     return f'model "{model.name}": {clause(model, reason)}'
 
 

@@ -18,6 +18,7 @@ from gemma_eval.records import ModelSpec, Option, RopeScaling, SamplingProfile
 from tests import required
 
 FILE = GgufFile(
+    beginning=2,
     path=Path("model.gguf"),
     parts=(Path("model.gguf"),),
     architecture="gemma3",

@@ -22,7 +22,7 @@ from gemma_eval.backends.capabilities import EVERY_SAMPLING, lack
 from gemma_eval.backends.extras import lacking
 from gemma_eval.backends.hf_transformers import model as hf_transformers_model
 from gemma_eval.backends.hf_transformers.folder import find, special_tokens
-from gemma_eval.backends.hf_transformers.model import Decoding, TorchModel, log_probabilities
+from gemma_eval.backends.hf_transformers.model import Decoding, TorchModel, read_beside
 from gemma_eval.backends.hf_transformers.options import Settings, settings
 from gemma_eval.backends.local import Local
 from gemma_eval.backends.model_files import sha256
@@ -30,6 +30,7 @@ from gemma_eval.backends.threads import default_threads
 from gemma_eval.errors import BackendError, ModelNotFound
 from gemma_eval.gemma import tensors, tokenizer
 from gemma_eval.gemma.folder import read_json
+from gemma_eval.gemma.reading import Reading
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
@@ -142,7 +143,12 @@ class HfTransformers:
 
         Raises BackendError, ContextOverflow, NonFiniteLogits.
         """
-        return self._local.read(prompt, continuation=continuation, log_probabilities=self._log_probabilities)
+        return self._local.reader(self._read_beside).read(prompt, continuation=continuation)
+
+    def read_choices(self, prompt: Prompt, *, choices: Sequence[str], unconditional: bool) -> Generation:
+        """Read each of `choices` after `prompt.text`, which is read once. Raises as `read` does."""
+        reader = self._local.reader(self._read_beside)
+        return reader.read_choices(prompt, choices=choices, unconditional=unconditional)
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -187,9 +193,9 @@ class HfTransformers:
             },
         )
 
-    def _log_probabilities(self, ids: Sequence[int], first: int) -> tuple[float, ...]:
+    def _read_beside(self, before: Sequence[int], texts: Sequence[Sequence[int]]) -> tuple[Reading, ...]:
         with self._computing():
-            return log_probabilities(self._loaded, ids, first=first)
+            return read_beside(self._loaded, before, texts)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:

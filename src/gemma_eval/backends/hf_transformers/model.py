@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,10 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, cast
 
-import numpy as np
-
 from gemma_eval.errors import BackendError, MissingDependency, ModelNotFound
-from gemma_eval.gemma.decode import HEAD_TOKENS
+from gemma_eval.gemma.decode import PREFILL_TOKENS
+from gemma_eval.gemma.reading import HEAD_TOKENS, Reading, found, groups, joined
 from gemma_eval.gemma.tensors import Array
 
 if TYPE_CHECKING:
@@ -145,27 +145,60 @@ class Decoding:
             self._cache = getattr(output, self._cache_name)
             return cast(Array, output.logits[0, -last:].float().cpu().numpy())
 
+    @property
+    def divides(self) -> bool:
+        """Whether what was read can be had several times, for texts that are read beside each other."""
+        return hasattr(self._cache, "batch_repeat_interleave")
 
-def log_probabilities(model: TorchModel, ids: Sequence[int], *, first: int) -> tuple[float, ...]:
-    """Return the natural logarithm of the probability of each token from `first`, given all before it.
+    def read_rows(self, texts: Sequence[Sequence[int]]) -> Array:
+        """Read several texts after what was read so far; return their logits [B, L, V], float32.
 
-    NaN or -inf where the arithmetic has failed.
+        Each begins at the same position and sees none of the others; what was read so far stays as it is. To
+        shorter ones something is added behind, which they do not see.
+        """
+        torch = self._model.libraries.torch
+        longest = max(1, *map(len, texts))
+        rows = [[*text, *[0] * (longest - len(text))] for text in texts]
+        shared = copy.deepcopy(self._cache)
+        shared.batch_repeat_interleave(len(rows))  # type: ignore[attr-defined]
+        with torch.inference_mode():
+            output = self._model.module(
+                input_ids=torch.tensor(rows, device=self._model.device),
+                use_cache=True,
+                **{self._cache_name: shared},
+            )
+            return cast(Array, output.logits.float().cpu().numpy())
+
+
+def read_after(model: TorchModel, before: Sequence[int], tokens: Sequence[int]) -> Reading:
+    """Read `tokens` after at least one token `before` them."""
+    decoding = Decoding(model)
+    readings = [found(decoding.read(before), tokens[:1])]
+    for start in range(0, len(tokens) - 1, HEAD_TOKENS):
+        part = tokens[start : min(start + HEAD_TOKENS, len(tokens) - 1)]
+        readings.append(found(decoding.read(part, last=len(part)), tokens[start + 1 : start + 1 + len(part)]))
+    return joined(readings)
+
+
+def read_beside(
+    model: TorchModel, before: Sequence[int], texts: Sequence[Sequence[int]]
+) -> tuple[Reading, ...]:
+    """Read each of `texts`, of one token at least, after what stands `before` all, which is read once.
+
+    One of more than 256 tokens is read with all that is before it, and so is each with a model whose cache
+    cannot be had several times.
     """
     decoding = Decoding(model)
-    found = _chosen(decoding.read(ids[:first]), ids[first : first + 1])
-    for start in range(first, len(ids) - 1, HEAD_TOKENS):
-        part = ids[start : min(start + HEAD_TOKENS, len(ids) - 1)]
-        found += _chosen(decoding.read(part, last=len(part)), ids[start + 1 : start + 1 + len(part)])
-    return tuple(found)
-
-
-def _chosen(logits: Array, tokens: Sequence[int]) -> list[float]:
-    """Return the log-probability of a token under each row of logits [L, V]."""
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=-1, keepdims=True)
-    chosen = wide[np.arange(len(tokens)), np.asarray(tokens)]
-    known: list[float] = (chosen - np.log(np.exp(wide).sum(axis=-1))).tolist()
-    return known
+    firsts = decoding.read(before)
+    known: list[Reading] = []
+    for group in groups(texts, size=lambda some: len(some) * max(map(len, some))):
+        if len(group[0]) > PREFILL_TOKENS or not decoding.divides:
+            known.extend(read_after(model, before, text) for text in group)
+            continue
+        rests = decoding.read_rows([text[:-1] for text in group])
+        for text, rest in zip(group, rests, strict=True):
+            known.append(joined((found(firsts, text[:1]), found(rest[: len(text) - 1], text[1:]))))
+    return tuple(known)
 
 
 def _demand_device(device: Device, loaded: Libraries) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from gemma_eval.backends import llama_request
 from gemma_eval.backends.capabilities import lack
@@ -12,9 +12,11 @@ from gemma_eval.backends.extras import lacking
 from gemma_eval.backends.llama_cpp import reply as llama_cpp_reply
 from gemma_eval.backends.llama_cpp.engine import Engine, Stream, package
 from gemma_eval.backends.llama_cpp.file import GgufFile, read
+from gemma_eval.backends.llama_cpp.reading import read_beside
 from gemma_eval.backends.llama_cpp.reply import Reply
 from gemma_eval.backends.llama_cpp.settings import Settings, check, parallel, rope_refusal, settings
 from gemma_eval.backends.model_files import sha256
+from gemma_eval.backends.reading import Reader
 from gemma_eval.errors import BackendError, ContextOverflow
 from gemma_eval.protocols import Clock, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Options, Prompt, SamplingProfile
@@ -24,7 +26,7 @@ CAPABILITIES = frozenset(
         *("temperature", "top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc", "dry"),
         *("repeat_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "dynatemp"),
         *("mirostat", "adaptive_p", "order", "seed", "stop", "ignore_eos"),
-        *("rope_scaling", "concurrent"),
+        *("rope_scaling", "logprobs", "concurrent"),
     )
 )
 """What llama.cpp does as it is meant here; its mirostat takes the surprise after the cut, `renormalized`."""
@@ -70,7 +72,7 @@ class Load:
         package()
         file = read(spec.location)
         started = settings(spec, file)
-        return LlamaCpp(file=file, settings=started, engine=Engine(started, clock=clock))
+        return LlamaCpp(file=file, settings=started, engine=Engine(started, clock=clock), clock=clock)
 
 
 load = Load()
@@ -83,6 +85,7 @@ class LlamaCpp:
     file: GgufFile
     settings: Settings
     engine: Engine
+    clock: Clock
 
     @property
     def chat_template(self) -> str | None:
@@ -122,9 +125,30 @@ class LlamaCpp:
         effective = llama_request.effective(profile, asked=request, told=reply.settings)
         return _generation(stream, reply, prompt_tokens=reply.prompt_tokens, effective=effective)
 
+    def read(self, prompt: Prompt, *, continuation: str) -> Generation:
+        """Read `continuation` after `prompt.text` and say how probable each of its tokens is.
+
+        Raises BackendError, ContextOverflow.
+        """
+        return self._reader.read(prompt, continuation=continuation)
+
+    def read_choices(self, prompt: Prompt, *, choices: Sequence[str], unconditional: bool) -> Generation:
+        """Read each of `choices` after `prompt.text`. Raises as `read` does."""
+        return self._reader.read_choices(prompt, choices=choices, unconditional=unconditional)
+
     def close(self) -> None:
         """Wait for what is being answered, and free the engine."""
         self.engine.close()
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(
+            encode=self.engine.tokenize,
+            beginning=lambda: self.file.beginning,
+            demand=lambda ids: self._demand_room(len(ids)),
+            read_beside=partial(read_beside, self.engine, vocabulary=self.file.vocabulary),
+            clock=self.clock,
+        )
 
     @cached_property
     def _info(self) -> EngineInfo:

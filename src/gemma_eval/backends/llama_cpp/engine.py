@@ -31,6 +31,9 @@ def package(name: str = "xllamacpp") -> Any:  # noqa: ANN401 - a package of an e
         raise MissingDependency("the backend llama_cpp", extra="llama-cpp") from None
 
 
+_PATIENCE_S = 60.0
+
+
 @dataclass(kw_only=True, slots=True)
 class Stream:
     """What came of one request: when it was made, each piece as it came with its stamp, and when it ended."""
@@ -71,6 +74,10 @@ class Engine:
             return ""
         return str(self._ask("/detokenize", {"tokens": list(ids)})["content"])
 
+    def complete(self, request: Mapping[str, object]) -> Json:
+        """Have `request` answered as a whole, however long it takes. Raises BackendError."""
+        return self._ask("/completion", request, patience_s=None)
+
     def stream(self, request: Mapping[str, object]) -> Stream:
         """Have `request` answered; nothing is parsed. Raises BackendError, and what interrupts the waiting.
 
@@ -107,12 +114,14 @@ class Engine:
             raise BackendError("the model was closed and can generate no more")
         return self._servers[0]
 
-    def _ask(self, path: str, fields: Mapping[str, object]) -> Json:
+    def _ask(
+        self, path: str, fields: Mapping[str, object], *, patience_s: float | None = _PATIENCE_S
+    ) -> Json:
         """Return what the server answers. Raises BackendError."""
         self._server  # noqa: B018 - raises when there is none
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         try:
-            with closing(HTTPConnection(self._address, timeout=_PATIENCE_S)) as connection:
+            with closing(HTTPConnection(self._address, timeout=patience_s)) as connection:
                 connection.request("POST", path, json.dumps(fields), headers)
                 response = connection.getresponse()
                 text = response.read()
@@ -125,7 +134,6 @@ class Engine:
 
 
 _SILENT, _ERRORS = 0, 1
-_PATIENCE_S = 60.0
 
 
 def parameters(module: Json, settings: Settings, *, key: str, verbosity: int = 0) -> Json:

@@ -26,8 +26,8 @@ class GgufFile:
     """A model that llama.cpp may load; `parts` are all files of a model that was split, in order.
 
     `trained_tokens` is the length that the file names, `window` that of its local layers. `silent` are the
-    ids of control tokens, which are no part of a text. `tokenizer_sha256` is of all that the file says of
-    its tokenizer.
+    ids of control tokens, which are no part of a text, and `beginning` is the one that an empty prompt
+    consists of. `tokenizer_sha256` is of all that the file says of its tokenizer.
     """
 
     path: Path
@@ -38,6 +38,7 @@ class GgufFile:
     scaling: Mapping[str, Value]
     vocabulary: int
     silent: frozenset[int]
+    beginning: int | None
     chat_template: str | None
     tokenizer_sha256: str
     quantisation: str
@@ -76,11 +77,18 @@ def read(location: str) -> GgufFile:
         scaling=_scaling(header.metadata, architecture),
         vocabulary=len(said.list("tokenizer.ggml.tokens")),
         silent=_silent(header.metadata),
+        beginning=_beginning(header.metadata),
         chat_template=template if isinstance(template, str) else None,
         tokenizer_sha256=_tokenizer_sha256(header.metadata),
         quantisation=_quantisation(headers),
         parameters=sum(prod(info.shape) for each in headers for info in each.tensors.values()),
     )
+
+
+def _beginning(metadata: Mapping[str, Value]) -> int | None:
+    """Return the token that begins a text, else the one that ends the text before it."""
+    named = (metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos"))
+    return next((token for token in named if isinstance(token, int)), None)
 
 
 def _instead_of(location: str, folder: Path) -> str:

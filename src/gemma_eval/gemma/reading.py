@@ -1,0 +1,96 @@
+"""Reading what was given instead of writing: how probable a text is, or several that begin alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gemma_eval.gemma.decode import PREFILL_TOKENS, parts
+from gemma_eval.gemma.kv_cache import KVCache
+from gemma_eval.gemma.tensors import Array
+from gemma_eval.gemma.transformer import Transformer
+
+Ids = Sequence[int]
+HEAD_TOKENS = 32
+"""For how many tokens of a text logits are made at once, since each has one per word of the vocabulary."""
+
+
+class Reading(NamedTuple):
+    """What a model found of tokens that it was given.
+
+    `log_probabilities` are natural, one for each token, given all before it; NaN or -inf where the arithmetic
+    has failed. `is_greedy` says whether each token was the most probable one, of equals the first.
+    """
+
+    log_probabilities: tuple[float, ...]
+    is_greedy: bool
+
+
+def found(logits: Array, tokens: Ids) -> Reading:
+    """Return what logits [L, V] say of the L tokens that follow."""
+    wide = logits.astype(np.float64)
+    wide -= wide.max(axis=-1, keepdims=True)
+    chosen = wide[np.arange(len(tokens)), np.asarray(tokens, np.intp)]
+    known: list[float] = (chosen - np.log(np.exp(wide).sum(axis=-1))).tolist()
+    return Reading(tuple(known), bool(np.array_equal(wide.argmax(axis=-1), tokens)))
+
+
+def joined(readings: Sequence[Reading]) -> Reading:
+    """Return the reading of a text of those of its parts, in order."""
+    known = tuple(value for reading in readings for value in reading.log_probabilities)
+    return Reading(known, all(reading.is_greedy for reading in readings))
+
+
+def read_after(model: Transformer, before: Ids, tokens: Ids) -> Reading:
+    """Read `tokens` after at least one token `before` them."""
+    ids = (*before, *tokens)
+    cache = KVCache(model.architecture, capacity=len(ids))
+    hidden = np.concatenate([model.read(part, cache) for part in parts(ids[:-1], PREFILL_TOKENS)])
+    return _of_hidden(model, hidden[len(before) - 1 :], tokens)
+
+
+def read_beside(model: Transformer, before: Ids, texts: Sequence[Ids]) -> tuple[Reading, ...]:
+    """Read each of `texts`, of one token at least, after what stands `before` all, which is read once.
+
+    They are read together, each as if it were alone, up to 256 tokens at a time; a longer one is read with
+    all that is before it. What a generation's length decides of the positions is that of the longest.
+    """
+    cache = KVCache(model.architecture, capacity=len(before) + max(map(len, texts)))
+    for part in parts(before, PREFILL_TOKENS):
+        hidden = model.read(part, cache)
+    firsts = model.logits(hidden[-1:])
+    known: list[Reading] = []
+    for group in groups(texts, size=lambda some: sum(map(len, some))):
+        if len(group[0]) > PREFILL_TOKENS:
+            known.append(read_after(model, before, group[0]))
+            continue
+        rest = [text[:-1] for text in group if len(text) > 1]
+        rows = model.read_branches(rest, cache) if rest else hidden[:0]
+        for text in group:
+            own, rows = rows[: len(text) - 1], rows[len(text) - 1 :]
+            known.append(joined((found(firsts, text[:1]), _of_hidden(model, own, text[1:]))))
+    return tuple(known)
+
+
+def groups(texts: Sequence[Ids], *, size: Callable[[Sequence[Ids]], int]) -> Iterator[Sequence[Ids]]:
+    """Yield texts that are read together: one, or more whose `size` is at most what is read at once."""
+    group: list[Ids] = []
+    for text in texts:
+        if group and size((*group, text)) > PREFILL_TOKENS:
+            yield group
+            group = []
+        group.append(text)
+    yield group
+
+
+def _of_hidden(model: Transformer, hidden: Array, tokens: Ids) -> Reading:
+    """Return what hidden states [L, D] say of the L tokens that follow them."""
+    pieces = range(0, len(tokens), HEAD_TOKENS)
+    return joined(
+        [
+            found(model.logits(hidden[start : start + HEAD_TOKENS]), tokens[start : start + HEAD_TOKENS])
+            for start in pieces
+        ]
+    )
