@@ -24,6 +24,7 @@ from gemma_eval.protocols import (
     Clock,
     ConcurrentBackend,
     PrefixCachingBackend,
+    ReadingBackend,
     RetryingBackend,
     Services,
     ServingBackend,
@@ -63,6 +64,10 @@ def load_backend(spec: ModelSpec, registry: Registry, *, clock: Clock) -> Backen
     return registry.backends.find(spec.backend)(spec, clock=clock, transforms=registry.transforms)
 
 
+def _no_scores(case: Case, generations: Sequence[Generation]) -> tuple[None, ...]:
+    return (None,) * len(case.checks)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stages:
     """The stages of one model's trials, as callables that do not know each other.
@@ -78,10 +83,10 @@ class Stages:
     build_prompt: Callable[[Trial, tuple[Passage, ...]], Prompt]
     generate: Callable[[Prompt, Trial], Generation]
     score: Callable[[Case, Generation], tuple[Score, ...]]
-    score_repeats: Callable[[Case, Sequence[Generation]], tuple[Score | None, ...]]
     generate_batch: Callable[[Prompt, Sequence[Trial]], tuple[Generation, ...]] | None = None
     max_in_flight: int | None = 1
     process_ids: Callable[[], Sequence[int]] | None = None
+    score_repeats: Callable[[Case, Sequence[Generation]], tuple[Score | None, ...]] = _no_scores
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -252,15 +257,18 @@ def _generate(
     Raises BackendError.
     """
     case = trial.cell.case
-    if case.continuation is not None:
-        return reading.read(backend, prompt, continuation=case.continuation, name=trial.cell.model.backend)
-    if case.choices:
+    if case.is_read and not isinstance(backend, ReadingBackend):
+        what = "choices" if case.choices else "a continuation"
+        name = trial.cell.model.backend
+        raise BackendError(f'the backend "{name}" cannot read {what}: it has no method read')
+    if case.continuation is not None and isinstance(backend, ReadingBackend):
+        return backend.read(prompt, continuation=case.continuation)
+    if case.choices and isinstance(backend, ReadingBackend):
         return reading.read_choices(
             backend,
             prompt,
             choices=[case.delimiter + choice for choice in case.choices],
             unconditional=any(needs_unconditional(build(check)) for check in case.checks),
-            name=trial.cell.model.backend,
         )
     generate = once if case.kind == "benchmark" else backend.generate
     return generate(prompt, profile=trial.cell.profile, seed=trial.seed)

@@ -252,7 +252,7 @@ def test_a_mistake_in_a_reading_or_a_variable_is_named(tmp_path: Path, more: str
 def test_a_reading_without_a_check_is_told_the_check_that_it_takes(tmp_path: Path) -> None:
     """The example is one that would do."""
     (problem,) = said(tmp_path, DEFAULTS + CASE.partition("checks")[0] + 'continuation = "x"\n')
-    assert 'needs checks, as checks = [{scorer = "likelihood"}], or kind' in problem
+    assert 'needs checks, as checks = [{scorer = "likelihood"}]' in problem
 
 
 def test_what_is_read_is_no_benchmark(tmp_path: Path) -> None:

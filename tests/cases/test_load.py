@@ -289,4 +289,5 @@ def test_the_message_is_the_problems_one_per_line(tmp_path: Path) -> None:
 
 def test_editors_get_a_json_schema() -> None:
     """Its keys are those that the loader knows."""
-    assert set(json_schema()["properties"]) == {"suite", "defaults", "retrieval", "case", "haystack", "gate"}  # type: ignore[call-overload]
+    properties = json_schema()["properties"]
+    assert set(properties) == {"suite", "defaults", "retrieval", "filters", "case", "haystack", "gate"}  # type: ignore[call-overload]

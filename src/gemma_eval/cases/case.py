@@ -126,6 +126,7 @@ class Reading:
             known = f"an index from 0 to {len(choices) - 1}, a letter {letters}, or a choice"
             what = f"target is {rows.show(given)}; it should be {known}"
             self.problems.say((*at, "target"), what if choices else "target needs choices")
+            self.problems.flawed.add((*at, "target"))
         return index
 
     def _check_reading(self, at: locate.Path, row: CaseRow, case: Case) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gemma_eval.cases.problems import Problems
-from gemma_eval.cases.schema import CaseRow, CheckRow, FilterRow, Pipeline
+from gemma_eval.cases.schema import CaseRow
+from gemma_eval.cases.schema_checks import CheckRow, FilterRow, Pipeline
 from gemma_eval.files import locate, rows
 from gemma_eval.records import Case, Check, Filter, Subject
 
@@ -87,7 +88,7 @@ class Checks:
         looked = self.look(check)
         if looked.problem:
             self.problems.say(at, f"{key}: {looked.problem}")
-        elif looked.subject is not None:
+        elif looked.subject is not None and not self.problems.flawed & _read_in(at[:-2]):
             for what in _misfits(check, looked.subject, case):
                 self.problems.say(at, f"{key}: {what}")
         for name in looked.models:
@@ -115,6 +116,8 @@ def steps(given: Pipeline | None) -> tuple[Filter, ...]:
 
 def _misfits(check: Check, subject: Subject, case: Case) -> list[str]:
     """Say why a scorer and a case do not go together: each subject needs its own kind of case."""
+    if case.continuation is not None and case.choices:
+        return []  # that is said already
     read = "continuation" if case.continuation is not None else "choices" if case.choices else None
     if subject == "continuation" and read != subject:
         return [f'{check.scorer} scores a text that is read; give it as continuation = "…"']
@@ -127,6 +130,11 @@ def _misfits(check: Check, subject: Subject, case: Case) -> list[str]:
     if subject == "choices" and case.target is None:
         return [f"{check.scorer} needs to know the right choice; give its index, as target = 0"]
     return []
+
+
+def _read_in(at: locate.Path) -> set[locate.Path]:
+    """Return the paths of what is read in a case; while one is flawed nothing is to be said of it."""
+    return {(*at, key) for key in ("continuation", "choices", "target")}
 
 
 def _a(noun: str) -> str:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gemma_eval.cases.problems import Problems
-from gemma_eval.cases.schema import GateRow, GatesFileRow
+from gemma_eval.cases.schema_gates import GateRow, GatesFileRow
 from gemma_eval.errors import Problem, SuiteError, suggestion
 from gemma_eval.files import decode, rows
 from gemma_eval.files.read import ReadError, read_bytes

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar, cast
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, FiniteFloat, PlainValidator, Tag
+from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, PlainValidator, Tag
 
+from gemma_eval.cases.schema_checks import CheckRow, Pipeline
+from gemma_eval.cases.schema_gates import GatesFileRow
 from gemma_eval.files.rows import (
     ALTERNATIVE,
     Name,
     Names,
-    OptionValue,
     Row,
     Seed,
     Share,
@@ -18,18 +19,11 @@ from gemma_eval.files.rows import (
     name_flaw,
     show,
 )
-from gemma_eval.records import Arrival, CaseKind, Options, Overflow, Percentile, Reduction, Role, Tier
+from gemma_eval.records import Arrival, CaseKind, Overflow, Reduction, Role
 
-_TEXT = f"{ALTERNATIVE}a text"
-_SHARE, _QUANTITY = (
-    f'{ALTERNATIVE}a share, as "5%" or 0.05',
-    f'{ALTERNATIVE}a number, or a text with a unit, as "200 ms"',
-)
-_INDEX, _CHOICE = (f"{ALTERNATIVE}an index from 0, a letter, or the text of a choice",) * 2
-_NAMED, _STEP, _STEPS = (
-    f"{ALTERNATIVE}the name of a filter",
-    f'{ALTERNATIVE}the name of a filter, or {{filter = "regex", …}}',
-    f"{ALTERNATIVE}a list of filters",
+_INDEX, _CHOICE = (
+    f"{ALTERNATIVE}an index from 0, a letter, or the text of a choice",
+    f"{ALTERNATIVE}the text of a choice, its letter, or its index from 0",
 )
 _PATH, _INLINE = f"{ALTERNATIVE}a path in quotes", f'{ALTERNATIVE}a path in quotes, or {{text = "…"}}'
 
@@ -43,9 +37,6 @@ InFlight = Annotated[int, Field(ge=1, le=1024)]
 Rate = Annotated[FiniteFloat, Field(ge=0.001, le=100_000)]
 Edge = Annotated[int, Field(ge=0, le=10_000)]
 Limit = Annotated[FiniteFloat, Field(gt=0)]
-Weight = Annotated[FiniteFloat, Field(ge=0, le=1_000_000)]
-Glob = Annotated[Text, Field(max_length=200)]
-"""A name in which `*`, `?` and `[…]` stand for others."""
 
 NeedleValue = str | int
 """What a needle of a haystack may say under a name."""
@@ -97,51 +88,6 @@ Target = Annotated[
 ]
 """The right one of several choices: its index from 0, its letter from A, or its text."""
 Variables = Annotated[dict[str, FiniteFloat], AfterValidator(_named)]
-
-
-class FilterRow(Row):
-    """`{filter = "regex", pattern = '(\\d+)'}`: all other keys are options of the filter."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, OptionValue]
-
-    filter: Name | None = None
-
-    @property
-    def options(self) -> Options:
-        """The keys beside `filter`."""
-        return cast(Options, self.model_extra or {})
-
-
-Step = Annotated[
-    Annotated[Name, Tag(_NAMED)] | Annotated[FilterRow, Tag(_STEP)],
-    Discriminator(lambda value: _NAMED if isinstance(value, str) else _STEP),
-]
-Steps = Annotated[list[Step], Field(min_length=1, max_length=100)]
-"""Filters in the order in which they run."""
-Pipeline = Annotated[
-    Annotated[Step, Tag(_STEP)] | Annotated[Steps, Tag(_STEPS)],
-    Discriminator(lambda value: _STEPS if isinstance(value, list) else _STEP),
-]
-
-
-class CheckRow(Row):
-    """`{scorer = "contains", text = "Paris", pass_at = 1.0}`: all other keys are options of the scorer."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, OptionValue]
-
-    scorer: Name | None = None
-    pass_at: Share | None = None
-    weight: Weight | None = None
-    must_pass: bool | None = None
-    negated: Annotated[bool | None, Field(alias="not")] = None
-    filter: Pipeline | None = None
-
-    @property
-    def options(self) -> Options:
-        """The keys that are none of those above."""
-        return cast(Options, self.model_extra or {})
 
 
 class MessageRow(Row):
@@ -265,57 +211,6 @@ class RetrievalRow(Row):
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
     budget_tokens: Tokens | None = None
     overflow: Overflow | None = None
-
-
-class WhereRow(Row):
-    """`where = {tag = "rag", model = "pocket*"}`: globs of names, and the kind of a case."""
-
-    suite: Glob | None = None
-    case: Glob | None = None
-    tag: Glob | None = None
-    kind: CaseKind | None = None
-    model: Glob | None = None
-    profile: Glob | None = None
-    template: Glob | None = None
-
-
-def _fraction(number: float) -> float:
-    if number >= 1:
-        raise ValueError(f'is {number:g}, a growth by {number:.0%}; write "{number:g}%" or {number / 100:g}')
-    return number
-
-
-Tolerance = Annotated[
-    Annotated[str, Tag(_TEXT)] | Annotated[FiniteFloat, Field(gt=0), AfterValidator(_fraction), Tag(_SHARE)],
-    Discriminator(lambda value: _TEXT if isinstance(value, str) else _SHARE),
-]
-Quantity = Annotated[
-    Annotated[str, Tag(_TEXT)] | Annotated[FiniteFloat, Tag(_QUANTITY)],
-    Discriminator(lambda value: _TEXT if isinstance(value, str) else _QUANTITY),
-]
-Margin = Annotated[FiniteFloat, Field(gt=0, lt=1)]
-Blocks = Annotated[int, Field(ge=2, le=200)]
-
-
-class GateRow(Row):
-    """`[[gate]]`."""
-
-    id: Name | None = None
-    metric: Text | None = None
-    percentile: Percentile | None = None
-    tolerance: Tolerance | None = None
-    margin: Margin | None = None
-    limit: Quantity | None = None
-    tier: Tier | None = None
-    where: WhereRow | None = None
-    min_blocks: Blocks | None = None
-    max_blocks: Blocks | None = None
-
-
-class GatesFileRow(Row):
-    """A whole gates file."""
-
-    gate: list[GateRow] | None = None
 
 
 class SuiteFileRow(GatesFileRow):

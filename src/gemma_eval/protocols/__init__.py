@@ -1,0 +1,93 @@
+"""The shapes that a plugin can have; each has at most a handful of methods and knows only records."""
+
+from __future__ import annotations
+
+from gemma_eval.protocols.engines import (
+    Backend,
+    BackendFactory,
+    BatchBackend,
+    CapableBackendFactory,
+    CheckingBackendFactory,
+    ChoosingBackend,
+    ChoosyBackendFactory,
+    Clock,
+    ConcurrentBackend,
+    ConcurrentBackendFactory,
+    ConstrainedBackend,
+    PrefixCachingBackend,
+    ReadingBackend,
+    RetryingBackend,
+    ServingBackend,
+    ServingBackendFactory,
+    WidenableBackendFactory,
+)
+from gemma_eval.protocols.others import (
+    Reporter,
+    Retriever,
+    RetrieverFactory,
+)
+from gemma_eval.protocols.registering import (
+    RegisterBackend,
+    RegisterCommand,
+    RegisterReporter,
+    RegisterRetriever,
+    RegisterScorer,
+    RegisterTransform,
+)
+from gemma_eval.protocols.sampling import (
+    Transform,
+    TransformFactory,
+    Vocabulary,
+)
+from gemma_eval.protocols.scorers import (
+    AnyScorer,
+    RepeatsScorer,
+    Scorer,
+    ScorerFactory,
+    ServedScorer,
+    Services,
+    models_of,
+    needs_unconditional,
+    subject_of,
+)
+
+__all__ = [
+    "AnyScorer",
+    "Backend",
+    "BackendFactory",
+    "BatchBackend",
+    "CapableBackendFactory",
+    "CheckingBackendFactory",
+    "ChoosingBackend",
+    "ChoosyBackendFactory",
+    "Clock",
+    "ConcurrentBackend",
+    "ConcurrentBackendFactory",
+    "ConstrainedBackend",
+    "PrefixCachingBackend",
+    "ReadingBackend",
+    "RegisterBackend",
+    "RegisterCommand",
+    "RegisterReporter",
+    "RegisterRetriever",
+    "RegisterScorer",
+    "RegisterTransform",
+    "RepeatsScorer",
+    "Reporter",
+    "Retriever",
+    "RetrieverFactory",
+    "RetryingBackend",
+    "Scorer",
+    "ScorerFactory",
+    "ServedScorer",
+    "Services",
+    "ServingBackend",
+    "ServingBackendFactory",
+    "Transform",
+    "TransformFactory",
+    "Vocabulary",
+    "WidenableBackendFactory",
+    "models_of",
+    "needs_unconditional",
+    "subject_of",
+]
