@@ -30,6 +30,7 @@ _MARKERS = (
     "gemma: an item of a gemma_eval suite",
     "gemma_quality: a case that is scored",
     "gemma_benchmark: a case that is timed, alone on the machine",
+    "gemma_selftest: a value that others have published",
 )
 
 
@@ -48,6 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gemma-db", metavar="PATH", help="results database (reports/gemma_eval.db)")
     group.addoption("--gemma-report", metavar="DIR", help="folder for the reports (reports)")
     group.addoption("--gemma-resume", metavar="RUN", help='go on with a run: its id, or "latest"')
+    what = "hold scorers and statistics against values that others have published"
+    group.addoption("--gemma-selftest", action="store_true", help=what)
     group.addoption("--gemma-plan", action="store_true", help="show what would run and for how long, no more")
     for name, metavar, what in (
         ("ab", "BASE", "measure this model, profile, template or git:REF in turn, and compare with it"),
@@ -92,6 +95,10 @@ def pytest_configure(config: pytest.Config) -> None:
         _obey(config.option)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
+    if config.getoption("gemma_selftest"):
+        from gemma_eval.pytest_plugin.vectors import Vectors
+
+        config.pluginmanager.register(Vectors(config), "gemma_eval_vectors")
     given = _given_suites(config)
     if given or any(config.getoption(name) for name in _ASKING):
         _evaluation(config).check(given)

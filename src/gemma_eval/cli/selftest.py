@@ -1,4 +1,4 @@
-"""`gemma-eval selftest`: what measuring costs on this machine, and how far its times are off."""
+"""`gemma-eval selftest`: what measuring costs, how far times are off, whether scores are right."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ if TYPE_CHECKING:
 @click.command(short_help="Measure the cost and the error of measuring.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--http/--no-http", default=True, show_default=True, help="Measure streams over HTTP as well.")
+@click.option("--scorers", is_flag=True, help="Compare scorers with values that others have published.")
 @click.pass_context
-def selftest(ctx: click.Context, *, as_json: bool, http: bool) -> None:
+def selftest(ctx: click.Context, *, as_json: bool, http: bool, scorers: bool) -> None:
     """Measure what measuring costs here, and how far its times are off.
 
     An engine that takes no time shows the cost. A server that stamps what it sends, on a port of this
     machine, shows the error: the client's time minus the server's. It takes some ten seconds. A figure that
     misses its bar makes the exit code 1. The bars are wider on a machine that is busy with other things.
+
+    With --scorers nothing is measured: scorers and statistics are held against values that the tests of other
+    frameworks hold theirs against. One that differs, unless it does so by design, makes the exit code 1.
     """
+    if scorers:
+        ctx.exit(_scorers(ctx.obj, json=as_json))
     from gemma_eval.measure.clock import clock  # here, so that --help loads no NumPy
     from gemma_eval.selftest.arm import machine
     from gemma_eval.selftest.check import check, http_client
@@ -40,6 +46,17 @@ def selftest(ctx: click.Context, *, as_json: bool, http: bool) -> None:
     say("")
     click.echo(_json(result) if as_json else "\n".join(screen(result)))
     ctx.exit(1 if result.missed else 0)
+
+
+def _scorers(registry: Registry, *, json: bool) -> int:
+    """Print how our scorers compare with published values, and return the exit code."""
+    from gemma_eval.cli import selftest_scorers as shown
+    from gemma_eval.selftest.scorers import check_published
+    from gemma_eval.selftest.vectors import published
+
+    checked = check_published(registry, published())
+    click.echo(shown.as_json(checked) if json else "\n".join(shown.screen(checked)))
+    return int(any(each.state == "differs" for each in checked))
 
 
 def screen(result: Selftest) -> Iterator[str]:
