@@ -198,6 +198,15 @@ class _BuiltIns:
         register("self_bleu", "gemma_eval.scoring.diversity:self_bleu")
         register("determinism", "gemma_eval.scoring.diversity:determinism")
         register("likelihood", "gemma_eval.scoring.likelihood:likelihood")
+        register("bits_per_byte", "gemma_eval.scoring.likelihood:bits_per_byte")
+        register("greedy_match", "gemma_eval.scoring.likelihood:greedy_match")
+        register("acc", "gemma_eval.scoring.choices:acc")
+        register("acc_norm", "gemma_eval.scoring.choices:acc_norm")
+        register("acc_bytes", "gemma_eval.scoring.choices:acc_bytes")
+        register("acc_mutual_info", "gemma_eval.scoring.choices:acc_mutual_info")
+        register("choice_probability", "gemma_eval.scoring.choices:choice_probability")
+        register("brier", "gemma_eval.scoring.choices:brier")
+        register("choice_exact_match", "gemma_eval.scoring.choices:choice_exact_match")
 
     @hookimpl
     def register_retrievers(self, register: RegisterRetriever) -> None:

@@ -46,7 +46,7 @@ class ReadingContract:
         assert reading.text == "".join(delta.text for delta in reading.deltas) == continuation
         assert reading.requested_ns <= reading.ended_ns
 
-    def test_the_continuation_is_tokenised_by_itself(
+    def test_no_token_spans_prompt_and_continuation(
         self, reading_backend: ReadingBackend, prompt: Prompt, reading: Generation, continuation: str
     ) -> None:
         """Its tokens are counted as those of any text, and the prompt's are not changed by it."""

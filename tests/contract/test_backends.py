@@ -12,6 +12,7 @@ from gemma_eval.protocols import Backend
 from gemma_eval.records import ModelSpec
 from tests.contract.backend_contract import BackendContract
 from tests.contract.batch_contract import BatchContract
+from tests.contract.choosing_contract import ChoosingContract
 from tests.contract.reading_contract import ReadingContract
 from tests.gemma.tiny import write_model
 
@@ -36,7 +37,7 @@ class TestScripted(BackendContract):
         return load("scripted", context_tokens=64, options=options)
 
 
-class TestNumpyGemma(BackendContract, BatchContract, ReadingContract):
+class TestNumpyGemma(BackendContract, BatchContract, ReadingContract, ChoosingContract):
     """The NumPy engine with random weights."""
 
     @pytest.fixture
@@ -46,7 +47,7 @@ class TestNumpyGemma(BackendContract, BatchContract, ReadingContract):
 
 
 @pytest.mark.skipif(not POCKET.exists(), reason="the pocket model has not been exported")
-class TestPocket(BackendContract, BatchContract, ReadingContract):
+class TestPocket(BackendContract, BatchContract, ReadingContract, ChoosingContract):
     """The NumPy engine with the model that ships."""
 
     @pytest.fixture

@@ -13,6 +13,7 @@ from gemma_eval.protocols import Backend
 from gemma_eval.records import ModelSpec
 from tests import required
 from tests.contract.backend_contract import BackendContract
+from tests.contract.choosing_contract import ChoosingContract
 from tests.contract.reading_contract import ReadingContract
 from tests.gemma.tiny import write_model
 
@@ -26,7 +27,7 @@ def load(location: str) -> Backend:
     return hf_transformers.load(spec, clock=time.perf_counter_ns, transforms=plugins.load().transforms)
 
 
-class TestTiny(BackendContract, ReadingContract):
+class TestTiny(BackendContract, ReadingContract, ChoosingContract):
     """PyTorch with random weights."""
 
     @pytest.fixture
@@ -35,7 +36,7 @@ class TestTiny(BackendContract, ReadingContract):
         return load(str(write_model(tmp_path / "model")))
 
 
-class TestPocket(BackendContract, ReadingContract):
+class TestPocket(BackendContract, ReadingContract, ChoosingContract):
     """PyTorch with the model that ships."""
 
     @pytest.fixture

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.errors import UsageError
-from gemma_eval.records import Score
-from gemma_eval.scoring.likelihood import likelihood
+from gemma_eval.protocols import Scorer, subject_of
+from gemma_eval.records import ChoiceReading, Options, Score
+from gemma_eval.scoring.likelihood import bits_per_byte, greedy_match, likelihood
 from tests.examples import a_case, a_generation
 
 PROBABILITIES = st.lists(st.floats(1e-300, 1.0), min_size=1, max_size=30)
@@ -85,7 +86,48 @@ def test_a_text_beyond_all_probability_has_the_value_zero() -> None:
     assert score([-2000.0]).explanation == "perplexity 1e869 over 1 token"
 
 
-def test_there_are_no_options() -> None:
+@pytest.mark.parametrize("factory", [likelihood, bits_per_byte, greedy_match])
+def test_there_are_no_options(factory: Callable[[Options], Scorer]) -> None:
     """What is meant is said in the suite's continuation."""
-    with pytest.raises(UsageError, match='likelihood: unknown option "text"'):
-        likelihood({"text": "Oslo"})
+    with pytest.raises(UsageError, match=f'{factory.__name__}: unknown option "text"'):
+        factory({"text": "Oslo"})
+    assert subject_of(factory({})) == "continuation"
+
+
+def bits(text: str, known: Sequence[float]) -> Score:
+    """Score a text whose tokens had these log-probabilities."""
+    return bits_per_byte({})(a_case(), replace(a_generation(text), log_probabilities=tuple(known)))
+
+
+@given(st.text(min_size=1, max_size=20), PROBABILITIES)
+def test_bits_per_byte_are_those_of_lm_evaluation_harness(text: str, probabilities: list[float]) -> None:
+    """Its formula: minus the log-likelihood over the bytes and the logarithm of 2."""
+    known = [math.log(each) for each in probabilities]
+    found = bits(text, known)
+    expected = -sum(known) / len(text.encode("utf-8")) / math.log(2)
+    assert found.figures["bits_per_byte"] == pytest.approx(expected, rel=1e-12)
+    assert found.value == pytest.approx(0.5**expected, rel=1e-9, abs=1e-300)
+
+
+def test_bytes_are_counted_and_not_characters_or_tokens() -> None:
+    """Five characters in eight bytes: with another divisor the figure is another."""
+    figures = bits("é漢a b", [math.log(0.5)] * 16).figures
+    assert figures["bits_per_byte"] == 2
+    assert (figures["n_bytes"], figures["n_words"], figures["n_tokens"]) == (8, 2, 16)
+
+
+def test_figures_hold_what_a_corpus_is_summed_from() -> None:
+    """The perplexity and the sum; no perplexity where a float has none."""
+    figures = score([-1.0, -3.0]).figures
+    assert figures["log_likelihood"] == -4
+    assert figures["perplexity"] == pytest.approx(math.exp(2))
+    assert "perplexity" not in score([-2000.0]).figures
+
+
+@pytest.mark.parametrize(("told", "value"), [(True, 1.0), (False, 0.0), (None, None)])
+def test_a_greedy_match_is_what_the_engine_tells(*, told: bool | None, value: float | None) -> None:
+    """Where it does not, there is no score."""
+    read = ChoiceReading(text="Oslo", log_probabilities=(-0.5,), is_greedy=told)
+    found = greedy_match({})(a_case(), replace(a_generation(), choices=(read,)))
+    assert found.value == value
+    assert (found.unscored is None) == (value is not None)
