@@ -11,6 +11,7 @@ import pluggy
 from gemma_eval.protocols import (
     RegisterBackend,
     RegisterCommand,
+    RegisterEmbedder,
     RegisterReporter,
     RegisterRetriever,
     RegisterScorer,
@@ -41,6 +42,11 @@ def register_scorers(register: RegisterScorer) -> None:
 @hookspec
 def register_retrievers(register: RegisterRetriever) -> None:
     """Add retrievers: `register("my_search", factory)`, with `factory(documents) -> Retriever`."""
+
+
+@hookspec
+def register_embedders(register: RegisterEmbedder) -> None:
+    """Add embedders: `register("my_vectors", factory)`, with `factory(spec) -> Embedder`."""
 
 
 @hookspec

@@ -14,8 +14,10 @@ from gemma_eval.errors import GemmaEvalError, PluginError, UnknownName
 from gemma_eval.hookspecs import PROJECT, hookimpl
 from gemma_eval.protocols import (
     BackendFactory,
+    EmbedderFactory,
     RegisterBackend,
     RegisterCommand,
+    RegisterEmbedder,
     RegisterReporter,
     RegisterRetriever,
     RegisterScorer,
@@ -95,6 +97,7 @@ class Registry:
     transforms: Registered[TransformFactory] = field(default_factory=lambda: Registered("transform"))
     scorers: Registered[ScorerFactory] = field(default_factory=lambda: Registered("scorer"))
     retrievers: Registered[RetrieverFactory] = field(default_factory=lambda: Registered("retriever"))
+    embedders: Registered[EmbedderFactory] = field(default_factory=lambda: Registered("embedder"))
     reporters: Registered[Callable[[], Reporter]] = field(default_factory=lambda: Registered("reporter"))
     commands: Registered[click.Command] = field(default_factory=lambda: Registered("command"))
 
@@ -116,7 +119,7 @@ def load(plugins: Iterable[object] = ()) -> Registry:
     except Exception as error:  # whatever an installed plugin's module does when it is imported
         raise PluginError(f"a plugin cannot be loaded: {_said(error)}") from error
     registry = Registry(hook=manager.hook)
-    for kind in ("backends", "transforms", "scorers", "retrievers", "reporters", "commands"):
+    for kind in ("backends", "transforms", "scorers", "retrievers", "embedders", "reporters", "commands"):
         _collect(manager, kind, getattr(registry, kind))
     return registry
 
@@ -188,6 +191,7 @@ class _BuiltIns:
         register("token_count", "gemma_eval.scoring.limits:token_count")
         register("latency", "gemma_eval.scoring.limits:latency")
         register("exact_match", "gemma_eval.scoring.overlap:exact_match")
+        register("fuzzy", "gemma_eval.scoring.overlap:fuzzy")
         register("token_f1", "gemma_eval.scoring.overlap:token_f1")
         register("rouge1", "gemma_eval.scoring.rouge:rouge1")
         register("rouge2", "gemma_eval.scoring.rouge:rouge2")
@@ -198,6 +202,9 @@ class _BuiltIns:
         register("self_bleu", "gemma_eval.scoring.diversity:self_bleu")
         register("determinism", "gemma_eval.scoring.diversity:determinism")
         register("likelihood", "gemma_eval.scoring.likelihood:likelihood")
+        register("judge", "gemma_eval.scoring.judge:judge")
+        register("judge_pairwise", "gemma_eval.scoring.judge_pairwise:judge_pairwise")
+        register("similarity", "gemma_eval.scoring.similarity:similarity")
         register("bits_per_byte", "gemma_eval.scoring.likelihood:bits_per_byte")
         register("greedy_match", "gemma_eval.scoring.likelihood:greedy_match")
         register("acc", "gemma_eval.scoring.choices:acc")
@@ -211,6 +218,10 @@ class _BuiltIns:
     @hookimpl
     def register_retrievers(self, register: RegisterRetriever) -> None:
         register("bm25", "gemma_eval.memory.bm25:Bm25")
+
+    @hookimpl
+    def register_embedders(self, register: RegisterEmbedder) -> None:
+        register("sentence_bert", "gemma_eval.backends.sentence_bert.embedder:load")
 
     @hookimpl
     def register_reporters(self, register: RegisterReporter) -> None:

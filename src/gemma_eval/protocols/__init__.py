@@ -21,14 +21,11 @@ from gemma_eval.protocols.engines import (
     ServingBackendFactory,
     WidenableBackendFactory,
 )
-from gemma_eval.protocols.others import (
-    Reporter,
-    Retriever,
-    RetrieverFactory,
-)
+from gemma_eval.protocols.others import Embedder, EmbedderFactory, Reporter, Retriever, RetrieverFactory
 from gemma_eval.protocols.registering import (
     RegisterBackend,
     RegisterCommand,
+    RegisterEmbedder,
     RegisterReporter,
     RegisterRetriever,
     RegisterScorer,
@@ -64,10 +61,13 @@ __all__ = [
     "ConcurrentBackend",
     "ConcurrentBackendFactory",
     "ConstrainedBackend",
+    "Embedder",
+    "EmbedderFactory",
     "PrefixCachingBackend",
     "ReadingBackend",
     "RegisterBackend",
     "RegisterCommand",
+    "RegisterEmbedder",
     "RegisterReporter",
     "RegisterRetriever",
     "RegisterScorer",

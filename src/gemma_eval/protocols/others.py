@@ -1,11 +1,14 @@
-"""What finds passages, and what writes reports."""
+"""What finds passages, what makes vectors of texts, and what writes reports."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gemma_eval.records import Document, Passage, Report
+from gemma_eval.records import Document, ModelSpec, Passage, Report
+
+if TYPE_CHECKING:
+    from gemma_eval.protocols.scorers import Embeddings
 
 
 class Retriever(Protocol):
@@ -19,6 +22,23 @@ class RetrieverFactory(Protocol):
     """Indexes documents."""
 
     def __call__(self, documents: Sequence[Document]) -> Retriever: ...
+
+
+class Embedder(Protocol):
+    """Makes vectors of texts that lie near each other where the texts are about the same."""
+
+    @property
+    def id(self) -> str:
+        """All that decides the vectors: name, weights, precision, pooling. Two ids never meet in one sum."""
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Return one vector of length 1 for each text, [N, D] float32. Raises BackendError."""
+
+
+class EmbedderFactory(Protocol):
+    """Loads the embedder of a model spec. Raises BackendError."""
+
+    def __call__(self, spec: ModelSpec) -> Embedder: ...
 
 
 class Reporter(Protocol):

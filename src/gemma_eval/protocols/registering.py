@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from gemma_eval.protocols.engines import BackendFactory
-from gemma_eval.protocols.others import Reporter, RetrieverFactory
+from gemma_eval.protocols.others import EmbedderFactory, Reporter, RetrieverFactory
 from gemma_eval.protocols.sampling import TransformFactory
 from gemma_eval.protocols.scorers import ScorerFactory
 
@@ -36,6 +36,12 @@ class RegisterRetriever(Protocol):
     """`register(name, factory)` for retrievers."""
 
     def __call__(self, name: str, factory: RetrieverFactory | str) -> None: ...
+
+
+class RegisterEmbedder(Protocol):
+    """`register(name, factory)` for embedders; a model's `backend` in models.toml names one."""
+
+    def __call__(self, name: str, factory: EmbedderFactory | str) -> None: ...
 
 
 class RegisterReporter(Protocol):

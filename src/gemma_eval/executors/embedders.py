@@ -1,0 +1,50 @@
+"""The embedders in use: each loaded when the first text is to be embedded, and a vector made once per text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gemma_eval.plugins import Registry
+from gemma_eval.protocols import Embedder
+from gemma_eval.records import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
+MOST_VECTORS = 4096
+"""How many vectors are kept: references are asked for again with every answer."""
+
+
+@dataclass(kw_only=True)
+class Embedders:
+    """Embeds texts with the embedder of a model spec."""
+
+    registry: Registry
+    _loaded: list[tuple[ModelSpec, Embedder]] = field(default_factory=list, init=False)
+    _known: dict[tuple[str, str], Vector] = field(default_factory=dict, init=False)
+
+    def embed(self, spec: ModelSpec, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of `texts`, [N, D]. Raises UnknownName, BackendError."""
+        import numpy as np
+
+        embedder = self._embedder(spec)
+        new = [text for text in dict.fromkeys(texts) if (embedder.id, text) not in self._known]
+        if len(self._known) + len(new) > MOST_VECTORS:
+            self._known.clear()
+            new = list(dict.fromkeys(texts))
+        made = zip(new, embedder.embed(new), strict=True) if new else ()
+        self._known |= {(embedder.id, text): vector for text, vector in made}
+        return np.stack([self._known[embedder.id, text] for text in texts])
+
+    def _embedder(self, spec: ModelSpec) -> Embedder:
+        for known, embedder in self._loaded:
+            if known == spec:
+                return embedder
+        embedder = self.registry.embedders.find(spec.backend)(spec)
+        self._loaded.append((spec, embedder))
+        return embedder

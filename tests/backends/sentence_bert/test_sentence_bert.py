@@ -1,0 +1,138 @@
+"""Vectors of sentences, held against transformers' BERT with random weights and the tokenizer of a folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tokenizers
+from safetensors.numpy import load_file, save_file
+
+from gemma_eval.backends.sentence_bert.embedder import SentenceBert, load
+from gemma_eval.errors import ModelNotFound
+from gemma_eval.records import ModelSpec
+from tests.required import module
+
+TEXTS = ("Where does Finn live?", "", "Finn lives in Oslo. " * 9, "naïve café — 你好")
+WORDS = [
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "where", "does", "finn", "live", "in", "oslo", ".", "?"),
+    *("naive", "cafe", "##s", "-", "你", "好"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small BERT with random weights, as sentence-transformers lays it out."""
+    torch, transformers = module("torch", extra="train"), module("transformers", extra="train")
+    where = tmp_path_factory.mktemp("bert")
+    torch.manual_seed(3)
+    config = transformers.BertConfig(
+        vocab_size=len(WORDS),
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=40,
+        max_position_embeddings=64,
+        initializer_range=0.6,
+    )
+    model = transformers.BertModel(config)
+    for parameter in model.parameters():  # those that begin as 0 or 1 would hide that they are left out
+        torch.nn.init.normal_(parameter, std=0.6)
+    model.save_pretrained(where)
+    tokenizer = tokenizers.BertWordPieceTokenizer({word: at for at, word in enumerate(WORDS)})
+    tokenizer.save(str(where / "tokenizer.json"))
+    (where / "sentence_bert_config.json").write_text('{"max_seq_length": 16}')
+    return where
+
+
+def embedder(folder: Path) -> SentenceBert:
+    """Load the folder."""
+    return load(ModelSpec(name="small", backend="sentence_bert", location=str(folder)))
+
+
+def by_transformers(folder: Path, text: str) -> np.ndarray:
+    """Return the vector that transformers and a mean over the tokens give."""
+    torch, transformers = module("torch", extra="train"), module("transformers", extra="train")
+    model = transformers.BertModel.from_pretrained(folder).eval()
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(16)
+    ids = torch.tensor([tokenizer.encode(text).ids])
+    with torch.no_grad():
+        mean = model(ids).last_hidden_state[0].mean(0)
+    return np.asarray(mean / mean.norm())
+
+
+def test_vectors_are_those_of_transformers(folder: Path) -> None:
+    """Also of no words, of letters beyond ASCII and of a text that is cut off."""
+    vectors = embedder(folder).embed(TEXTS)
+    assert vectors.dtype == np.float32
+    for text, vector in zip(TEXTS, vectors, strict=True):
+        assert vector == pytest.approx(by_transformers(folder, text), abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["encoder.layer.1.output.LayerNorm.bias", "embeddings.token_type_embeddings.weight"]
+)
+def test_the_comparison_sees_a_weight_that_is_left_out(folder: Path, name: str) -> None:
+    """The oracle can fail."""
+    whole = embedder(folder)
+    without = replace(whole, weights={**whole.weights, name: np.zeros_like(whole.weights[name])})
+    vector = without.embed(TEXTS[:1])[0]
+    assert vector != pytest.approx(by_transformers(folder, TEXTS[0]), abs=2e-6)
+
+
+def test_a_vector_does_not_depend_on_what_else_is_asked_for(folder: Path) -> None:
+    """Bit for bit, so that a cosine is the same in any company."""
+    made = embedder(folder)
+    together = made.embed(TEXTS)
+    for text, vector in zip(TEXTS, together, strict=True):
+        assert np.array_equal(made.embed([text])[0], vector)
+
+
+def test_the_id_names_all_that_decides_a_vector(folder: Path, tmp_path: Path) -> None:
+    """Other weights, another pooling or another length are another embedder."""
+    first = embedder(folder).id
+    other = copy(folder, tmp_path / "weights")
+    weights = load_file(other / "model.safetensors")
+    weights["embeddings.LayerNorm.bias"] += 1
+    save_file(weights, other / "model.safetensors")
+    longer = copy(folder, tmp_path / "longer")
+    (longer / "sentence_bert_config.json").write_text('{"max_seq_length": 17}')
+    first_token = copy(folder, tmp_path / "cls")
+    write_pooling(first_token, "cls_token")
+    assert len({first, embedder(other).id, embedder(longer).id, embedder(first_token).id}) == 4
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda where: write_pooling(where, "max_tokens"), "pooling_mode_max_tokens"),
+        (lambda where: (where / "tokenizer.json").write_text("{}"), "tokenizer"),
+        (lambda where: (where / "config.json").write_text('{"model_type": "gemma"}'), "no BERT"),
+        (lambda where: (where / "config.json").write_text('{"model_type": "bert"}'), "num_hidden_layers"),
+        (lambda where: (where / "model.safetensors").unlink(), "no weights"),
+    ],
+)
+def test_a_folder_that_is_none_is_one_clear_error(folder: Path, tmp_path: Path, spoil, what: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """It says which file, and what is wrong with it."""
+    where = copy(folder, tmp_path / "spoilt")
+    spoil(where)
+    with pytest.raises(ModelNotFound, match=what):
+        embedder(where)
+
+
+def copy(folder: Path, to: Path) -> Path:
+    """Copy the files of a folder."""
+    to.mkdir()
+    for file in folder.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def write_pooling(folder: Path, mode: str) -> None:
+    """Say how tokens become one vector."""
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({f"pooling_mode_{mode}": True}))
