@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 from gemma_eval.errors import UsageError, suggestion
 from gemma_eval.records import Option, Options
+
+T = TypeVar("T", bound=str)
 
 
 class CheckOptions:
@@ -33,13 +36,27 @@ class CheckOptions:
             raise self.wrong(name, "a text that is not empty", value)
         return value
 
+    def text_or(self, name: str, default: str) -> str:
+        """Return a text, which may be empty, or `default`. Raises UsageError when it is something else."""
+        value = self._options.get(name, default)
+        if not isinstance(value, str):
+            raise self.wrong(name, "a text", value)
+        return value
+
     def texts(self, name: str) -> tuple[str, ...]:
         """Return one or more texts, given as a list or as one text. Raises UsageError."""
+        texts = self.texts_or_empty(name)
+        if not all(texts):
+            raise self.wrong(name, "a text or a list of texts, none of them empty", self._options[name])
+        return texts
+
+    def texts_or_empty(self, name: str) -> tuple[str, ...]:
+        """Return one or more texts, of which some may be empty. Raises UsageError."""
         value = self._required(name)
         items = (value,) if isinstance(value, str) else value
         if not isinstance(items, tuple | list) or not items:
             raise self.wrong(name, "a text or a list of texts", value)
-        texts = tuple(item for item in items if isinstance(item, str) and item)
+        texts = tuple(item for item in items if isinstance(item, str))
         if len(texts) != len(items):
             raise self.wrong(name, "a text or a list of texts, none of them empty", value)
         return texts
@@ -55,6 +72,36 @@ class CheckOptions:
             raise self.wrong(name, what, value)
         return value
 
+    def number_or_text(self, name: str) -> float | str:
+        """Return a finite number, or a text that is not empty. Raises UsageError when it is neither."""
+        value = self._required(name)
+        if isinstance(value, str) and value.strip():
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self.wrong(name, "a finite number or the text of one", value)
+        return value
+
+    def whole(self, name: str, *, default: int | None = None, least: int = 0) -> int | None:
+        """Return a whole number of at least `least`, or `default`. Raises UsageError for anything else."""
+        value = self._options.get(name, default)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise self.wrong(name, f"a whole number of at least {least}", value)
+        return value
+
+    def choice(self, name: str, allowed: tuple[T, ...]) -> T:
+        """Return one of the words `allowed`, the first when none was given. Raises UsageError."""
+        value = self._options.get(name, allowed[0])
+        for word in allowed:
+            if word == value:
+                return word
+        known = ", ".join(f'"{word}"' for word in allowed[:-1])
+        near = suggestion(value, allowed) if isinstance(value, str) else ""
+        hint = near if "did you mean" in near else ""
+        right = f'{known} or "{allowed[-1]}"'
+        raise UsageError(f"{self.wrong(name, right, value)}{hint}")
+
     def flag(self, name: str) -> bool:
         """Return true or false, false when it was not given. Raises UsageError for anything else."""
         value = self._options.get(name, False)
@@ -65,6 +112,10 @@ class CheckOptions:
     def wrong(self, name: str, right: str, value: Option) -> UsageError:
         """Return the error that says what `name` must be and what it is."""
         return UsageError(f'{self._scorer}: "{name}" must be {right}, not {_shown(value)}')
+
+    def problem(self, what: str) -> UsageError:
+        """Return the error that says what is wrong with several options together."""
+        return UsageError(f"{self._scorer}: {what}")
 
     def _required(self, name: str) -> Option:
         if name not in self._options:
