@@ -242,5 +242,6 @@ class _BuiltIns:
         register("recompute", "gemma_eval.cli.recompute:recompute")
         register("report", "gemma_eval.cli.report:report")
         register("runs", "gemma_eval.cli.runs:runs")
+        register("schema", "gemma_eval.cli.schema:schema")
         register("selftest", "gemma_eval.cli.selftest:selftest")
         register("sweep", "gemma_eval.cli.sweep:sweep")
