@@ -18,7 +18,7 @@ from gemma_eval.pytest_plugin.demands import explain, mendable, missed
 from gemma_eval.pytest_plugin.ids import cell_id, model_of, suite_id, suite_name
 from gemma_eval.pytest_plugin.matrix import by_model
 from gemma_eval.pytest_plugin.terminal import MOST_ROWS, WIDTH, closing, ending, table, timings
-from gemma_eval.records import Check, Failure, Group, Outcome, Report, Score, Summary
+from gemma_eval.records import Check, Failure, Group, Outcome, Reduction, Report, Score, Summary
 from gemma_eval.run import make_report
 from tests.examples import a_cell, a_run, an_outcome
 from tests.report.timed import CASES, Timed, answer, cell_of, outcome_of, timed_report, timed_run
@@ -102,6 +102,26 @@ def test_a_demand_is_met_by_the_mean_of_the_repeats(
 ) -> None:
     """The mean reaches `pass_at`, or the demand is missed; so it is when a repeat has no score."""
     assert missed(demanding(*values, pass_at=pass_at)) == lines
+
+
+@pytest.mark.parametrize(
+    ("by", "k", "lines"),
+    [
+        ("max", None, ()),
+        ("median", None, ("contains: 0.00 (median of 3) is below pass_at = 0.6",)),
+        ("pass_at_k", 2, ()),
+        ("pass_hat_k", 2, ("contains: 0.00 (pass^2 of 3) is below pass_at = 0.6",)),
+        ("pass_at_k", 4, ("contains: no pass@4 of 3 answers, pass_at = 0.6",)),
+    ],
+)
+def test_a_demand_is_on_the_value_that_the_repeats_are_reduced_to(
+    by: Reduction, k: int | None, lines: tuple[str, ...]
+) -> None:
+    """Of three answers one is right: enough for pass@2 = 2/3, not for pass^2 = 0."""
+    outcomes = demanding(0.0, 1.0, 0.0, pass_at=0.6)
+    cell = outcomes[0].trial.cell
+    cell = replace(cell, case=replace(cell.case, reduce=by, k=k))
+    assert missed([replace(each, trial=replace(each.trial, cell=cell)) for each in outcomes]) == lines
 
 
 def test_an_answer_is_always_demanded() -> None:

@@ -14,7 +14,8 @@ from gemma_eval.cli import database
 from gemma_eval.cli.figures import Figure
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.records import Outcome, Run
-from gemma_eval.report.comparisons import lines
+from gemma_eval.report.comparisons import lines, wrapped
+from gemma_eval.report.reductions import told
 from gemma_eval.store.read import LATEST, Reader, open_reader
 from gemma_eval.verdict.compare import compare as compare_sides
 from gemma_eval.verdict.quality import MARGIN
@@ -58,7 +59,7 @@ def compare(
     if as_json:
         click.echo(json.dumps({"version": 1, **dump(found)}, indent=1))
         return
-    for line in (*_unfinished(sides.runs), *lines(found)):
+    for line in (*_unfinished(sides.runs), *lines(found), *_reduced(sides)):
         click.echo(line)
 
 
@@ -146,6 +147,13 @@ def _unfinished(runs: Sequence[Run]) -> Iterator[str]:
     for run in runs:
         if run.state != "done":
             yield f"run {run.id} is {run.state}: not every trial that it planned is among its data"
+
+
+def _reduced(sides: _Sides) -> Iterator[str]:
+    """Say how repeats are reduced, where that is not by their mean."""
+    text = told((*sides.base, *sides.candidate))
+    if text is not None:
+        yield from wrapped(f"score: {text}")
 
 
 def _is_run(name: str, known: set[str]) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
 
 from gemma_eval.records import Check, Outcome, Score
 from gemma_eval.report.visible import visible
+from gemma_eval.stats.reduction import check_value, reduction_name
 
 _LINE = 400
 _TEXT = 2_000
@@ -16,8 +16,8 @@ _MENDABLE = ("usage", "unknown_name", "missing_dependency", "model_not_found", "
 def missed(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Return one line for each demand that the outcomes of one cell miss.
 
-    A generation is always demanded. A check demands something only when its suite gives `pass_at`: the
-    mean of its values over the repeats must reach it, and every repeat must have been scored.
+    A generation is always demanded. A check demands something only when its suite gives `pass_at`: its
+    value over the repeats, reduced as the case says, must reach it, and every repeat must have been scored.
     """
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     if failures:
@@ -25,9 +25,7 @@ def missed(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
         return tuple(messages)
     checks = outcomes[0].trial.cell.case.checks
     lines = (
-        _missed_by(check, [outcome.scores[place] for outcome in outcomes])
-        for place, check in enumerate(checks)
-        if check.pass_at is not None
+        _missed_by(check, outcomes, place) for place, check in enumerate(checks) if check.pass_at is not None
     )
     return tuple(line for line in lines if line is not None)
 
@@ -45,17 +43,19 @@ def mendable(outcomes: Sequence[Outcome]) -> bool:
     return bool(kinds) and all(kind in _MENDABLE for kind in kinds)
 
 
-def _missed_by(check: Check, scores: Sequence[Score]) -> str | None:
-    values = [score.value for score in scores if score.value is not None]
-    if len(values) < len(scores):
+def _missed_by(check: Check, outcomes: Sequence[Outcome], place: int) -> str | None:
+    scores = [outcome.scores[place] for outcome in outcomes]
+    if any(score.value is None for score in scores):
         unscored = (score.unscored or "no reason given" for score in scores if score.value is None)
         reasons = ", ".join(dict.fromkeys(unscored))
         return _one_line(f"{check.scorer}: not scored ({reasons}), pass_at = {check.pass_at}")
-    mean = fmean(values)
-    if check.pass_at is None or mean >= check.pass_at:
+    name, value = reduction_name(outcomes[0].trial.cell.case), check_value(outcomes, place)
+    if value is None:
+        return f"{check.scorer}: no {name} of {len(scores)} answers, pass_at = {check.pass_at}"
+    if check.pass_at is None or value >= check.pass_at:
         return None
-    over = f" (mean of {len(values)})" if len(values) > 1 else ""
-    return f"{check.scorer}: {mean:.2f}{over} is below pass_at = {check.pass_at}"
+    over = f" ({name} of {len(scores)})" if len(scores) > 1 else ""
+    return f"{check.scorer}: {value:.2f}{over} is below pass_at = {check.pass_at}"
 
 
 def _transcript(outcome: Outcome) -> list[str]:

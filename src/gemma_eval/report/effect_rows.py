@@ -121,7 +121,8 @@ def _tables(grid: Grid, *, title: str) -> EffectTables:
         known = tuple(sentences(grid, None)), tuple(notes(grid, None))
         return EffectTables(title=title, findings=known[0], parts=(), ranking=(), ledger=(), notes=known[1])
     bought = accounts(grid)
-    buy = Finding(topic="What to buy", text=advice(bought, clustered=grid.data < grid.cases), tone="open")
+    text = advice(bought, clustered=grid.data < grid.cases, reduced_by=grid.reduced_by)
+    buy = Finding(topic="What to buy", text=text, tone="open")
     more = len(found.ranking) - MOST_ROWS
     left_out = (f"{numbers.count(more)} more rows are left out of the longer tables.",) if more > 0 else ()
     return EffectTables(

@@ -11,6 +11,7 @@ from typing import Literal
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
 from gemma_eval.report.groups import Groups, Interval, Measured, group_of, overlap
+from gemma_eval.report.reductions import told
 from gemma_eval.report.series import variations
 from gemma_eval.report.trends import some, trend
 
@@ -78,6 +79,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
         _trouble(report),
         _quality(groups),
         _mixture(report, groups),
+        _repeats(report),
         _speed(groups) if any(groups.measured("score")) else None,
         _templates(groups),
         _profiles(groups),
@@ -129,6 +131,12 @@ def _mixture(report: Report, groups: Groups) -> Finding | None:
     text = f"the score of {some(mixed)} is a mean over two kinds of numbers, how good answers are and how "
     text += "probable given texts are; run one after the other, their suites have scores of their own."
     return Finding(topic="Score", text=text, tone="open")
+
+
+def _repeats(report: Report) -> Finding | None:
+    """Say how the repeats of a case become its score, where that is not their mean."""
+    text = told(report.outcomes)
+    return None if text is None else Finding(topic="Repeats", text=text, tone="open")
 
 
 def _speed(groups: Groups) -> Finding | None:

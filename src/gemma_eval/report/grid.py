@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from gemma_eval.records import Case, Report
+from gemma_eval.records import Outcome, Report
 from gemma_eval.stats.percentiles import mean
+from gemma_eval.stats.reduction import case_score, reduction_name
 
 Pair = tuple[str, str]
 """A profile and a template."""
 Key = tuple[str, str]
 """A case: its suite and its id."""
-Trials = dict[Key, tuple[Case, list[float | None]]]
-"""Cases and the scores of their trials, `None` for one that has none."""
+Trials = dict[Key, list[Outcome]]
+"""The trials of cases."""
 Place = tuple[str, frozenset[str], frozenset[str]]
 """A model, and the profiles and templates that a case names."""
 
@@ -27,6 +28,8 @@ class Grid:
 
     `blocks` has for each shared case what its datum goes by: its cluster, or itself. `left_out` counts the
     cases that some pair was asked and not every one has a score of; `absent` are pairs that were asked none.
+    `reduced` has the score of each shared case if that may be another than the mean of its repeats, and
+    `reduced_by` names what it is.
     """
 
     model: str
@@ -36,6 +39,8 @@ class Grid:
     blocks: tuple[Hashable, ...]
     left_out: int
     absent: tuple[Pair, ...]
+    reduced: Mapping[Pair, tuple[float, ...]] = field(default_factory=dict)
+    reduced_by: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -61,8 +66,8 @@ class Grid:
         return " · ".join(part for part in parts if part)
 
     def means(self, pair: Pair) -> tuple[float, ...]:
-        """Return the score of each shared case, the mean over its repeats."""
-        return tuple(_mean(repeats) for repeats in self.scores[pair])
+        """Return the score of each shared case, its repeats reduced as it says."""
+        return self.reduced.get(pair) or tuple(_mean(repeats) for repeats in self.scores[pair])
 
     def of(self, holds: Callable[[Pair], bool]) -> tuple[float, ...]:
         """Return for each shared case its mean score over the pairs that are asked for."""
@@ -93,7 +98,7 @@ def grids(report: Report) -> tuple[Grid, ...]:
 
 
 def _asked(report: Report) -> dict[Place, dict[Pair, Trials]]:
-    """Return by what cases name, and by pair, each case with the scores of its trials, `None` for none."""
+    """Return by what cases name, and by pair, each case with its trials."""
     found: dict[Place, dict[Pair, Trials]] = {}
     for outcome in report.outcomes:
         cell = outcome.trial.cell
@@ -101,8 +106,7 @@ def _asked(report: Report) -> dict[Place, dict[Pair, Trials]]:
         if case.checks:
             place = cell.model.name, frozenset(case.profiles), frozenset(case.templates)
             trials = found.setdefault(place, {}).setdefault((cell.profile.name, cell.template.name), {})
-            _, scores = trials.setdefault((cell.suite, case.id), (case, []))
-            scores.append(None if outcome.failure else outcome.score)
+            trials.setdefault((cell.suite, case.id), []).append(outcome)
     return found
 
 
@@ -111,24 +115,31 @@ def _grid(model: str, asked: Mapping[Pair, Trials]) -> Grid:
     templates = tuple(dict.fromkeys(template for _, template in asked))
     every = [(profile, template) for profile in profiles for template in templates]
     pairs = [pair for pair in every if pair in asked]
-    cases = {key: case for pair in pairs for key, (case, _) in asked[pair].items()}
-    known = {pair: {key: _whole(scores) for key, (_, scores) in asked[pair].items()} for pair in pairs}
-    shared = [key for key in cases if all(known[pair].get(key) for pair in pairs)]
+    cases = {key: each[0].trial.cell.case for pair in pairs for key, each in asked[pair].items()}
+    known = {pair: _scores(asked[pair]) for pair in pairs}
+    shared = [key for key in cases if all(key in known[pair] for pair in pairs)]
+    names = dict.fromkeys(reduction_name(cases[key]) for key in shared)
     return Grid(
         model=model,
         profiles=profiles,
         templates=templates,
-        scores={pair: tuple(known[pair][key] for key in shared) for pair in pairs},
+        scores={pair: tuple(_of_repeats(asked[pair][key]) for key in shared) for pair in pairs},
         blocks=tuple(key if cases[key].cluster is None else cases[key].cluster for key in shared),
         left_out=len(cases) - len(shared),
         absent=tuple(pair for pair in every if pair not in asked),
+        reduced={pair: tuple(known[pair][key] for key in shared) for pair in pairs},
+        reduced_by=tuple(name for name in names if name != "mean"),
     )
 
 
-def _whole(scores: Sequence[float | None]) -> tuple[float, ...]:
-    """Return the scores of a case, none of them where one is missing."""
-    known = tuple(score for score in scores if score is not None)
-    return known if len(known) == len(scores) else ()
+def _scores(asked: Trials) -> dict[Key, float]:
+    """Return the score of each case that has one."""
+    found = {key: case_score(trials) for key, trials in asked.items()}
+    return {key: score for key, score in found.items() if score is not None}
+
+
+def _of_repeats(trials: Sequence[Outcome]) -> tuple[float, ...]:
+    return tuple(each.score for each in trials if each.score is not None)
 
 
 def _mean(values: Sequence[float]) -> float:

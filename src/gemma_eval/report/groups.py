@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gemma_eval.records import Group, Outcome, Report, Summary
 from gemma_eval.stats.intervals import of_scores
-from gemma_eval.stats.percentiles import mean
+from gemma_eval.stats.reduction import case_score
 from gemma_eval.stats.summary import timed as timed_of
 
 Interval = tuple[float, float]
@@ -131,19 +131,14 @@ def overlap(one: Interval | None, other: Interval | None) -> bool:
 
 
 def _case_scores(report: Report) -> dict[Group, dict[tuple[str, str], float | None]]:
-    """Return, by group, the mean score of each case that has checks, `None` when a trial has none."""
-    trials: dict[Group, dict[tuple[str, str], list[float | None]]] = {}
+    """Return, by group, the score of each case that has checks, `None` when a trial has none."""
+    trials: dict[Group, dict[tuple[str, str], list[Outcome]]] = {}
     for outcome in report.outcomes:
         cell = outcome.trial.cell
         if cell.case.checks:
-            scores = trials.setdefault(group_of(outcome), {}).setdefault((cell.suite, cell.case.id), [])
-            scores.append(None if outcome.failure else outcome.score)
-    return {group: {case: _mean(scores) for case, scores in cases.items()} for group, cases in trials.items()}
-
-
-def _mean(scores: Sequence[float | None]) -> float | None:
-    known = [score for score in scores if score is not None]
-    return mean(known) if len(known) == len(scores) else None
+            repeats = trials.setdefault(group_of(outcome), {}).setdefault((cell.suite, cell.case.id), [])
+            repeats.append(outcome)
+    return {group: {key: case_score(each) for key, each in cases.items()} for group, cases in trials.items()}
 
 
 def _interval(scores: Sequence[float | None]) -> Interval | None:

@@ -38,11 +38,14 @@ class Account:
 
 
 def accounts(grid: Grid) -> tuple[Account, ...]:
-    """Return the account of each pair, in the grid's order; none for pairs whose scores have no spread."""
+    """Return the account of each pair, in the grid's order; none for pairs whose scores have no spread.
+
+    Where repeats are reduced by something else than their mean, their part of the error is not told apart.
+    """
     return tuple(_accounts(grid))
 
 
-def advice(found: Sequence[Account], *, clustered: bool) -> str:
+def advice(found: Sequence[Account], *, clustered: bool, reduced_by: Sequence[str] = ()) -> str:
     """Say in one sentence what to buy more of, by the root mean squares of the pairs' errors."""
     if not found:
         return "no pair's score differs from case to case, so nothing tells what more of them would change."
@@ -52,6 +55,8 @@ def advice(found: Sequence[Account], *, clustered: bool) -> str:
     )
     text += f"score from {_error(now)} to {_error(cases)}"
     known = [each.twice_repeats for each in found if each.twice_repeats is not None]
+    if reduced_by:
+        return f"buy cases: {text}. Repeats are reduced by {' and '.join(reduced_by)}, not averaged."
     if len(known) < len(found):
         return f"buy cases: {text}. Each was asked once, so nobody knows what repeats would change."
     repeats = _together(known)
@@ -63,8 +68,8 @@ def advice(found: Sequence[Account], *, clustered: bool) -> str:
 
 def _accounts(grid: Grid) -> Iterator[Account]:
     for pair in grid.pairs:
-        scores, means = grid.scores[pair], grid.means(pair)
-        of, sd = ledger(scores), standard_deviation(grid.data_of(means))
+        means = grid.means(pair)
+        of, sd = _ledger(grid, pair), standard_deviation(grid.data_of(means))
         if of is None or not sd:
             continue
         of = _clustered(of, sd * sd / grid.data)
@@ -83,6 +88,15 @@ def _accounts(grid: Grid) -> Iterator[Account]:
             twice_repeats=standard_error(of, repeats=2 * of.repeats),
             detectable=_found(now * math.sqrt(grid.data), grid.data),
         )
+
+
+def _ledger(grid: Grid, pair: Pair) -> Ledger | None:
+    """Return the ledger of a pair, with the part of repeats where these are averaged."""
+    of = ledger(grid.scores[pair])
+    if of is None or not grid.reduced_by:
+        return of
+    whole = ledger([(score,) for score in grid.means(pair)])
+    return None if whole is None else replace(whole, repeats=of.repeats)
 
 
 def _clustered(of: Ledger, variance: float) -> Ledger:

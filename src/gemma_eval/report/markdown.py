@@ -21,8 +21,10 @@ from gemma_eval.report.markdown_facts import facts_of
 from gemma_eval.report.markdown_text import fence, inline, sentence
 from gemma_eval.report.markdown_timing import timing_tables
 from gemma_eval.report.markdown_variables import tables
+from gemma_eval.report.reductions import score_name
 from gemma_eval.report.untimed import untimed
 from gemma_eval.stats.percentiles import mean
+from gemma_eval.stats.reduction import case_score, reduction_name
 
 MOST_BYTES = 900 * 1024
 """The size that a report stays below: what code hosts still show."""
@@ -63,6 +65,7 @@ class Markdown:
             headline=headline(report, groups),
             findings=findings(report, groups),
             gates=section(report.gating),
+            score_name=score_name(report.outcomes),
             failures=fitting(_failures(report.outcomes), _texts_size, _FAILURES),
             skipped=fitting(skipped, _row_size, _SKIPPED),
             summaries=fitting(summaries, _row_size, _GROUPS),
@@ -150,8 +153,6 @@ def _cells(outcomes: Sequence[Outcome]) -> Iterator[tuple[Outcome, ...]]:
 def _case_row(outcomes: tuple[Outcome, ...]) -> Cells:
     cell = outcomes[0].trial.cell
     answered = [outcome for outcome in outcomes if outcome.failure is None]
-    scores = [outcome.score for outcome in answered]
-    known = [score for score in scores if score is not None]
     measured = [outcome.measurement for outcome in answered if outcome.measurement is not None]
     rate = _mean(measured, "output_tokens_per_s")
     return (
@@ -159,7 +160,7 @@ def _case_row(outcomes: tuple[Outcome, ...]) -> Cells:
         cell.model.name,
         cell.profile.name,
         cell.template.name,
-        numbers.score(mean(known) if known and len(known) == len(outcomes) else None),
+        _case_score(outcomes),
         _verdict(outcomes),
         numbers.seconds(_mean(measured, "ttft_s")),
         numbers.known(rate),
@@ -167,6 +168,13 @@ def _case_row(outcomes: tuple[Outcome, ...]) -> Cells:
         if len(answered) == len(outcomes)
         else f"{len(answered)} of {len(outcomes)}",
     )
+
+
+def _case_score(outcomes: Sequence[Outcome]) -> str:
+    """Write the score of a case, and what it is of its repeats where that is not their mean."""
+    score, case = case_score(outcomes), outcomes[0].trial.cell.case
+    plain = case.reduce == "mean" or not case.checks
+    return numbers.score(score) if plain else f"{numbers.score(score)} ({reduction_name(case)})"
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> str:

@@ -23,6 +23,7 @@ from gemma_eval.report.heat import HeatFigure, heat_figures
 from gemma_eval.report.lines import LineFigure, line_figures
 from gemma_eval.report.pareto_rows import TradeTable, trade_table
 from gemma_eval.report.provenance import provenance
+from gemma_eval.report.reductions import score_name
 from gemma_eval.report.scatter import Scatter, scatter
 from gemma_eval.report.series import planes, variations
 from gemma_eval.report.serving_rows import Loads, loads
@@ -117,6 +118,7 @@ class Page:
     gates: GateSection | None
     failures: tuple[FailureRow, ...]
     scored: bool
+    score_name: str
     summaries: tuple[SummaryRow, ...]
     matrices: tuple[Matrix, ...]
     effects: tuple[EffectTables, ...]
@@ -151,6 +153,7 @@ def page(report: Report) -> Page:
         gates=gate_section(report.gating),
         failures=_failures(report),
         scored=scored,
+        score_name=score_name(report.outcomes),
         summaries=tuple(_summary_row(groups, group) for group in groups.order),
         matrices=tuple(_matrix(groups, model) for model in groups.models) if scored else (),
         effects=effect_tables(report),

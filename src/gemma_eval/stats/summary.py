@@ -9,6 +9,7 @@ from gemma_eval.records import Generation, Group, Outcome, Summary
 from gemma_eval.stats.censored import LONGER, limits, percentiles
 from gemma_eval.stats.intervals import NONE, Interval, of_median, of_scores
 from gemma_eval.stats.percentiles import mean, median_absolute_deviation, percentile, standard_deviation
+from gemma_eval.stats.reduction import case_score
 
 COSTS = (
     *("ttft_s", "ttft_sched_s", "ttfo_s", "tpot_s", "ntpot_s", "output_tokens_per_s", "prompt_tokens_per_s"),
@@ -26,9 +27,9 @@ Gaps = Callable[[Generation], Sequence[float] | None]
 def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = None) -> tuple[Summary, ...]:
     """Summarise every metric over every group, groups in the order in which they first occur.
 
-    The datum of `score` is the case: the mean over its trials. A case with a check and a trial that failed
-    or could not be judged is *missing*, not 0 and not the mean of what is left; a case without checks is
-    neither. The datum of a cost is the generation; when a group has benchmark trials only those count, and
+    The datum of `score` is the case: its trials, reduced as it says. A case with a check and a trial that
+    failed or could not be judged is *missing*, not 0 and not the mean of what is left; a case without checks
+    is neither. The datum of a cost is the generation; when a group has benchmark trials only those count, and
     those under a load only when there are no others; requests that a load begins or ends with never do.
     `gaps` are further metrics, of which every gap of every timed answer is a datum; a second summary of each
     (`icl_p99_s` of `icl_s`) has the 99th percentile within each answer as its data. A group without any datum
@@ -78,17 +79,12 @@ def _of_gaps(group: Group, outcomes: Sequence[Outcome], gaps: Mapping[str, Gaps]
 
 def case_scores(outcomes: Sequence[Outcome]) -> tuple[float | None, ...]:
     """Return the score of each case that has checks, `None` where one of its trials has no score."""
-    cases: dict[tuple[str, str], list[float | None]] = defaultdict(list)
+    cases: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         cell = outcome.trial.cell
         if cell.case.checks:
-            cases[cell.suite, cell.case.id].append(None if outcome.failure else outcome.score)
-    return tuple(_mean_of_all(scores) for scores in cases.values())
-
-
-def _mean_of_all(scores: Sequence[float | None]) -> float | None:
-    known = [score for score in scores if score is not None]
-    return mean(known) if len(known) == len(scores) else None
+            cases[cell.suite, cell.case.id].append(outcome)
+    return tuple(case_score(repeats) for repeats in cases.values())
 
 
 def _cost(outcome: Outcome, metric: str) -> float | None:

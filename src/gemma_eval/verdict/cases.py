@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from gemma_eval.records import Case, Outcome, Source
 from gemma_eval.verdict.sides import Pair
 
+_WHATEVER_REPEATS = ("mean", "pass_at_k", "pass_hat_k")
+"""The reductions that more repeats do not raise or lower: the maximum of ten is more than that of five."""
+
 CaseKey = tuple[str, str]
 """A case by its suite and id."""
 
@@ -90,7 +93,7 @@ def _question(case: Case) -> Case:
         profiles=(),
         templates=(),
         tags=(),
-        repeats=1,
+        repeats=1 if case.reduce in _WHATEVER_REPEATS else case.repeats,
         warmup=0,
         slo=None,
         cluster=None,

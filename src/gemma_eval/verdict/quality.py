@@ -1,6 +1,6 @@
 """The scores of two sides on the same cases: paired differences, of which the datum is the case.
 
-A case's score is the mean over its repeats, so answers to one question are never taken for several data.
+A case's score is one value of all its repeats, so answers to one question are never taken for several data.
 Right and wrong answers to cases that are asked once have exact bounds. Other scores have those of a paired
 mean, with the largest spread that scores can have where few differ. Of up to sixteen data a loss is proved
 only where their signs prove it too. Cases of one cluster are one datum.
@@ -26,6 +26,7 @@ from gemma_eval.stats.percentiles import mean
 from gemma_eval.stats.permutation import EXACT, sign_flip_worse
 from gemma_eval.stats.power import deciding, detectable
 from gemma_eval.stats.power_of_shares import FEW, loss_found, pairs_needed, proves_loss
+from gemma_eval.stats.reduction import case_score
 from gemma_eval.verdict.cases import Asked, Cases, cases, counted
 from gemma_eval.verdict.decide import decide
 from gemma_eval.verdict.sides import Pair
@@ -94,7 +95,7 @@ def case_means(outcomes: Sequence[Outcome]) -> tuple[list[float], list[object], 
         cell = outcome.trial.cell
         if cell.case.checks:
             by_case[cell.suite, cell.case.id].append(outcome)
-    found = [(key, _score(repeats), repeats[0].trial.cell.case) for key, repeats in by_case.items()]
+    found = [(key, case_score(repeats), repeats[0].trial.cell.case) for key, repeats in by_case.items()]
     known = [(key, score, case) for key, score, case in found if score is not None]
     clusters: list[object] = [key if case.cluster is None else case.cluster for key, _, case in known]
     return ([score for _, score, _ in known], clusters, len(found) - len(known)) if found else None
@@ -226,20 +227,15 @@ def _checked(pair: Pair) -> Pair:
 
 def _scored(asked: Sequence[Asked]) -> Iterator[_Scored]:
     for each in asked:
-        base, candidate = _score(each.base), _score(each.candidate)
+        base, candidate = case_score(each.base), case_score(each.candidate)
         if base is not None and candidate is not None:
             yield _Scored(of=each, base=base, candidate=candidate)
 
 
 def _lost(found: Cases) -> int:
     """Return how many cases the candidate has no score of that the base has one of."""
-    unscored = [each.base for each in found.asked if _score(each.candidate) is None]
-    return sum(_score(repeats) is not None for repeats in (*unscored, *found.base_alone))
-
-
-def _score(repeats: Sequence[Outcome]) -> float | None:
-    known = [outcome.score for outcome in repeats if outcome.failure is None and outcome.score is not None]
-    return mean(known) if len(known) == len(repeats) else None
+    unscored = [each.base for each in found.asked if case_score(each.candidate) is None]
+    return sum(case_score(repeats) is not None for repeats in (*unscored, *found.base_alone))
 
 
 def _are_binary(shared: Sequence[_Scored]) -> bool:

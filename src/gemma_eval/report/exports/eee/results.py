@@ -14,7 +14,7 @@ from gemma_eval.wire import Plain
 
 _NAMES: Mapping[str, tuple[str, str]] = {
     ACCURACY: ("Accuracy", "the share of answers of which the score is 1"),
-    "score": ("Score", "the mean over cases of the weighted mean of their checks"),
+    "score": ("Score", "the mean over cases of the one score that all answers to each have"),
 }
 _UNITS = (("_s_per_output_token", "s"), ("_per_s", "tokens/s"), ("_bytes", "bytes"), ("_s", "s"))
 _OF_ARGUMENTS = ("temperature", "top_p", "top_k", "max_tokens")
