@@ -15,6 +15,7 @@ from gemma_eval.protocols import Backend
 from gemma_eval.records import (
     Case,
     Cell,
+    Check,
     EngineInfo,
     Generation,
     Load,
@@ -90,6 +91,21 @@ class Breaking(Asked):
         if len(self.seeds) == self.after:
             raise self.what
         return super().generate(prompt, trial)
+
+
+@dataclass
+class Together(Asked):
+    """Stages with one check, which judges all answers at once: its value is how many there were, in tenths."""
+
+    def stages(self, backend: Backend) -> Stages:
+        """Return the stages."""
+        return replace(
+            super().stages(backend),
+            score=lambda case, generation: (Score(scorer="many", value=None, passed=None),),
+            score_repeats=lambda case, generations: (
+                Score(scorer="many", value=len(generations) / 10, passed=None),
+            ),
+        )
 
 
 def _nothing(trial: Trial) -> tuple[Passage, ...]:
@@ -289,3 +305,51 @@ def test_what_is_recorded_does_not_fail_with_a_model_that_no_longer_loads() -> N
 def recorded(trial: Trial) -> Outcome:
     """Return an outcome of the trial from an earlier session."""
     return Outcome(trial=trial, prompt=None, generation=a_generation("earlier"), measurement=None)
+
+
+def judged_together(*, repeats: int) -> Cell:
+    """Return a cell with a check over its repeats."""
+    cell = a_cell_of(repeats=repeats)
+    check = Check(scorer="many", over_repeats=True)
+    return replace(cell, case=replace(cell.case, checks=(check,)))
+
+
+def test_repeats_that_are_judged_together_have_one_score() -> None:
+    """Each outcome carries it, so that any mean over them is that score."""
+    result = run_cell(
+        judged_together(repeats=3),
+        engines=Engines(load=Garage().load),
+        join=Together().stages,
+        recorded={},
+    )
+    assert [outcome.score for outcome in result.outcomes] == [0.3] * 3
+
+
+def test_repeats_that_are_judged_together_are_resumed_together() -> None:
+    """Two of three that were recorded say nothing of all three, and are asked again."""
+    cell, asked = judged_together(repeats=3), Together()
+    engines = Engines(load=Garage().load)
+    before = run_cell(cell, engines=engines, join=asked.stages, recorded={}).outcomes[:2]
+    recorded = {outcome.trial.key: outcome for outcome in before}
+    result = run_cell(cell, engines=engines, join=asked.stages, recorded=recorded)
+    assert len(result.fresh) == 3
+    assert [outcome.score for outcome in result.outcomes] == [0.3] * 3
+
+
+def test_repeats_of_which_one_failed_are_not_judged_together() -> None:
+    """A share of what is left would not be the share of all."""
+
+    @dataclass
+    class BreakingTogether(Together):
+        def generate(self, prompt: Prompt, trial: Trial) -> Generation:
+            if trial.repeat == 1:
+                raise BackendError("broken")
+            return super().generate(prompt, trial)
+
+    result = run_cell(
+        judged_together(repeats=3),
+        engines=Engines(load=Garage().load),
+        join=BreakingTogether().stages,
+        recorded={},
+    )
+    assert [outcome.score for outcome in result.outcomes] == [None] * 3
