@@ -95,7 +95,7 @@ class Breaking(Asked):
 
 @dataclass
 class Together(Asked):
-    """Stages with one check, which judges all answers at once: its value is how many there were, in tenths."""
+    """Stages with a check that judges all answers at once: its value is how many there were, in tenths."""
 
     def stages(self, backend: Backend) -> Stages:
         """Return the stages."""
