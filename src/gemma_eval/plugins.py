@@ -237,6 +237,7 @@ class _BuiltIns:
         register("export", "gemma_eval.cli.export:export")
         register("gate", "gemma_eval.cli.gate:gate")
         register("history", "gemma_eval.cli.history:history")
+        register("import", "gemma_eval.cli.import_suites:import_suites")
         register("model", "gemma_eval.cli.model:model")
         register("plan", "gemma_eval.cli.plan:plan")
         register("recompute", "gemma_eval.cli.recompute:recompute")

@@ -1,0 +1,73 @@
+"""Carry Jinja2 templates over so that they mean here what they meant there; nothing is rendered here.
+
+Where they come from, lines of tags and the last line end of a template are kept; this package's templates
+drop both. So each tag says itself, by a plus sign, that what is around it stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import jinja2
+from jinja2 import meta, nodes
+
+from gemma_eval.importers.data import Plain
+
+Render = Callable[[str, str, Mapping[str, Plain]], str]
+"""Renders a template of a given name, in the sandbox of this package. Raises TemplateError."""
+
+_THEIRS = jinja2.Environment(keep_trailing_newline=True, autoescape=False)  # noqa: S701 - only ever lexes
+_BEGINS = {"block_begin", "comment_begin"}
+_ENDS = {"block_end", "comment_end"}
+
+
+def carried(text: str) -> str:
+    """Return the template that is here what `text` is in an environment that trims nothing, but for its end.
+
+    Raises jinja2.TemplateSyntaxError.
+    """
+    pieces, raw = [], False
+    for _, kind, piece in _THEIRS.lex(text):
+        if kind in ("raw_begin", "raw_end"):
+            raw = kind == "raw_begin"
+        elif raw:
+            pieces.append(literal(piece))
+        elif kind in _BEGINS and not piece.endswith(("-", "+")):
+            pieces.append(f"{piece}+")
+        elif kind in _ENDS and not piece.startswith(("-", "+")):
+            pieces.append(f"+{piece}")
+        else:
+            pieces.append(piece)
+    return "".join(pieces)
+
+
+def whole(template: str) -> str:
+    """Return a template that keeps its last line end, which else is taken for that of the file."""
+    return f'{template[:-1]}{{{{ "\\n" }}}}' if template.endswith("\n") else template
+
+
+def expression(text: str) -> str | None:
+    """Return what stands between the braces of a template that is one `{{ … }}`, or `None`."""
+    tokens = list(_THEIRS.lex(text))
+    kinds = [kind for _, kind, _ in tokens]
+    if len(tokens) < 3 or kinds[0] != "variable_begin" or kinds[-1] != "variable_end":
+        return None
+    if "data" in kinds or kinds.count("variable_begin") > 1:
+        return None
+    return "".join(piece for _, _, piece in tokens[1:-1]).strip()
+
+
+def names(text: str) -> frozenset[str]:
+    """Return the variables that a template looks up."""
+    return frozenset(meta.find_undeclared_variables(_THEIRS.parse(text)))
+
+
+def leaks(text: str) -> bool:
+    """Whether a template gives names that one after it could see, as `{% set x = 1 %}` does."""
+    return next(_THEIRS.parse(text).find_all((nodes.Assign, nodes.Macro, nodes.Import)), None) is not None
+
+
+def literal(text: str) -> str:
+    """Return the template that makes `text`, whatever is in it, but for a last line end."""
+    return re.sub(r"\{[{%#]", lambda mark: f'{{{{ "{mark[0]}" }}}}', text)

@@ -1,0 +1,1 @@
+"""Tasks of lm-evaluation-harness that are data alone: their YAML becomes a suite."""

@@ -1,0 +1,71 @@
+"""What a task makes of each of its rows: the prompt, the choices and the right answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gemma_eval.importers.data import Columns, Plain, Row
+from gemma_eval.importers.lm_eval import choosing, prompts
+from gemma_eval.importers.lm_eval.documents import Documents
+from gemma_eval.importers.lm_eval.fields import Fields, Unfit
+from gemma_eval.importers.lm_eval.prompts import Parts
+from gemma_eval.importers.lm_eval.shots import Draw
+from gemma_eval.importers.lm_eval.task import TaskRow
+from gemma_eval.importers.sheet import Sheet
+
+MOST_SAID = 10
+"""Rows that are complained of one by one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One row: its columns, the parts of its prompt, its choices, and its target as the task gives it."""
+
+    doc: Columns
+    parts: Parts
+    choices: tuple[str, ...]
+    target: Plain
+
+
+def make(
+    sheet: Sheet, task: TaskRow, fields: Fields, found: Documents, *, drawn: Draw, n_shots: int
+) -> tuple[Question, ...]:
+    """Return the questions of all rows; what of them cannot be carried over is noted in the sheet."""
+    made: list[Question] = []
+    said: set[str] = set()
+    for row in found.asked:
+        try:
+            made.append(_one(task, fields, row, drawn=drawn, n_shots=n_shots))
+        except Unfit as error:
+            if str(error) not in said:
+                _say(sheet, found, row, error)
+            said.add(str(error))
+            if len(said) == MOST_SAID:
+                break
+    return tuple(made)
+
+
+def _one(task: TaskRow, fields: Fields, row: Row, *, drawn: Draw, n_shots: int) -> Question:
+    doc = row.columns
+    parts = prompts.parts(task, fields, doc, drawn=drawn, n_shots=n_shots)
+    if not parts.whole.strip():
+        raise Unfit("doc_to_text", "makes an empty prompt")
+    choices = tuple(fields.choices(task.doc_to_choice, doc)) if task.doc_to_choice is not None else ()
+    target = fields.target(task.doc_to_target, doc)
+    if task.output_type == "multiple_choice":
+        choosing.right_index(target, choices)
+    return Question(doc=doc, parts=parts, choices=choices, target=target)
+
+
+def _say(sheet: Sheet, found: Documents, row: Row, error: Unfit) -> None:
+    """Note at a template what is wrong with it, and at a row what that makes of it."""
+    if error.of_template or not row.line:
+        sheet.say((error.key,), str(error))
+    else:
+        sheet.say_of(found.path, row.line, str(error))
+
+
+def docs(questions: Sequence[Question]) -> tuple[Columns, ...]:
+    """Return the columns of the rows."""
+    return tuple(question.doc for question in questions)

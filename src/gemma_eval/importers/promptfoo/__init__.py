@@ -1,0 +1,1 @@
+"""Configurations of promptfoo that are data alone: their YAML becomes a suite."""
