@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gemma_eval.cases.editor_schema import suite_schema
 from gemma_eval.cases.load import load
-from gemma_eval.cases.schema import json_schema
 from gemma_eval.errors import SuiteError, UsageError
 from gemma_eval.records import Check, Document, Message, Retrieval, Source
 from tests.cases.suites import CASE, DEFAULTS, NAMES, look, read, said
@@ -289,5 +289,5 @@ def test_the_message_is_the_problems_one_per_line(tmp_path: Path) -> None:
 
 def test_editors_get_a_json_schema() -> None:
     """Its keys are those that the loader knows."""
-    properties = json_schema()["properties"]
+    properties = suite_schema({})["properties"]
     assert set(properties) == {"suite", "defaults", "retrieval", "filters", "case", "haystack", "gate"}  # type: ignore[call-overload]

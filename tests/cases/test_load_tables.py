@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.cases.schema import SloRow, json_schema
+from gemma_eval.cases.editor_schema import suite_schema
+from gemma_eval.cases.schema import SloRow
 from gemma_eval.records import Load, Measurement, Slo
 from tests.cases.suites import CASE, DEFAULTS, HAYSTACK, read, said
 
@@ -189,7 +190,7 @@ def test_all_problems_are_said_at_once_and_those_of_the_defaults_once(tmp_path: 
 
 def test_editors_know_the_keys_of_a_load_and_the_latencies() -> None:
     """The JSON Schema lists them for cases, haystacks and defaults."""
-    schema = json_schema()
+    schema = suite_schema({})
     definitions = schema["$defs"]
     assert isinstance(definitions, dict)
     assert set(definitions["LoadRow"]["properties"]) == {field.name for field in dataclasses.fields(Load)}

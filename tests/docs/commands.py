@@ -23,7 +23,8 @@ def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
     """Check one command and return what it printed. Raises AssertionError when the page is wrong.
 
     `pytest` and `gemma-eval` are run in `folder`; a shipped suite that takes longer than seconds is planned
-    instead of run. `make` and `pip` lines are held against the Makefile and the extras of the project.
+    instead of run, and what `>` sends to a file is written there. `make` and `pip` lines are held against the
+    Makefile and the extras of the project.
     """
     words = shlex.split(command)
     if words[0] == "make":
@@ -34,6 +35,10 @@ def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
         return ""
     if words[-1] == "&":
         return _begin(_argv(words[:-1]), folder=folder)
+    if words[-2:-1] == [">"]:
+        printed = run_command(shlex.join(words[:-2]), folder=folder, exit_code=exit_code)
+        (folder / words[-1]).write_text(printed, encoding="utf-8")
+        return ""
     if words[0] in ("pytest", "gemma-eval") or words[:2] == ["python", "-m"]:
         return _execute(_argv(words), folder=folder, exit_code=exit_code)
     raise AssertionError(f"no way to check the command {command!r}")

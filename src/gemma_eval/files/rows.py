@@ -9,7 +9,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeVar, cast, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails
 
 from gemma_eval.errors import suggestion
@@ -146,9 +155,13 @@ def _option(value: object) -> Option:
     return cast(Option, tuple(items) if isinstance(value, list) else value)
 
 
-Name = Annotated[str, AfterValidator(_slug)]
+NAME = f"^{_NAME.pattern}$"
+"""What a name is, as a pattern of JSON Schema."""
+_SCALAR: JsonDict = {"type": ["string", "number", "boolean"]}
+
+Name = Annotated[str, AfterValidator(_slug), WithJsonSchema({"type": "string", "pattern": NAME})]
 """A text that becomes part of a test id."""
-Text = Annotated[str, AfterValidator(_filled)]
+Text = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string", "pattern": r"\S"})]
 """A text that is not blank."""
 Names = Annotated[list[Name], Field(max_length=1000), AfterValidator(_distinct)]
 """A list of different names, at least one."""
@@ -156,7 +169,11 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """A seed that every engine can carry."""
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 """A number in 0..1."""
-OptionValue = Annotated[object, AfterValidator(_option)]
+OptionValue = Annotated[
+    object,
+    AfterValidator(_option),
+    WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}),
+]
 """What `records.Option` can hold; lists become tuples."""
 
 _MOST_ROUNDS = 8

@@ -1,0 +1,75 @@
+"""What each key of a model and of a sampling profile means, in the words that an editor shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_MODEL: Mapping[str, str] = {
+    "version": "the version of this file's format: 1",
+    "model": "the models by name",
+    "backend": "what drives the model, as numpy_gemma",
+    "location": "where it is: a folder, a file, a URL, or a name that begins with @",
+    "context_tokens": "the most tokens of prompt and answer together; the model's own limit if left out",
+    "chat_template": "a Jinja2 chat template in place of the one that came with the model",
+    "rope_scaling": "a longer context than the trained one",
+    "options": "options of the backend",
+}
+_ROPE: Mapping[str, str] = {
+    "rope_type": "how rotary positions are stretched",
+    "factor": "by how much the trained length is exceeded",
+    "original_max_position_embeddings": "the trained length; the model's own if left out",
+    "apply_to": "the layers that see the whole context (global), or all",
+    "beta_fast": "yarn: pairs that turn more often keep their frequency (32)",
+    "beta_slow": "yarn: pairs that turn less often are slowed by the whole factor (1)",
+    "attention_factor": "what queries and keys are scaled by; by the formula if left out",
+    "mscale": "yarn: scales attention",
+    "mscale_all_dim": "yarn: scales attention",
+    "truncate": "yarn: whether the ends of the ramp are whole pairs (true)",
+    "low_freq_factor": "llama3: pairs that turn less often are slowed by the whole factor (1)",
+    "high_freq_factor": "llama3: pairs that turn more often keep their frequency (4)",
+    "short_factor": "longrope: a number for each pair, within the trained length",
+    "long_factor": "longrope: a number for each pair, beyond it",
+}
+_PROFILE: Mapping[str, str] = {
+    "profiles": "the profiles by name",
+    "temperature": "divides the logits; 0 always takes the best token (1.0)",
+    "top_k": "keeps the k best tokens; 0 is off",
+    "top_p": "keeps the fewest best tokens whose probabilities reach p; 1 is off",
+    "min_p": "keeps tokens with at least min_p times the probability of the best one; 0 is off",
+    "base_p": "a top_p that is taken just before min_p; 1 is off",
+    "typical_p": "keeps the tokens whose surprise is nearest to the entropy, up to a mass of p; 1 is off",
+    "top_n_sigma": "keeps the logits within n standard deviations of the highest; 0 is off",
+    "xtc_probability": "how often the top choices are left out, but for the least likely of them",
+    "xtc_threshold": "what counts as a top choice (0.1)",
+    "epsilon_cutoff": "keeps tokens of at least this probability; 0 is off",
+    "eta_cutoff": "the same, with a level that falls with the entropy; 0 is off",
+    "repeat_penalty": "divides positive logits of seen tokens, multiplies negative ones; 1 is off",
+    "presence_penalty": "is subtracted from the logit of every seen token",
+    "frequency_penalty": "is subtracted once per time that a token was seen",
+    "penalty_last_n": "how many of the last tokens count as seen (64); -1: all",
+    "dry_multiplier": "lowers the token that would lengthen a repetition; 0 is off",
+    "dry_base": "by how much more per token of the repetition (1.75)",
+    "dry_allowed_length": "how long a repetition may be (2)",
+    "dry_penalty_last_n": "in how many of the last tokens it is looked for (64); -1: all",
+    "dry_sequence_breakers": "what ends a repetition",
+    "logit_bias": "is added to the logit of a token, by its id in digits or by its text",
+    "dynatemp_mode": "how the temperature follows the entropy (llama)",
+    "dynatemp_range": "llama: between temperature - range and temperature + range",
+    "dynatemp_exponent": "llama: bends that curve (1.0)",
+    "dynatemp_theta": "edt: how strongly",
+    "dynatemp_base": "edt: how low (0.8)",
+    "dynatemp_threshold": "threshold: from this entropy on, in nats, it is the whole temperature",
+    "mirostat": "1 or 2: cuts so that the mean surprise settles at a target; 0 is off",
+    "mirostat_tau": "the target, in bits (5.0)",
+    "mirostat_eta": "how fast it adapts (0.1)",
+    "mirostat_surprise": "taken after the cut, as llama.cpp does (renormalized), or before it (original)",
+    "adaptive_target": "draws tokens of about this probability; below 0 it is off",
+    "adaptive_decay": "how long it remembers (0.9)",
+    "order": "llama.cpp, transformers, or the steps one by one",
+    "max_tokens": "the longest answer, if the case does not say (64)",
+    "stop": "texts that end an answer; they are cut off",
+    "ignore_eos": "true: goes on where the model would end its answer, up to max_tokens",
+    "seed": "fixes the seed; else it is derived from the suite's",
+}
+
+WORDS: Mapping[str, str] = {**_MODEL, **_ROPE, **_PROFILE}
