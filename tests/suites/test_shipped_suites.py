@@ -15,6 +15,7 @@ NAMES = (
     "every_layer",
     "long_context",
     "long_context_position",
+    "multiple_choice",
     "performance",
     "rag",
     "sampling",

@@ -3,7 +3,7 @@
 # ruff: noqa: S311 - a seeded stream of pseudo-random draws is the point
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -51,7 +51,17 @@ def suite_items(path: Path) -> set[Item]:
         )
         for query in queries:
             found.update(items.case_items(query, context))
+            found.update(chosen_items(query, case))
     return found
+
+
+def chosen_items(query: str, case: Mapping[str, object]) -> Iterator[Item]:
+    """Yield the fact that the right one of several choices states as the answer to a question about someone."""
+    wanted, choices, target = items.personal(query), case.get("choices"), case.get("target")
+    if wanted is None or not isinstance(choices, list) or not isinstance(target, int):
+        return
+    if choices[target] != world.UNKNOWN_ANSWER:
+        yield Item("fact", (*wanted, str(choices[target])))
 
 
 def haystack_items(row: HaystackRow, *, folder: Path) -> Iterator[Item]:
@@ -80,7 +90,7 @@ def trained() -> set[Item]:
 
 def test_there_are_suites_to_check() -> None:
     """An empty folder would make the next test vacuous."""
-    names = {"standard.toml", "rag.toml", "smoke.toml", "long_context.toml"}
+    names = {"standard.toml", "rag.toml", "smoke.toml", "long_context.toml", "multiple_choice.toml"}
     assert names <= {path.name for path in SUITES}
 
 
@@ -122,6 +132,25 @@ messages = [{{role = "user", content = "What is {first} {operator} {second}?"}}]
     planted = {item for item in suite_items(suite) if not item.held_out}
     assert {item.kind for item in planted} == {"fact", "question", "sum"}
     assert len(planted & trained) >= 2
+
+
+def test_a_planted_training_item_is_found_among_choices(tmp_path: Path) -> None:
+    """A right choice that is a fact of training makes the check fail; a wrong one says nothing."""
+    known = next(f for city in world.CITIES if (f := facts.Fact("lives", "Ada", city)).split == "train")
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        f"""
+[[case]]
+prompt = "Where does Ada live?"
+documents = [{{ text = "- Ada likes peas." }}]
+choices = ["nowhere", "{known.value}"]
+target = 1
+""",
+        encoding="utf-8",
+    )
+    assert Item("fact", ("lives", "Ada", known.value)) in suite_items(suite)
+    suite.write_text(suite.read_text(encoding="utf-8").replace("target = 1", "target = 0"), encoding="utf-8")
+    assert Item("fact", ("lives", "Ada", known.value)) not in suite_items(suite)
 
 
 def test_a_planted_training_item_is_found_in_a_haystack(tmp_path: Path) -> None:
