@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gemma_eval.records import Generation, Group, Measurement, Outcome, Report, Summary
 from gemma_eval.report import numbers
+from gemma_eval.report.by_scorer import ByScorer, by_scorer
 from gemma_eval.report.conditions import harness_sentence, noisy
 from gemma_eval.report.findings import findings, headline, status
 from gemma_eval.report.fitting import Part, fitting
@@ -28,8 +29,8 @@ from gemma_eval.stats.reduction import case_score, reduction_name
 
 MOST_BYTES = 900 * 1024
 """The size that a report stays below: what code hosts still show."""
-_FACTS, _FAILURES, _SKIPPED, _GROUPS, _TIMING, _NOTES, _VARIED, _CASES, _ANSWERS, _EFFECTS = (
-    kib * 1024 for kib in (30, 50, 20, 60, 80, 20, 90, 190, 250, 60)
+_FACTS, _FAILURES, _SKIPPED, _GROUPS, _TIMING, _NOTES, _VARIED, _CASES, _ANSWERS, _EFFECTS, _SCORERS = (
+    kib * 1024 for kib in (30, 50, 20, 60, 80, 20, 80, 180, 240, 60, 30)
 )
 
 Cells = tuple[str, ...]
@@ -80,11 +81,27 @@ class Markdown:
                 for each in timings
             ],
             untimed=untimed(report, groups),
+            scorers=_scorers(report, groups),
             varied=[(each, fitting(each.rows, _row_size, _VARIED // len(varied))) for each in varied],
             cases=fitting(cases, _row_size, _CASES),
             answers=fitting(answers, _texts_size, _ANSWERS),
             facts=fitting(facts_of(report.run), _row_size, _FACTS),
         )  # fmt: skip
+
+
+def _scorers(report: Report, groups: Groups) -> tuple[ByScorer, Fitted] | None:
+    """Return the scores by scorer with the rows that fit."""
+    found = by_scorer(report, groups)
+    if found is None:
+        return None
+    rows = [
+        (
+            row.value,
+            *(numbers.MISSING if cell is None else f"{cell.score} ({cell.words})" for cell in row.cells),
+        )
+        for row in found.table.rows
+    ]
+    return found, fitting(rows, _row_size, _SCORERS)
 
 
 def _effects(

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from gemma_eval.records import Failure, Group, Report, Run, Summary
 from gemma_eval.report import charts, numbers
 from gemma_eval.report.benchmarks import Benchmarks, alone, benchmarks
+from gemma_eval.report.by_scorer import ByScorer, by_scorer
 from gemma_eval.report.cells import timed_cells
 from gemma_eval.report.conditions import harness_sentence, noisy
 from gemma_eval.report.distributions import Distribution, distributions
@@ -121,6 +122,7 @@ class Page:
     score_name: str
     summaries: tuple[SummaryRow, ...]
     matrices: tuple[Matrix, ...]
+    by_scorer: ByScorer | None
     effects: tuple[EffectTables, ...]
     lines: tuple[LineFigure, ...]
     heats: tuple[HeatFigure, ...]
@@ -156,6 +158,7 @@ def page(report: Report) -> Page:
         score_name=score_name(report.outcomes),
         summaries=tuple(_summary_row(groups, group) for group in groups.order),
         matrices=tuple(_matrix(groups, model) for model in groups.models) if scored else (),
+        by_scorer=by_scorer(report, groups),
         effects=effect_tables(report),
         lines=line_figures(variations(report), groups),
         heats=heat_figures(planes(report), groups),

@@ -1,0 +1,72 @@
+"""Scores by scorer as a table of shaded cells: what each kind of check says of each group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gemma_eval.records import Group, Outcome, Report
+from gemma_eval.report import numbers
+from gemma_eval.report.groups import Groups, group_of
+from gemma_eval.report.heat import STEPS, Heat, HeatCell, HeatRow
+from gemma_eval.stats.intervals import of_scores
+from gemma_eval.stats.percentiles import mean
+
+Case = tuple[str, str]
+Values = Mapping[Case, Sequence[float | None]]
+"""What checks with one scorer gave, by suite and id of the case."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ByScorer:
+    """The table, and in words what its cells are."""
+
+    table: Heat
+    note: str
+
+
+def by_scorer(report: Report, groups: Groups) -> ByScorer | None:
+    """Return the mean value of each scorer over the cases of each group; `None` for fewer than two scorers."""
+    values = _values(report.outcomes)
+    scorers = tuple(dict.fromkeys(scorer for scorer, _ in values))
+    if len(scorers) < 2:
+        return None
+    shown = [group for group in groups.order if any((scorer, group) in values for scorer in scorers)]
+    rows = tuple(
+        HeatRow(value=scorer, cells=tuple(_cell(values.get((scorer, group), {})) for group in shown))
+        for scorer in scorers
+    )
+    columns = tuple(groups.label(group) for group in shown)
+    note = "Means over the cases that have a check with the scorer, of its value and not by weight; "
+    note += "repeats of a case are averaged first. Scorers ask different things, so only a row compares."
+    return ByScorer(table=Heat(name="", columns=columns, tokens=(), rows=rows), note=note)
+
+
+def _values(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, list[float | None]]]:
+    """Collect the values by scorer and group, in the order in which scorers first occur."""
+    found: dict[tuple[str, Group], dict[Case, list[float | None]]] = {}
+    for outcome in outcomes:
+        cell, group = outcome.trial.cell, group_of(outcome)
+        for score in outcome.scores:
+            cases = found.setdefault((score.scorer, group), {})
+            cases.setdefault((cell.suite, cell.case.id), []).append(score.value)
+    return found
+
+
+def _cell(cases: Values) -> HeatCell | None:
+    """Return the mean over cases; one of which a value is missing is left out and counted."""
+    whole = [
+        mean([value for value in each if value is not None]) for each in cases.values() if None not in each
+    ]
+    known = [value for value in whole if value is not None]
+    value = mean(known)
+    if value is None:
+        return None
+    interval = of_scores(known)
+    ends = "no interval" if interval.low is None else numbers.interval(interval.low, interval.high)
+    n_cases = "1 case" if len(known) == 1 else f"{numbers.count(len(known))} cases"
+    left_out = len(cases) - len(known)
+    missing = f", {numbers.count(left_out)} not scored" if left_out else ""
+    return HeatCell(
+        score=numbers.score(value), shade=round(value * STEPS), words=f"{ends}, {n_cases}{missing}"
+    )
