@@ -26,7 +26,7 @@ class ByScorer:
 
 
 def by_scorer(report: Report, groups: Groups) -> ByScorer | None:
-    """Return the mean value of each scorer over the cases of each group; `None` for fewer than two scorers."""
+    """Return the mean of each scorer over the cases of each group; `None` for fewer than two scorers."""
     values = _values(report.outcomes)
     scorers = tuple(dict.fromkeys(scorer for scorer, _ in values))
     if len(scorers) < 2:
