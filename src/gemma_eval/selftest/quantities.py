@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import cast, get_args
 
-from gemma_eval.selftest.vectors import Given
+from gemma_eval.protocols import Scorer
+from gemma_eval.records import Options, Reduction
+from gemma_eval.scoring.translation import bleu, chrf
+from gemma_eval.selftest.vector_case import answer_of, case_of
+from gemma_eval.selftest.vectors import Given, Vector
+from gemma_eval.stats.agreement import Level, krippendorff_alpha
 from gemma_eval.stats.intervals import Interval, student_t, wilson
 from gemma_eval.stats.paired import paired
 from gemma_eval.stats.percentiles import mean, standard_deviation
+from gemma_eval.stats.reduction import Repeat, reduced
+from gemma_eval.stats.translation import corpus_bleu, corpus_chrf
 
 Quantity = Callable[[Given], float | None]
+Figures = Mapping[str, float]
 
 
 def _variance(given: Given) -> float | None:
@@ -44,7 +54,33 @@ def _wilson(given: Given) -> Interval:
     return wilson(given.values[0], given.n)
 
 
+def _reduced(given: Given, by: Reduction) -> float | None:
+    """Reduce the values of repeats, a value of 1 a success, by what the texts of the answers are."""
+    texts = given.texts or ("",) * len(given.values)
+    pairs = zip(given.values, texts, strict=True)
+    repeats = [Repeat(value=value, succeeds=value == 1, answer=text) for value, text in pairs]
+    return reduced(repeats, by=by, k=given.k or None)
+
+
+def _alpha(given: Given) -> float | None:
+    return krippendorff_alpha(given.rows, level=cast(Level, given.level))
+
+
+def _of_corpus(
+    given: Given, *, scorer: Callable[[Options], Scorer], value: Callable[[Sequence[Figures]], float | None]
+) -> float | None:
+    """Score each text against its references, and return what the counts of all make together."""
+    nothing = Vector(name="")
+    scorers = [scorer({**given.options, "reference": references}) for references in given.references]
+    pairs = zip(scorers, given.texts, strict=True)
+    return value([score(case_of(nothing), answer_of(nothing, text)).figures for score, text in pairs])
+
+
 QUANTITIES: Mapping[str, Quantity] = {
+    **{f"reduce_{name}": partial(_reduced, by=name) for name in get_args(Reduction)},
+    "krippendorff_alpha": _alpha,
+    "corpus_bleu": partial(_of_corpus, scorer=bleu, value=corpus_bleu),
+    "corpus_chrf": partial(_of_corpus, scorer=chrf, value=corpus_chrf),
     "mean": lambda given: mean(given.values),
     "variance": _variance,
     "standard_error": _standard_error,

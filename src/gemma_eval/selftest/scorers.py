@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from gemma_eval.errors import GemmaEvalError, MissingDependency, UnknownName
+from gemma_eval.errors import GemmaEvalError, UnknownName
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import RepeatsScorer, Scorer, ServedScorer
-from gemma_eval.records import Case, ChoiceReading, Generation, Message, Score, Source
+from gemma_eval.records import Score
 from gemma_eval.selftest.quantities import QUANTITIES
+from gemma_eval.selftest.vector_case import answer_of, case_of
 from gemma_eval.selftest.vectors import Published, Vector
+
+_INSTALL = 'pip install "gemma_eval['
+"""What every message says that is about a package which is not installed."""
 
 State = Literal["agrees", "differs by design", "differs", "not run"]
 
@@ -37,10 +41,9 @@ def check_vector(registry: Registry, source: Published, vector: Vector) -> Check
     """Compute a vector and compare; one that needs a package which is not installed is not run."""
     try:
         value = _computed(registry, vector)
-    except MissingDependency as error:
-        return Checked(source=source, vector=vector, value=None, state="not run", why=str(error))
     except GemmaEvalError as error:
-        return Checked(source=source, vector=vector, value=None, state="differs", why=str(error))
+        state: State = "not run" if _INSTALL in str(error) else "differs"
+        return Checked(source=source, vector=vector, value=None, state=state, why=str(error))
     state, why = _compared(vector, value)
     return Checked(source=source, vector=vector, value=value, state=state, why=why)
 
@@ -49,50 +52,18 @@ def _computed(registry: Registry, vector: Vector) -> float | None:
     if vector.quantity:
         if vector.quantity not in QUANTITIES:
             raise UnknownName("quantity", vector.quantity, QUANTITIES)
-        return QUANTITIES[vector.quantity](vector.given)
+        quantity = QUANTITIES[vector.quantity](vector.given)
+        return None if quantity is None else quantity * vector.scale
     score = _score(registry.scorers.find(vector.scorer)(vector.options), vector)
     value = score.figures.get(vector.figure) if vector.figure else score.value
     return None if value is None else value * vector.scale
 
 
 def _score(scorer: Scorer | RepeatsScorer | ServedScorer, vector: Vector) -> Score:
-    case = _case(vector)
+    case = case_of(vector)
     if getattr(scorer, "subject", "answer") == "repeats":
-        return cast(RepeatsScorer, scorer)(case, [_generation(vector, text) for text in vector.answers])
-    return cast(Scorer, scorer)(case, _generation(vector, vector.answer))
-
-
-def _case(vector: Vector) -> Case:
-    return Case(
-        id="vector",
-        kind="quality",
-        messages=(Message(role="user", content=""),),
-        choices=vector.choices,
-        target=vector.target,
-        models=(),
-        profiles=(),
-        templates=(),
-        source=Source(path="", line=0),
-    )
-
-
-def _generation(vector: Vector, text: str) -> Generation:
-    alone: Sequence[float | None] = vector.unconditional or [None] * len(vector.choices)
-    read = zip(vector.choices, vector.log_probabilities, alone, strict=True) if vector.choices else ()
-    return Generation(
-        text=text,
-        deltas=(),
-        prompt_tokens=None,
-        output_tokens=None,
-        count_source="engine",
-        finish_reason="stop",
-        requested_ns=0,
-        ended_ns=0,
-        choices=tuple(
-            ChoiceReading(text=choice, log_probabilities=of_tokens, unconditional=by_itself)
-            for choice, of_tokens, by_itself in read
-        ),
-    )
+        return cast(RepeatsScorer, scorer)(case, [answer_of(vector, text) for text in vector.answers])
+    return cast(Scorer, scorer)(case, answer_of(vector, vector.answer))
 
 
 def _compared(vector: Vector, value: float | None) -> tuple[State, str]:

@@ -76,7 +76,7 @@ class Published:
 
 
 def published(paths: Iterable[Path] | None = None) -> tuple[Published, ...]:
-    """Return the sources in the order of their names. Raises UsageError, StoreError: a file is no such list."""
+    """Return the sources in the order of their names. Raises UsageError, StoreError: no such list."""
     return tuple(_read(path) for path in sorted(FOLDER.glob("*.toml") if paths is None else paths))
 
 
