@@ -25,7 +25,7 @@ LONGEST_ROW = 1 << 20
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_NUMBER = re.compile(r"[-+]?[0-9]{1,17}(?:\.[0-9]{1,17})?(?:[eE][-+]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?(?:[eE][-+]?[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)

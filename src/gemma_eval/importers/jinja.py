@@ -6,6 +6,7 @@ drop both. So each tag says itself, by a plus sign, that what is around it stays
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 
@@ -18,25 +19,24 @@ Render = Callable[[str, str, Mapping[str, Plain]], str]
 """Renders a template of a given name, in the sandbox of this package. Raises TemplateError."""
 
 _THEIRS = jinja2.Environment(keep_trailing_newline=True, autoescape=False)  # noqa: S701 - only ever lexes
-_BEGINS = {"block_begin", "comment_begin"}
-_ENDS = {"block_end", "comment_end"}
 
 
 def carried(text: str) -> str:
     """Return the template that is here what `text` is in an environment that trims nothing, but for its end.
 
-    Raises jinja2.TemplateSyntaxError.
+    It can stand before and after others, of which it takes no space away. Raises jinja2.TemplateSyntaxError.
     """
     pieces, raw = [], False
-    for _, kind, piece in _THEIRS.lex(text):
+    tokens = [(kind, piece) for _, kind, piece in _THEIRS.lex(text)]
+    for place, (kind, piece) in enumerate(tokens):
         if kind in ("raw_begin", "raw_end"):
             raw = kind == "raw_begin"
         elif raw:
-            pieces.append(literal(piece))
-        elif kind in _BEGINS and not piece.endswith(("-", "+")):
-            pieces.append(f"{piece}+")
-        elif kind in _ENDS and not piece.startswith(("-", "+")):
-            pieces.append(f"+{piece}")
+            pieces.append(f"{{{{ {json.dumps(piece, ensure_ascii=False)} }}}}")
+        elif kind.endswith("_begin"):
+            pieces.append(_begin(kind, piece, first=place == 0))
+        elif kind.endswith("_end"):
+            pieces.append(_end(kind, piece, last=place == len(tokens) - 1))
         else:
             pieces.append(piece)
     return "".join(pieces)
@@ -71,3 +71,19 @@ def leaks(text: str) -> bool:
 def literal(text: str) -> str:
     """Return the template that makes `text`, whatever is in it, but for a last line end."""
     return re.sub(r"\{[{%#]", lambda mark: f'{{{{ "{mark[0]}" }}}}', text)
+
+
+def _begin(kind: str, piece: str, *, first: bool) -> str:
+    """Write what begins a tag; only a minus sign that has something to take away stays."""
+    if piece.endswith("-") and not first:
+        return piece
+    bare = piece.rstrip("-+")
+    return bare if kind == "variable_begin" else f"{bare}+"
+
+
+def _end(kind: str, piece: str, *, last: bool) -> str:
+    """Write what ends a tag, as `_begin` does."""
+    if piece.startswith("-") and not last:
+        return piece
+    bare = piece.strip().lstrip("-+")
+    return bare if kind == "variable_end" else f"+{bare}"

@@ -24,7 +24,8 @@ class Sheet:
     table: dict[str, object] = field(default_factory=dict)
     places: dict[locate.Path, Place] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
-    """The SHA-256 of each file that was read, by its name."""
+    """The SHA-256 of each file that was read, by its path from the folder of the first, or else its name."""
+    n_read: int = 0
     found: list[Problem] = field(default_factory=list)
 
     def say(self, at: locate.Path, what: str) -> None:
@@ -45,7 +46,10 @@ class Sheet:
 
     def note_source(self, path: Path, data: bytes) -> None:
         """Keep the hash of a file that was read."""
-        self.sources[path.name] = hashlib.sha256(data).hexdigest()
+        folder = self.path.parent.resolve()
+        real = path.resolve()
+        name = real.relative_to(folder).as_posix() if real.is_relative_to(folder) else path.name
+        self.sources[name] = hashlib.sha256(data).hexdigest()
 
 
 def load(path: Path, *, root: Path | None = None) -> Sheet:
@@ -61,6 +65,7 @@ def load(path: Path, *, root: Path | None = None) -> Sheet:
 
 def _read(sheet: Sheet, path: Path, *, root: Path, above: tuple[Path, ...]) -> None:
     """Put what `path` says over what the sheet holds, after what it includes."""
+    sheet.n_read += 1
     try:
         data = read.read_bytes(path)
         written = yaml_file.parse(read.decode(data))
@@ -78,7 +83,7 @@ def _read(sheet: Sheet, path: Path, *, root: Path, above: tuple[Path, ...]) -> N
             sheet.say_of(path, line, f"include {rows.show(name)} {included}")
         elif included in chain:
             sheet.say_of(path, line, f"include {rows.show(name)} leads back to this file; remove one of them")
-        elif len(chain) > MOST_FILES or len(sheet.sources) > MOST_FILES:
+        elif sheet.n_read >= MOST_FILES:
             sheet.say_of(path, line, f"includes more than {MOST_FILES} files")
         else:
             _read(sheet, included, root=root, above=chain)
