@@ -42,7 +42,7 @@ def test_filters_run_before_the_scorer() -> None:
 def test_a_negated_check_has_the_rest_of_the_value(text: str, value: float, *, passed: bool) -> None:
     """And its demand is on that."""
     score = scored(Check(scorer="is_oslo", negated=True, pass_at=1.0), text)
-    assert (score.value, score.passed) == (value, passed)
+    assert (score.scorer, score.value, score.passed) == ("not is_oslo", value, passed)
 
 
 def test_what_could_not_be_scored_stays_so_when_negated() -> None:

@@ -23,7 +23,7 @@ def score(
     Filters see the text alone: what is scored by stamps or probabilities is as it was made.
     """
     if check.over_repeats:
-        return unscored_repeats(check, "its repeats were not all made")
+        return unscored_yet(check, "its repeats were not all made")
     return _concluded(check, lambda: _value(check, case, generation, build=build, services=services))
 
 
@@ -39,9 +39,16 @@ def score_repeats(check: Check, case: Case, generations: Sequence[Generation], *
     return _concluded(check, judge)
 
 
-def unscored_repeats(check: Check, why: str) -> Score:
-    """Return the score of a check over repeats that were not all made."""
-    return _with_demand(check, Score(scorer=check.scorer, value=None, passed=None, unscored=why))
+def unscored_yet(check: Check, why: str) -> Score:
+    """Return the score of a check that is judged later, as long as that has not been done."""
+    return with_demand(check, Score(scorer=check.scorer, value=None, passed=None, unscored=why))
+
+
+def with_demand(check: Check, score: Score) -> Score:
+    """Return a score with what its check makes of the value: whether it passes, and how much it counts."""
+    missed = check.pass_at is not None and (score.value is None or score.value < check.pass_at)
+    passed = None if check.pass_at is None else not missed
+    return replace(score, passed=passed, weight=check.weight, vetoes=check.must_pass)
 
 
 def _value(
@@ -63,20 +70,18 @@ def _concluded(check: Check, judge: Callable[[], Score]) -> Score:
     except Exception as error:  # noqa: BLE001 - a plugin's fault must not cost the generation that was made
         reason = f"{type(error).__name__}: {error}"
         score = Score(scorer=check.scorer, value=None, passed=None, unscored=reason)
-    if check.negated and score.value is not None:
-        score = replace(score, value=1 - score.value, explanation=_not(score))
-    return _with_demand(check, score)
+    if check.negated:
+        score = _negated(score)
+    return with_demand(check, score)
 
 
-def _with_demand(check: Check, score: Score) -> Score:
-    missed = check.pass_at is not None and (score.value is None or score.value < check.pass_at)
-    passed = None if check.pass_at is None else not missed
-    return replace(score, passed=passed, weight=check.weight, vetoes=check.must_pass)
-
-
-def _not(score: Score) -> str:
-    """Explain a negated check by what it was not to be."""
-    return "" if score.value == 0 else f"{score.scorer} is {score.value:g}, and the check says not"
+def _negated(score: Score) -> Score:
+    """Return the rest of the value under a name that says so."""
+    name = f"not {score.scorer}"
+    if score.value is None:
+        return replace(score, scorer=name)
+    why = "" if score.value == 0 else f"{score.scorer} is {score.value:g}, and the check says not"
+    return replace(score, scorer=name, value=1 - score.value, explanation=why)
 
 
 def _checked(score: Score) -> Score:
