@@ -14,6 +14,12 @@ def meant(text: str, choices: Sequence[str]) -> int | None:
     return ord(text) - ord("A") if len(text) == 1 else None
 
 
-def said(index: int, choices: Sequence[str]) -> int | str:
-    """Return the index of a choice, or its text where the index could be taken for another choice."""
-    return index if meant(str(index), choices) == index else choices[index]
+def said(index: int, choices: Sequence[str]) -> int | str | None:
+    """Return the index of a choice, or its text where the index would be taken for another choice.
+
+    `None` where neither says it: another choice is that index, and another one has that text.
+    """
+    for way in (index, choices[index]):
+        if meant(str(way), choices) == index:
+            return way
+    return None

@@ -27,10 +27,11 @@ def right_index(target: Plain, choices: Sequence[str]) -> int:
         raise Unfit(key, f"makes {show(target)}: several right choices are not carried over")
     if isinstance(target, bool):
         target = int(target)
-    if isinstance(target, int) and 0 <= target < len(choices):
-        return target
-    if isinstance(target, str) and target in choices:
-        return choices.index(target)
+    index = choices.index(target) if isinstance(target, str) and target in choices else target
+    if isinstance(index, int) and 0 <= index < len(choices):
+        if targets.said(index, choices) is None:
+            raise Unfit(key, f"means choice {index} of {show(list(choices))}, which cannot be told from others")
+        return index
     raise Unfit(
         key, f"makes {show(target)}, and there are {len(choices)} choices, from 0: {show(list(choices))}"
     )

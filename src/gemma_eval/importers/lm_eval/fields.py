@@ -88,7 +88,7 @@ class Fields:
         return made
 
     def choices(self, template: object, doc: Columns, *, key: str = "doc_to_choice") -> list[str]:
-        """Return the choices of a document, different texts that are not empty. Raises Unfit."""
+        """Return the choices of a document, texts that are not empty. Raises Unfit."""
         found: object = template
         if isinstance(template, str) and template in self.columns:
             found = self._column(template, doc, key)
@@ -97,10 +97,8 @@ class Fields:
             found = _literal(native) if isinstance(native, str) else native
         if not isinstance(found, list) or not all(isinstance(each, str) and each.strip() for each in found):
             raise Unfit(key, f"makes {show(found)}; it should make a list of texts, none of them empty")
-        if len(set(found)) != len(found) or len(found) < 2:
-            raise Unfit(
-                key, f"makes {show(found)}; it should make at least two choices, all of them different"
-            )
+        if len(found) < 2:
+            raise Unfit(key, f"makes {show(found)}; it should make at least two choices")
         return found
 
     def _column(self, name: object, doc: Columns, key: str) -> Plain:
