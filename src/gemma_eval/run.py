@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from gemma_eval.backends import reading
@@ -64,7 +64,7 @@ def load_backend(spec: ModelSpec, registry: Registry, *, clock: Clock) -> Backen
     return registry.backends.find(spec.backend)(spec, clock=clock, transforms=registry.transforms)
 
 
-def _no_scores(case: Case, generations: Sequence[Generation]) -> tuple[None, ...]:
+def _no_scores(case: Case, answers: object) -> tuple[None, ...]:
     return (None,) * len(case.checks)
 
 
@@ -73,7 +73,9 @@ class Stages:
     """The stages of one model's trials, as callables that do not know each other.
 
     `score_repeats` gives the scores of those checks that judge all answers to a case at once, and `None` for
-    the others. `generate_batch` answers one prompt for several trials at once; `None` when the engine cannot.
+    the others, and `judge` those of checks that ask a model, which waits until nothing is measured any more.
+    `beside` says whether engines of judges are in memory. `generate_batch` answers one prompt for several
+    trials at once; `None` when the engine cannot.
     `max_in_flight` is how many threads may generate at once: 1 unless the engine serves several, `None`
     when nothing limits them. `process_ids` asks for the processes of an engine that runs in others than this
     one and its children, `None` when it does not.
@@ -87,6 +89,8 @@ class Stages:
     max_in_flight: int | None = 1
     process_ids: Callable[[], Sequence[int]] | None = None
     score_repeats: Callable[[Case, Sequence[Generation]], tuple[Score | None, ...]] = _no_scores
+    judge: Callable[[Case, Generation], tuple[Score | None, ...]] = _no_scores
+    beside: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,11 +106,13 @@ def stages(
     backend: Backend,
     *,
     services: Services | None = None,
+    beside: Callable[[], bool] = lambda: False,
     nonce: Callable[[], str] = lambda: secrets.token_hex(4),
 ) -> Stages:
     """Join the registered stages for one loaded backend.
 
-    `services` are what scorers may use beside an answer. `nonce` begins the prompt of a benchmark on an
+    `services` are what scorers may use beside an answer, and `beside` says whether that is in memory now,
+    where what the engine takes cannot be told from it. `nonce` begins the prompt of a benchmark on an
     engine that keeps what it has read.
     """
     # Asked once: whether an object has the shape of a protocol takes longer than a short prompt.
@@ -128,9 +134,18 @@ def stages(
             backend=trial.cell.model.backend,
         ),
         score=lambda case, generation: tuple(
-            checks.score(check, case, generation, build=build_scorer, services=services)
+            checks.unscored_yet(check, "it was not judged")
+            if check.judges
+            else checks.score(check, case, generation, build=build_scorer, services=services)
             for check in case.checks
         ),
+        judge=lambda case, generation: tuple(
+            checks.score(check, case, generation, build=build_scorer, services=services)
+            if check.judges
+            else None
+            for check in case.checks
+        ),
+        beside=beside,
         score_repeats=lambda case, generations: tuple(
             checks.score_repeats(check, case, generations, build=build_scorer) if check.over_repeats else None
             for check in case.checks
@@ -156,6 +171,9 @@ def watching(stage: Stages) -> Iterator[Callable[[], Resources | Unwatched | Non
     """Watch what the engine takes; the result returns it afterwards, or why it cannot be known."""
     if stage.process_ids is not None and not stage.process_ids():
         yield lambda: "elsewhere"
+        return
+    if stage.beside():
+        yield lambda: "judge_loaded"
         return
     with watch(pids=stage.process_ids or ()) as watched:
         yield watched.reading
@@ -199,26 +217,6 @@ def outcome_of(
         scores=() if isinstance(made, Broken) else stage.score(case, made),
         failure=made.failure if isinstance(made, Broken) else None,
         phase=phase,
-    )
-
-
-def with_scores_over_repeats(outcomes: Sequence[Outcome], stage: Stages) -> tuple[Outcome, ...]:
-    """Return the outcomes of a case with the scores of those checks that judge all its answers at once."""
-    if not outcomes:
-        return ()
-    case = outcomes[0].trial.cell.case
-    answers = [each.generation for each in outcomes if each.failure is None and each.generation is not None]
-    if len(answers) < len(outcomes):
-        return tuple(outcomes)
-    found = stage.score_repeats(case, answers)
-    return tuple(
-        replace(
-            outcome,
-            scores=tuple(
-                score if over is None else over for score, over in zip(outcome.scores, found, strict=True)
-            ),
-        )
-        for outcome in outcomes
     )
 
 

@@ -91,6 +91,9 @@ class Checks:
         elif looked.subject is not None and not self.problems.flawed & _read_in(at[:-2]):
             for what in _misfits(check, looked.subject, case):
                 self.problems.say(at, f"{key}: {what}")
+        if looked.models and case.kind == "benchmark":
+            what = f"{check.scorer} asks a model, and a benchmark measures the one that answers"
+            self.problems.say(at, f'{key}: {what}; judge its answers in a case of kind = "quality"')
         for name in looked.models:
             if name not in self.models:
                 self.problems.say(at, f"{key}: {rows.unknown('model', name, self.models)}")

@@ -8,7 +8,7 @@ from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.files import read
 
 SUFFIX = ".toml"
-_NOT_SUITES = frozenset({"models.toml", "pyproject.toml"})
+_NOT_SUITES = frozenset({"judge_calibration.toml", "models.toml", "pyproject.toml"})
 
 
 def suites_directory() -> Path:

@@ -27,6 +27,7 @@ class CellResult:
     fresh: tuple[Outcome, ...]
     engine: EngineInfo | None
     raised: BaseException | None = None
+    judges: Mapping[str, EngineInfo] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -56,6 +57,15 @@ class Engines:
         self.load_s = (self.clock() - began_ns) / 1e9
         self._loaded = (spec, backend)
         return backend
+
+    @property
+    def in_use(self) -> Backend | None:
+        """The engine in use, `None` when none is."""
+        return None if self._loaded is None else self._loaded[1]
+
+    def of(self, spec: ModelSpec) -> Backend | None:
+        """Return the engine in use if it is that of a model; nothing is loaded or closed."""
+        return self._loaded[1] if self._loaded is not None and self._loaded[0] == spec else None
 
     def close(self) -> None:
         """Free the engine in use; a second call does nothing."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, PluginError
+from gemma_eval.executors.afterwards import is_judged_afterwards, judged
 from gemma_eval.measure.latency import Unwatched
 from gemma_eval.measure.load import REAL, Slot, Time, drive, in_flight, phase
 from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Prompt, Resources, Trial
@@ -18,7 +19,6 @@ from gemma_eval.run import (
     prepare,
     run_trial,
     watching,
-    with_scores_over_repeats,
 )
 
 MOST_TOGETHER = 32
@@ -39,7 +39,7 @@ def run_each(planned: Sequence[Trial], stage: Stages, *, time: Time = REAL) -> I
     answered one by one, and so is a text that is read.
     """
     case = planned[0].cell.case if planned else None
-    if case is not None and any(check.over_repeats for check in case.checks):
+    if case is not None and is_judged_afterwards(case):
         yield from _judged_together(_made_each(planned, stage, case=case, time=time), stage)
     else:
         yield from _made_each(planned, stage, case=case, time=time)
@@ -76,7 +76,7 @@ def warm_up(cell: Cell, stage: Stages) -> Outcome | None:
 
 
 def _judged_together(made: Iterator[Outcome], stage: Stages) -> Iterator[Outcome]:
-    """Yield outcomes with the scores of those checks that judge all of them; the last is waited for.
+    """Yield outcomes with the scores of checks that judge all of them or ask a model; the last is waited for.
 
     After an interrupt the outcomes made before it come without such scores, and then it.
     """
@@ -84,7 +84,7 @@ def _judged_together(made: Iterator[Outcome], stage: Stages) -> Iterator[Outcome
     if raised is not None:
         yield from outcomes
         raise raised
-    yield from with_scores_over_repeats(outcomes, stage)
+    yield from judged(outcomes, stage)
 
 
 def _may_be_batched(case: Case) -> bool:

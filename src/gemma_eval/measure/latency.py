@@ -38,6 +38,7 @@ What cannot be had is `None`, with a reason code in `missing`:
     not_watched       memory, processor and energy were not watched
     elsewhere         the engine runs in processes that are not seen from here
     shared            the load was watched as a whole, so that no request has a share of its own
+    judge_loaded      another engine, that of a judge, was in memory as well
     unavailable       this machine does not tell, or an earlier version did not ask
 """
 
@@ -52,7 +53,7 @@ from gemma_eval.records import Generation, Measurement, Phase, Resources
 DEFINITIONS_VERSION = 2
 """The version of the formulas here; a change of any of them is another version."""
 
-Unwatched = Literal["not_watched", "elsewhere", "shared"]
+Unwatched = Literal["not_watched", "elsewhere", "shared", "judge_loaded"]
 """Why there are no resources."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -13,11 +14,13 @@ import pytest
 from gemma_eval import plugins
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors import device
+from gemma_eval.executors.embedders import Embedders
 from gemma_eval.executors.in_process import CellResult, Engines, run_cell
+from gemma_eval.executors.judges import Judges
 from gemma_eval.hookspecs import PROJECT
 from gemma_eval.measure.clock import clock
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import Backend, ReadingBackend, ServingBackendFactory
+from gemma_eval.protocols import Backend, ReadingBackend, Services, ServingBackendFactory
 from gemma_eval.pytest_plugin import options, suites
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
@@ -26,7 +29,7 @@ from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_malformed, ref
 from gemma_eval.pytest_plugin.suites import Asked
 from gemma_eval.pytest_plugin.waiting import Waiting
 from gemma_eval.records import Cell, ModelSpec, Outcome
-from gemma_eval.run import load_backend, stages
+from gemma_eval.run import Stages, load_backend, stages
 from gemma_eval.store.read import open_reader
 from gemma_eval.suite import load_suite
 
@@ -45,6 +48,7 @@ class Evaluation:
         self.settings = options.read(config)
         self.asked = suites.find(self.settings.suites, here=self.here, folders=self.settings.suite_folders)
         self.engines = Engines(load=self._load_backend)
+        self.judges = Judges(load=self._load_backend, answering=self.engines.of)
         self.suites: dict[Path, LoadedSuite] = {}
         self._waiting = Waiting(config)
         self._seen: set[object] = set()
@@ -150,13 +154,15 @@ class Evaluation:
 
     def run(self, cell: Cell) -> CellResult:
         """Run a cell on its engine, holding the device as its kind needs."""
+        self.judges.seat(cell)
         with device.hold(cell.case.kind, folder=device.lock_folder(), waiting=self._waiting):
-            return run_cell(
+            result = run_cell(
                 cell,
                 engines=self.engines,
-                join=lambda backend: stages(self.registry, backend),
+                join=lambda backend: self._joined(backend, cell),
                 recorded=self.recorded,
             )
+        return replace(result, judges=self.judges.infos(cell))
 
     @cached_property
     def recorded(self) -> Mapping[str, Outcome]:
@@ -166,6 +172,23 @@ class Evaluation:
         with closing(open_reader(self.settings.database)) as reader:
             outcomes = reader.outcomes(self.resumed)
         return {outcome.trial.key: outcome for outcome in outcomes}
+
+    def close(self) -> None:
+        """Free all engines; a second call does nothing."""
+        self.engines.close()
+        self.judges.close()
+
+    def _joined(self, backend: Backend, cell: Cell) -> Stages:
+        named = {spec.name: spec for spec in cell.judges}
+        services = Services(
+            ask=self.judges.ask(cell),
+            embed=lambda name, texts: self._embedders.embed(named[name], texts),
+        )
+        return stages(self.registry, backend, services=services, beside=self.judges.beside)
+
+    @cached_property
+    def _embedders(self) -> Embedders:
+        return Embedders(registry=self.registry)
 
     def _load_plugins(self, modules: tuple[ModuleType, ...]) -> Registry:
         """Return a new registry when other modules have hooks now, so that what was loaded is kept."""

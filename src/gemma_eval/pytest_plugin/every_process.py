@@ -47,5 +47,5 @@ class EveryProcess:
         return report
 
     def pytest_unconfigure(self) -> None:
-        """Free the engine."""
-        self._evaluation.engines.close()
+        """Free the engines."""
+        self._evaluation.close()

@@ -74,7 +74,7 @@ class Gatekeeper:
         """Run the blocks that the gates need. Raises GemmaEvalError."""
         if self._sides is None:
             return
-        self._evaluation.engines.close()
+        self._evaluation.close()
         looks = {look for gate in self._in_force() for look in looks_of(gate, self.settings.blocks)}
         self._spoiled = run_blocks(
             self._sides,

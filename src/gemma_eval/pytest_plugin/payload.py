@@ -6,8 +6,8 @@ it arrives item by item, so a worker that dies later takes nothing with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
@@ -21,10 +21,11 @@ ATTRIBUTE = "gemma_eval"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payload:
-    """What an item brings: its new outcomes, and the engine that made them."""
+    """What an item brings: its new outcomes, the engine that made them, and those of models it asked."""
 
     outcomes: tuple[Outcome, ...]
     engine: EngineInfo | None
+    judges: Mapping[str, EngineInfo] = field(default_factory=dict)
 
 
 def attach(report: pytest.TestReport, result: CellResult, *, mendable: bool) -> None:
@@ -32,6 +33,7 @@ def attach(report: pytest.TestReport, result: CellResult, *, mendable: bool) -> 
     plain: dict[str, Plain] = {
         "outcomes": [dump_outcome(outcome) for outcome in result.fresh],
         "engine": None if result.engine is None else dump(result.engine),
+        "judges": {model: dump(info) for model, info in result.judges.items()},
         "recorded": not result.fresh and result.raised is None,
         "mendable": mendable,
     }
@@ -45,9 +47,11 @@ def of(report: pytest.TestReport) -> Payload | None:
         return None
     engine = plain["engine"]
     outcomes = cast("Sequence[dict[str, Plain]]", plain["outcomes"])
+    judges = cast("dict[str, Plain]", plain["judges"])
     return Payload(
         outcomes=tuple(load_outcome(outcome) for outcome in outcomes),
         engine=None if engine is None else load(EngineInfo, engine),
+        judges={model: load(EngineInfo, info) for model, info in judges.items()},
     )
 
 

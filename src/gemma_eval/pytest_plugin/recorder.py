@@ -15,7 +15,7 @@ from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.executors.arm import Measured
 from gemma_eval.plugins import Registry
 from gemma_eval.pytest_plugin.payload import Payload
-from gemma_eval.records import Cell, Gating, Microbenchmark, Noise, Outcome, Report, Run, Trial
+from gemma_eval.records import Cell, EngineInfo, Gating, Microbenchmark, Noise, Outcome, Report, Run, Trial
 from gemma_eval.report.render import write
 from gemma_eval.run import make_report
 from gemma_eval.store.read import open_reader
@@ -57,6 +57,7 @@ class Recorder:
         self.database = database
         self._reports = reports
         self._models: set[str] = set()
+        self._judges: dict[str, EngineInfo] = {}
         self._store: Store = open_store(database)
         if base is not None:
             self._store.begin(base, ())
@@ -91,13 +92,15 @@ class Recorder:
             self._store.record(run_id, outcome)
 
     def end(self, *, noise: Noise | None, ended_utc: str | None = None, is_whole: bool = True) -> None:
-        """End the run, and that of its base. Raises StoreError.
+        """End the run, and that of its base, with the engines of judges. Raises StoreError.
 
         `noise` says how busy the machine was meanwhile, `ended_utc` what time it is. What was interrupted
         between two blocks is not whole, though all that was planned so far is recorded.
         """
         with closing(open_reader(self.database)) as reader:
             planned = reader.run(self.run.id).planned
+        for model in self._judges.keys() - self._models:
+            self._store.engine(self.run.id, model, self._judges[model])
         recorded = len(self._store.recorded(self.run.id))
         state: Literal["done", "interrupted"] = "done" if is_whole and recorded >= planned else "interrupted"
         self._store.finish(self.run.id, state, noise=noise, ended_utc=ended_utc)
@@ -141,6 +144,7 @@ class Recorder:
         if payload.engine is not None and model not in self._models:
             self._store.engine(self.run.id, model, payload.engine)
             self._models.add(model)
+        self._judges |= payload.judges
 
     def _committed(self, outcomes: Sequence[Outcome]) -> Iterable[Outcome] | None:
         """Return each new outcome when it is committed; `None` when a load is not kept."""

@@ -13,16 +13,18 @@ from gemma_eval.records import Cell, ModelSpec, Skipped
 
 
 def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
-    """Raise UnknownName when nothing is registered under the backend of a model."""
+    """Raise UnknownName when nothing is registered under the backend of a model, or of one that is asked."""
     for cell in cells:
-        name = cell.model.backend
-        if name not in registry.backends:
-            raise UnknownName(f'backend (of model "{cell.model.name}")', name, registry.backends)
+        for spec in (cell.model, *cell.judges):
+            known = registry.backends if spec is cell.model else {*registry.backends, *registry.embedders}
+            if spec.backend not in known:
+                raise UnknownName(f'backend (of model "{spec.name}")', spec.backend, known)
 
 
-def refuse_malformed(cells: Iterable[Cell], registry: Registry, *, suite: Path) -> None:
+def refuse_malformed(cells: Sequence[Cell], registry: Registry, *, suite: Path) -> None:
     """Raise ConfigError with what is wrong with the options of each model, before anything is stored."""
-    models = {cell.model.name: cell.model for cell in cells}.values()
+    asked = (spec for cell in cells for spec in cell.judges if spec.backend in registry.backends)
+    models = {spec.name: spec for spec in (*(cell.model for cell in cells), *asked)}.values()
     found = [flaw(_factory(model, registry), model, suite=suite) for model in models]
     problems = [problem for problem in found if problem is not None]
     if problems:

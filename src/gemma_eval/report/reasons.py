@@ -32,6 +32,7 @@ WORDS: Mapping[str, str] = {
     "not_watched": "memory, processor and energy were not watched",
     "elsewhere": "the engine runs in processes that are not seen from here",
     "shared": "the load was watched as a whole, so that no request has a share of its own",
+    "judge_loaded": "the engine of a judge was in memory as well",
     "unavailable": "this machine does not tell",
     "no_requests": "no request was measured",
     "no_stamps": "no request was sent, or no time went by",
