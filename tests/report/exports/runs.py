@@ -10,6 +10,8 @@ from gemma_eval.records import (
     ChoiceReading,
     Failure,
     Message,
+    ModelSpec,
+    Option,
     Outcome,
     Prompt,
     Report,
@@ -60,6 +62,23 @@ def unscored() -> Report:
     return report_of([replace(each, scores=(score,)) for each in _plain()])
 
 
+def judged() -> Report:
+    """Return a run of which two models judged."""
+    votes = (Vote(judge="j", value=0.5, label="partly"), Vote(judge="k", value=1.0, label="yes"))
+    score = Score(scorer="judge", value=0.75, passed=None, votes=votes)
+    judges = tuple(ModelSpec(name=name, backend="scripted", location="") for name in "jk")
+    options: dict[str, Option] = {"judges": ("j", "k"), "rubric": "Is it right?"}
+    case = a_case(checks=(Check(scorer="judge", options=options, judges=("j", "k")),))
+    return report_of(
+        [replace(_in_cell(each, case=case, judges=judges), scores=(score,)) for each in _plain()]
+    )
+
+
+def _in_cell(outcome: Outcome, **changes: object) -> Outcome:
+    cell = replace(outcome.trial.cell, **changes)  # type: ignore[arg-type]
+    return replace(outcome, trial=replace(outcome.trial, cell=cell))
+
+
 def conversation() -> Report:
     """Return a run with an earlier turn and no prompt text, as of a server that applies its own markup."""
     turns = (Message(role="user", content="Hi"), Message(role="assistant", content="Yes?"))
@@ -72,8 +91,8 @@ def choices() -> Report:
         ChoiceReading(text="Oslo", log_probabilities=(-0.5, -0.25), is_greedy=True),
         ChoiceReading(text="Rome", log_probabilities=(-2.0,), is_greedy=False),
     )
-    case = a_case(choices=("Oslo", "Rome"), target=0, checks=(Check(scorer="choice"),))
-    score = Score(scorer="choice", value=1.0, passed=None, figures={"acc_norm": 1.0})
+    case = a_case(choices=("Oslo", "Rome"), target=0, checks=(Check(scorer="acc"),))
+    score = Score(scorer="acc", value=1.0, passed=None, figures={"acc_norm": 1.0})
     return report_of(
         [
             replace(
@@ -95,7 +114,7 @@ def hostile() -> Report:
 RUNS: Mapping[str, Callable[[], Report]] = {
     made.__name__: made
     for made in (
-        quality, repeated, interrupted, benchmark, failed, unscored, conversation, choices, hostile,
+        quality, repeated, interrupted, benchmark, failed, unscored, judged, conversation, choices, hostile,
     )
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from gemma_eval.records import Report
 from gemma_eval.report.exports.eee.export import eee
 from gemma_eval.report.exports.eee.results import unit_of
 from gemma_eval.stats.summary import COSTS
-from tests.report.exports.runs import RUNS, benchmark, failed, quality, repeated, unscored
+from tests.report.exports.runs import RUNS, benchmark, failed, judged, quality, repeated, unscored
 
 Json = dict[str, "Json | list[Json] | str | float | None"]
 SCHEMAS = Path(__file__).parent / "every_eval_ever"
@@ -143,6 +143,18 @@ def test_what_failed_or_was_not_judged_counts_for_no_result(made: object) -> Non
         "timeout" in row.get("error", "") or "prose" in str(row) or row["metadata"]["unscored"]
         for row in rows
     )
+
+
+def test_the_models_that_judged_are_told_with_what_they_were_asked() -> None:
+    """As the configuration of the metric that they made, and of no other."""
+    whole, _ = next(exported(judged()))
+    by_metric = {
+        each["metric_config"]["metric_id"]: each["metric_config"] for each in whole["evaluation_results"]
+    }
+    asked = by_metric["gemma_eval.judge"]["llm_scoring"]
+    assert [each["model_info"]["name"] for each in asked["judges"]] == ["j", "k"]
+    assert asked["input_prompt"] == "Is it right?"
+    assert "llm_scoring" not in by_metric["gemma_eval.score"]
 
 
 def test_who_made_it_and_with_what_is_told() -> None:

@@ -17,7 +17,7 @@ from gemma_eval.stats.summary import case_scores, summary_of
 K = TypeVar("K", bound=Hashable)
 
 ACCURACY = "acc"
-"""The share of answers that are wholly right: those of score 1."""
+"""The share of answers that are right: what the scorer `acc` says, else those of score 1."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|data")
@@ -86,9 +86,7 @@ def _values(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
     ) or dict.fromkeys(check.scorer for check in outcomes[0].trial.cell.case.checks)
     right = [None if (score := _score(each)) is None else float(score == 1) for each in outcomes]
     values = {name: _mean_of_all([_of_scorer(each, name) for each in outcomes]) for name in scorers}
-    return {ACCURACY: _mean_of_all(right), "score": case_scores(outcomes)[0]} | {
-        name: value for name, value in values.items() if name not in (ACCURACY, "score")
-    }
+    return {ACCURACY: _mean_of_all(right)} | values | {"score": case_scores(outcomes)[0]}
 
 
 def _score(outcome: Outcome) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gemma_eval.records import Case
 
-NAMES = ("expected", "text", "any", "all", "value", "reference", "references", "pattern")
+NAMES = ("expected", "text", "any", "all", "value", "reference", "references", "letter", "pattern")
 """The options of scorers that hold what is right."""
 
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gemma_eval.records import Group, ModelSpec, Outcome, Report, Run
+from gemma_eval.report.exports.eee.models import model_id
 from gemma_eval.report.exports.parts import group_label, portable, split
 from gemma_eval.report.groups import group_of
 
 SCHEMA_VERSION = "0.3.0"
-DEVELOPER = "local"
-"""Whose a model is, for want of knowing it: an id needs the name of an organisation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +28,7 @@ class Evaluation:
     @property
     def model_id(self) -> str:
         """`local/<name>`."""
-        return f"{DEVELOPER}/{portable(self.model.name)}"
+        return model_id(self.model)
 
     @property
     def id(self) -> str:

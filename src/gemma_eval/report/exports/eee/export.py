@@ -7,15 +7,10 @@ import json
 from collections.abc import Sequence
 
 from gemma_eval import __version__
-from gemma_eval.records import EngineInfo, Report
-from gemma_eval.report.exports.eee.evaluation import (
-    DEVELOPER,
-    SCHEMA_VERSION,
-    Evaluation,
-    epoch_s,
-    evaluations,
-)
+from gemma_eval.records import Report
+from gemma_eval.report.exports.eee.evaluation import SCHEMA_VERSION, Evaluation, epoch_s, evaluations
 from gemma_eval.report.exports.eee.instances import instances
+from gemma_eval.report.exports.eee.models import model_info
 from gemma_eval.report.exports.eee.results import results
 from gemma_eval.report.exports.files import ExportedFile, text_file
 from gemma_eval.wire import Plain
@@ -56,7 +51,7 @@ def _aggregate(
             "additional_details": _of_run(evaluation),
         },
         "eval_library": {"name": "gemma_eval", "version": run.host.versions.get("gemma_eval", __version__)},
-        "model_info": _model(evaluation),
+        "model_info": model_info(evaluation.model, run),
         "evaluation_results": found,
         "detailed_evaluation_results": {
             "format": "jsonl",
@@ -79,33 +74,6 @@ def _of_run(evaluation: Evaluation) -> dict[str, Plain]:
         "os": run.host.os,
         **({"commit": run.commit} if run.commit else {}),
     }
-
-
-def _model(evaluation: Evaluation) -> dict[str, Plain]:
-    spec, engine = evaluation.model, evaluation.run.engines.get(evaluation.model.name)
-    told: dict[str, Plain] = {
-        "name": spec.name,
-        "id": evaluation.model_id,
-        "developer": DEVELOPER,
-        "additional_details": {
-            "deployment_type": "unknown" if spec.backend == "openai_http" else "self_deployed",
-            "model_availability": "unknown",
-            "backend": spec.backend,
-            **({} if engine is None else _details(engine)),
-        },
-    }
-    if engine is not None:
-        told["inference_engine"] = {"name": engine.engine, "version": engine.version}
-    return told
-
-
-def _details(engine: EngineInfo) -> dict[str, Plain]:
-    names: Sequence[str] = (
-        *("model_sha256", "tokenizer_sha256", "chat_template_sha256", "quantisation"),
-        *("parameters", "context_tokens", "threads"),
-    )
-    known = {name: str(value) for name in names if (value := getattr(engine, name)) is not None}
-    return {**{f"engine.{name}": str(value) for name, value in engine.details.items()}, **known}
 
 
 def _json(plain: dict[str, Plain], *, indent: int | None = None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gemma_eval.records import Case, Generation, Measurement, Outcome, Score
 from gemma_eval.report.exports.eee.evaluation import SCHEMA_VERSION, Evaluation, result_id
+from gemma_eval.report.exports.parts import ACCURACY
 from gemma_eval.report.exports.references import references
 from gemma_eval.report.groups import group_of
 from gemma_eval.wire import Plain
@@ -47,15 +48,17 @@ def _values(outcome: Outcome) -> Iterator[tuple[str | None, float, bool]]:
     if outcome.failure is not None or outcome.score is None:
         yield None, 0.0, False
         return
-    yield "acc", float(outcome.score == 1), outcome.score == 1
-    yield "score", outcome.score, outcome.score == 1
-    for scorer in dict.fromkeys(score.scorer for score in outcome.scores):
-        values = [
-            score.value for score in outcome.scores if score.scorer == scorer and score.value is not None
-        ]
-        if values:
-            value = sum(values) / len(values)
-            yield scorer, value, value == 1
+    values = {ACCURACY: float(outcome.score == 1), **_by_scorer(outcome), "score": outcome.score}
+    yield from ((metric, value, value == 1) for metric, value in values.items())
+
+
+def _by_scorer(outcome: Outcome) -> dict[str, float]:
+    """Return the mean value of each scorer, of which a case may have several checks."""
+    known: dict[str, list[float]] = {}
+    for score in outcome.scores:
+        if score.value is not None:
+            known.setdefault(score.scorer, []).append(score.value)
+    return {scorer: sum(values) / len(values) for scorer, values in known.items()}
 
 
 def _row(evaluation: Evaluation, outcome: Outcome, metric: str | None) -> dict[str, Plain]:

@@ -8,12 +8,13 @@ from dataclasses import fields
 
 from gemma_eval.records import Option, Outcome, Run, SamplingProfile, Summary
 from gemma_eval.report.exports.eee.evaluation import Evaluation, result_id
+from gemma_eval.report.exports.eee.models import judges
 from gemma_eval.report.exports.parts import ACCURACY, cases_of, quality, standard_error
 from gemma_eval.stats.summary import COSTS, summarise
 from gemma_eval.wire import Plain
 
 _NAMES: Mapping[str, tuple[str, str]] = {
-    ACCURACY: ("Accuracy", "the share of answers of which the score is 1"),
+    ACCURACY: ("Accuracy", "the share of answers that are right"),
     "score": ("Score", "the mean over cases of the one score that all answers to each have"),
 }
 _UNITS = (("_s_per_output_token", "s"), ("_per_s", "tokens/s"), ("_bytes", "bytes"), ("_s", "s"))
@@ -26,7 +27,8 @@ def results(evaluation: Evaluation) -> Iterator[dict[str, Plain]]:
     for outcomes in evaluation.groups.values():
         for summary in quality(cases_of(outcomes)):
             if summary.mean is not None:
-                yield _result(evaluation, outcomes[0], summary) | _of_quality(summary)
+                asked = judges(summary.metric, outcomes, evaluation.run)
+                yield _result(evaluation, outcomes[0], summary) | _of_quality(summary, asked)
         for summary in summarise(outcomes):
             if summary.metric in COSTS and summary.p50 is not None:
                 yield _result(evaluation, outcomes[0], summary) | _of_cost(summary)
@@ -86,7 +88,7 @@ def _text(value: Option | Mapping[str, float] | None) -> str:
     return str(dict(value)) if isinstance(value, Mapping) else str(value)
 
 
-def _of_quality(summary: Summary) -> dict[str, Plain]:
+def _of_quality(summary: Summary, asked: dict[str, Plain] | None) -> dict[str, Plain]:
     """Return what a mean of scores in 0..1 is: metric, value, standard error and interval."""
     name, what = _NAMES.get(
         summary.metric, (summary.metric, f"the mean value of the scorer {summary.metric}")
@@ -107,6 +109,7 @@ def _of_quality(summary: Summary) -> dict[str, Plain]:
             "score_type": "continuous",
             "min_score": 0.0,
             "max_score": 1.0,
+            **({} if asked is None else {"llm_scoring": asked}),
         },
         "score_details": {"score": summary.mean, "details": _counts(summary), "uncertainty": uncertainty},
     }
