@@ -12,6 +12,7 @@ from gemma_eval.config.catalog import load as load_catalog
 from gemma_eval.config.shipped import suites_directory
 from gemma_eval.errors import PluginError, TemplateError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
+from gemma_eval.prompts.row_template import compile_row
 from gemma_eval.prompts.templates import check as check_template
 from gemma_eval.protocols import models_of, subject_of
 from gemma_eval.records import Cell, Check, Suite, Template
@@ -32,7 +33,7 @@ def load_suite(
         templates=tuple(catalog.templates),
         retrievers=tuple(registry.retrievers),
     )
-    suite = load_cases(path, names=names, look=lambda check: look(check, registry))
+    suite = load_cases(path, names=names, look=lambda check: look(check, registry), compile_text=compile_row)
     cells = expand(
         suite,
         models=catalog.models,

@@ -62,7 +62,7 @@ class Reading:
             max_tokens=row.max_tokens or defaults.max_tokens,
             ignore_eos=defaults.ignore_eos if row.ignore_eos is None else row.ignore_eos,
             continuation=row.continuation,
-            choices=tuple(row.choices or ()),
+            choices=self._choices(at, row),
             target=self._target(at, row),
             delimiter=row.delimiter or "",
             reduce=row.reduce or defaults.reduce or "mean",
@@ -115,9 +115,16 @@ class Reading:
                 self.problems.say((*at, *problem_at), what)
         return tuple(Message(role=turn.role or "user", content=turn.content or "") for turn in turns)
 
+    def _choices(self, at: locate.Path, row: CaseRow) -> tuple[str, ...]:
+        if isinstance(row.choices, str):
+            self.problems.say((*at, "choices"), "choices is a text; without a dataset it should be a list")
+            self.problems.flawed.add((*at, "choices"))
+            return ()
+        return tuple(row.choices or ())
+
     def _target(self, at: locate.Path, row: CaseRow) -> int | None:
         """Return the index of the right choice: given as such, as a letter, or as the choice itself."""
-        given, choices = row.target, row.choices or []
+        given, choices = row.target, [] if isinstance(row.choices, str) else row.choices or []
         if given is None:
             return None
         index = _index(given, choices)

@@ -14,18 +14,23 @@ _ELSEWHERE = re.compile(r"^[/~]|[\\\x00-\x1f\x7f]|://|^[A-Za-z]:|%(?:2e|2f|5c)",
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The folder of a suite; every document is read once and its bytes are kept for the suite's hash."""
+    """The folder of a suite; every document is read once and its bytes are kept for the suite's hash.
+
+    Of a file that is not kept whole `sha256_of` has the hash.
+    """
 
     path: Path
     bytes_of: dict[str, bytes] = field(default_factory=dict)
+    sha256_of: dict[str, str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """Return the text of the document at the relative path `name`. Raises ReadError."""
         if name not in self.bytes_of:
-            self.bytes_of[name] = read_bytes(self._inside(name))
+            self.bytes_of[name] = read_bytes(self.path_of(name))
         return decode(self.bytes_of[name])
 
-    def _inside(self, name: str) -> Path:
+    def path_of(self, name: str) -> Path:
+        """Return the path of the file at the relative path `name`. Raises ReadError."""
         if _ELSEWHERE.search(name) or ".." in name.split("/"):
             raise ReadError('is not a path inside the folder of the suite, as "docs/people.md"')
         try:
@@ -35,7 +40,7 @@ class Folder:
         except (OSError, RuntimeError, ValueError) as error:
             raise ReadError("is not a possible path") from error
         if not real.is_relative_to(root):
-            raise ReadError("leads out of the folder of the suite by a link; put the document inside")
+            raise ReadError("leads out of the folder of the suite by a link; put the file inside")
         if not exists:
             raise ReadError(f"does not exist in {show(str(self.path))}")
         return real

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from gemma_eval.cases import gates, haystack
+from gemma_eval.cases import datasets, gates, haystack
 from gemma_eval.cases.case import Names, Reading
 from gemma_eval.cases.checks import Checks, Look, Looked, steps
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
+from gemma_eval.cases.row_cases import Compile
 from gemma_eval.cases.schema import DefaultsRow, RetrievalRow, SuiteFileRow, SuiteRow
 from gemma_eval.errors import Problem, SuiteError
 from gemma_eval.files import decode, read, rows
-from gemma_eval.records import Case, Retrieval, Suite
+from gemma_eval.records import Case, Retrieval, RowCase, Suite
 
 __all__ = ["Look", "Looked", "Names", "load"]
 
 
-def load(path: Path, *, names: Names, look: Look) -> Suite:
-    """Return the suite of a TOML file. Raises SuiteError with every problem of the file."""
+def as_it_is(name: str, text: str) -> str:
+    """Take every text of a case for what it says: nothing is filled."""
+    del name
+    return text
+
+
+def load(path: Path, *, names: Names, look: Look, compile_text: Compile = as_it_is) -> Suite:
+    """Return the suite of a TOML file. Raises SuiteError with every problem of the file.
+
+    `compile_text` makes templates of the texts of a case that has a dataset.
+    """
     try:
         data = read.read_bytes(path)
         table, lines = decode.toml(read.decode(data))
@@ -44,15 +56,17 @@ def load(path: Path, *, names: Names, look: Look) -> Suite:
         folder=folder,
     )
     name = _name(row.suite or SuiteRow(), problems)
+    cases, of_rows = _cases(row, reading, table, compile_text)
     suite = Suite(
         name=name,
         path=str(path),
         description=(row.suite or SuiteRow()).description or "",
         seed=reading.defaults.seed or 0,
         retrieval=_retrieval(row.retrieval or RetrievalRow(), names, problems),
-        cases=_cases(row, reading),
+        cases=cases,
         gates=gates.read(row.gate or (), problems, suite=name),
         sha256=_sha256(data, folder),
+        rows=of_rows,
     )
     if not problems.found:
         gates.check_where(suite, names.models, problems)
@@ -77,24 +91,48 @@ def _retrieval(row: RetrievalRow, names: Names, problems: Problems) -> Retrieval
     return Retrieval(**row.model_dump(exclude_none=True))
 
 
-def _cases(row: SuiteFileRow, reading: Reading) -> tuple[Case, ...]:
-    """Return the cases as they are written, and after them those that the haystacks make."""
+def _cases(
+    row: SuiteFileRow, reading: Reading, table: Mapping[str, object], compile_text: Compile
+) -> tuple[tuple[Case, ...], Mapping[str, Sequence[RowCase]]]:
+    """Return the cases as they are written, and after them those that the haystacks make.
+
+    Datasets make several of one, or give the cases of rows to one that stands for them.
+    """
     problems = reading.problems
     reading.check_defaults()
     if not row.case and not row.haystack and not problems.flawed & {("case",), ("haystack",)}:
         problems.say((), "has no case; begin each one with [[case]]")
     _check_ids(problems)
-    written = [reading.case(("case", index), each) for index, each in enumerate(row.case or ())]
+    written: list[Case] = []
+    of_rows: dict[str, Sequence[RowCase]] = {}
+    for index, each in enumerate(row.case or ()):
+        at = ("case", index)
+        if each.dataset is None and (*at, "dataset") not in problems.flawed:
+            written.append(reading.case(at, each))
+            continue
+        taken = {str(name) for name in problems.ids["case"]} | {case.id for case in written}
+        raw = cast("Sequence[Mapping[str, object]]", table["case"])[index]
+        spread = datasets.read(at, each, raw, reading, compile_text=compile_text, taken=taken)
+        written += spread.cases
+        if spread.rows:
+            of_rows[spread.cases[0].id] = spread.rows
+    return (*written, *_haystacks(row, reading, {case.id for case in written})), of_rows
+
+
+def _haystacks(row: SuiteFileRow, reading: Reading, taken: set[str]) -> list[Case]:
+    """Return the cases of the haystacks, and note one with an id that is taken."""
+    problems = reading.problems
     seed = reading.defaults.seed or 0
+    spread: list[Case] = []
     for index, each in enumerate(row.haystack or ()):
         at = ("haystack", index)
         made = haystack.cases(at, each, reading, seed=seed)
-        taken = {case.id for case in written}
         twice = next((case.id for case in made if case.id in taken), None)
         if twice is not None:
             problems.say((*at, "id"), f'makes a case "{twice}", and there is one; choose another id')
-        written += made
-    return tuple(written)
+        taken |= {case.id for case in made}
+        spread += made
+    return spread
 
 
 def _check_ids(problems: Problems) -> None:
@@ -113,8 +151,10 @@ def _check_ids(problems: Problems) -> None:
 
 
 def _sha256(data: bytes, folder: Folder) -> str:
-    """Hash the bytes of a suite and of the documents it names, each with its name and length."""
+    """Hash the bytes of a suite and of the files it names, each with its name and length or hash."""
     whole = hashlib.sha256(data)
     for name, content in sorted(folder.bytes_of.items()):
         whole.update(f"\0{name}\0{len(content)}\0".encode() + content)
+    for name, sha256 in sorted(folder.sha256_of.items()):
+        whole.update(f"\0{name}\0{sha256}".encode())
     return whole.hexdigest()

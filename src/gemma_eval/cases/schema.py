@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, PlainValidator, Tag
 
 from gemma_eval.cases.schema_checks import CheckRow, Pipeline
+from gemma_eval.cases.schema_datasets import DatasetTable, FewShotRow
 from gemma_eval.cases.schema_gates import GatesFileRow
 from gemma_eval.files.rows import (
     ALTERNATIVE,
@@ -24,6 +25,10 @@ from gemma_eval.records import Arrival, CaseKind, Overflow, Reduction, Role
 _INDEX, _CHOICE = (
     f"{ALTERNATIVE}an index from 0, a letter, or the text of a choice",
     f"{ALTERNATIVE}the text of a choice, its letter, or its index from 0",
+)
+_CHOICES, _EXPRESSION = (
+    f'{ALTERNATIVE}a list of texts, as ["Oslo", "Rome"]',
+    f'{ALTERNATIVE}an expression that gives the list, as "{{{{ options }}}}"',
 )
 _PATH, _INLINE = f"{ALTERNATIVE}a path in quotes", f'{ALTERNATIVE}a path in quotes, or {{text = "…"}}'
 
@@ -81,7 +86,12 @@ NeedleRow = Annotated[
 Needles = Annotated[list[NeedleRow], Field(max_length=1000), AfterValidator(_once)]
 Lengths = Annotated[list[Tokens], Field(max_length=1000), AfterValidator(_once)]
 Depths = Annotated[list[Share], Field(max_length=1000), AfterValidator(_once)]
-ChoiceTexts = Annotated[list[Text], Field(min_length=2, max_length=1000), AfterValidator(_once)]
+ChoiceTexts = Annotated[
+    Annotated[list[Text], Field(min_length=2, max_length=1000), AfterValidator(_once), Tag(_CHOICES)]
+    | Annotated[Text, Tag(_EXPRESSION)],
+    Discriminator(lambda value: _EXPRESSION if isinstance(value, str) else _CHOICES),
+]
+"""Several choices, or the one expression that gives them where the case has a dataset."""
 Target = Annotated[
     Annotated[int, Field(ge=0, le=999), Tag(_INDEX)] | Annotated[Text, Tag(_CHOICE)],
     Discriminator(lambda value: _CHOICE if isinstance(value, str) else _INDEX),
@@ -181,6 +191,8 @@ class CaseRow(Choices):
     delimiter: str | None = None
     series: Name | None = None
     variables: Variables | None = None
+    dataset: DatasetTable | None = None
+    few_shot: FewShotRow | None = None
 
 
 class HaystackRow(Choices):
@@ -222,8 +234,3 @@ class SuiteFileRow(GatesFileRow):
     filters: dict[Name, Pipeline] | None = None
     case: list[CaseRow] | None = None
     haystack: list[HaystackRow] | None = None
-
-
-def json_schema() -> dict[str, object]:
-    """Return the JSON Schema of a suite file, for editors that complete and check TOML."""
-    return cast(dict[str, object], SuiteFileRow.model_json_schema())

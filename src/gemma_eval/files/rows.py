@@ -80,7 +80,7 @@ class Flaw:
 
     def text(self, *, below: int = 0) -> str:
         """Return the flaw as a clause; the key is named from the part number `below` of the path on."""
-        return self.what if self.whole else f"{_dotted(self.path[below:])} {self.what}".lstrip()
+        return self.what if self.whole else f"{dotted(self.path[below:])} {self.what}".lstrip()
 
 
 def check(kind: type[R], table: Mapping[str, object]) -> tuple[R, tuple[Flaw, ...]]:
@@ -106,6 +106,14 @@ def show(value: object) -> str:
     else:
         text = _repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+
+
+def dotted(path: Path) -> str:
+    """Return `checks[0].pass_at` for `("checks", 0, "pass_at")`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return show(text)[1:-1]
 
 
 def unknown(noun: str, given: str, known: Collection[str]) -> str:
@@ -232,14 +240,6 @@ def _wanted(detail: ErrorDetails) -> str:
     if innermost.startswith(ALTERNATIVE):
         return innermost.removeprefix(ALTERNATIVE)
     return _EXPECTED.get(code, detail["msg"])
-
-
-def _dotted(path: Path) -> str:
-    """Return `checks[0].pass_at` for `("checks", 0, "pass_at")`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return show(text)[1:-1]
 
 
 def _row_at(kind: type[Row], path: Path) -> type[Row]:

@@ -70,6 +70,13 @@ def printable(value: object) -> object:
     raise RefusedError(f"a {type(value).__name__} cannot be printed; use join or tojson")
 
 
+def present(value: object) -> object:
+    """Return what may be printed and is there; a null of a row is none."""
+    if value is None:
+        raise RefusedError("a null is no text; give another one, as default('…', true) does")
+    return printable(value)
+
+
 def concat(pieces: Iterable[str]) -> str:
     """Join what a template, a macro or a block has written, and stop as soon as it is too much."""
     meter, kept, size = METER.get(), [], 0

@@ -54,7 +54,17 @@ def parse(name: str, text: str) -> nodes.Template:
     try:  # whatever a template provokes becomes one typed error, here and in render
         return _ENVIRONMENT.parse(_sized(text))
     except Exception as error:
-        raise _template_error(name, error, ()) from error
+        raise template_error(name, error, ()) from error
+
+
+def compiled(text: str) -> jinja2.Template:
+    """Return a template for plain data that prints no null; whoever renders it sets the meter."""
+    return _OF_ROWS.from_string(_sized(text))
+
+
+def compiled_tree(tree: nodes.Template) -> jinja2.Template:
+    """Return the same of a tree that `parse` made, or of parts of one."""
+    return _OF_ROWS.from_string(tree)
 
 
 def render(name: str, text: str, variables: Mapping[str, Plain]) -> str:
@@ -67,7 +77,7 @@ def render(name: str, text: str, variables: Mapping[str, Plain]) -> str:
         plain = json.loads(json.dumps(dict(variables), allow_nan=False))
         return _compiled(_sized(text)).render(plain)
     except Exception as error:
-        raise _template_error(name, error, variables) from error
+        raise template_error(name, error, variables) from error
     finally:
         limits.METER.reset(token)
 
@@ -181,6 +191,7 @@ def _sized(text: str) -> str:
 
 
 _ENVIRONMENT = _Environment()
+_OF_ROWS = _ENVIRONMENT.overlay(finalize=limits.present)
 PROVIDED = frozenset(_ENVIRONMENT.globals)
 """The names that every template has besides its variables."""
 
@@ -190,7 +201,8 @@ def _compiled(text: str) -> jinja2.Template:
     return _ENVIRONMENT.from_string(text)
 
 
-def _template_error(name: str, error: Exception, variables: Iterable[str]) -> TemplateError:
+def template_error(name: str, error: Exception, variables: Iterable[str]) -> TemplateError:
+    """Return the error that a template has provoked, with its line where that is known."""
     line = _line(error)
     where = f'template "{name}": line {line}: ' if line else f'template "{name}": '
     return TemplateError(where + _one_line(_reason(error, variables)))

@@ -191,7 +191,14 @@ class Generation:
 
 _ADDED_TO_TRIAL = {"block": 0}
 _ADDED_TO_CELL = {"judges": ()}
-_ADDED_TO_CASE = {"choices": (), "target": None, "delimiter": "", "reduce": "mean", "k": None}
+_ADDED_TO_CASE = {
+    "choices": (),
+    "target": None,
+    "delimiter": "",
+    "reduce": "mean",
+    "k": None,
+    "dataset": None,
+}
 _ADDED_TO_CHECK = {
     "weight": 1.0,
     "must_pass": False,

@@ -108,6 +108,18 @@ class Slo:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """The rows of a file that a case is asked with, run together as one item.
+
+    `path` is relative to the suite, `rows` how many of them are asked, at most `concurrency` at once.
+    """
+
+    path: str
+    rows: int
+    concurrency: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """One question with the checks on its answer.
 
@@ -120,7 +132,8 @@ class Case:
     with a number `k` where it needs one. With a `load` its repeats are requests that may be in flight
     together, and `slo` says which of them are good. `variables` are numbers that were varied between the
     cases of one kind (`{"depth": 0.5}`), and `series` names that kind; reports draw the score against each
-    variable.
+    variable. A case with a `dataset` stands for those that its rows make, and is itself never asked; what it
+    says is what the first row makes of it.
     """
 
     id: str
@@ -144,6 +157,7 @@ class Case:
     variables: Mapping[str, float] = field(default_factory=dict)
     load: Load | None = None
     slo: Slo | None = None
+    dataset: Dataset | None = None
     models: tuple[str, ...]
     profiles: tuple[str, ...]
     templates: tuple[str, ...]
@@ -160,9 +174,22 @@ class Case:
         return self.continuation is not None or bool(self.choices)
 
     @property
+    def n_trials(self) -> int:
+        """How many answers are recorded of it in each of its cells."""
+        return self.repeats * (1 if self.dataset is None else self.dataset.rows)
+
+    @property
     def is_whole(self) -> bool:
         """Whether its repeats belong together, so that a part of them is run again with the rest."""
-        return self.load is not None or any(check.over_repeats for check in self.checks)
+        return self.load is not None or any(check.over_repeats or check.judges for check in self.checks)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowCase:
+    """What a row of a dataset makes of its case; `flaw` is what keeps that from being asked."""
+
+    case: Case
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from gemma_eval.records.cases import Case, Retrieval
+from gemma_eval.records.cases import Case, Retrieval, RowCase
 from gemma_eval.records.gates import Gate
 
 
@@ -12,7 +13,9 @@ from gemma_eval.records.gates import Gate
 class Suite:
     """A suite file, read and checked. `sha256` is of its bytes and of the documents it names.
 
-    Its `gates` are about its own cases alone: `where.suite` of each is its name.
+    Its `gates` are about its own cases alone: `where.suite` of each is its name. `rows` has what the rows of
+    a dataset make of a case that has one, by the id of that case; each is read from the file when it is
+    asked for.
     """
 
     name: str
@@ -23,3 +26,4 @@ class Suite:
     retrieval: Retrieval
     cases: tuple[Case, ...]
     gates: tuple[Gate, ...] = ()
+    rows: Mapping[str, Sequence[RowCase]] = field(default_factory=dict)

@@ -1,0 +1,155 @@
+"""The file of a dataset: its rows under the names that templates use, each with the name of its case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gemma_eval.cases.case import Reading
+from gemma_eval.cases.dataset_rows import Rows, scan
+from gemma_eval.cases.problems import Problems
+from gemma_eval.cases.text_rows import Columns, Found
+from gemma_eval.errors import Problem, suggestion
+from gemma_eval.files import locate, rows
+from gemma_eval.files.read import ReadError
+
+MOST_SAID = 20
+"""So many problems of one file are said, and how many more there are."""
+_MOST_COLUMNS = 20
+_NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.+-]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Naming:
+    """How rows and columns are called: `columns` has names of templates with the columns they stand for."""
+
+    file: str
+    case: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    id_column: str | None = None
+    cluster_column: str | None = None
+
+    def column(self, name: str) -> str:
+        """Return the column of the file that a name stands for."""
+        return self.columns.get(name, name)
+
+    def named(self, row: Columns) -> Columns:
+        """Return a row under the names that templates use; columns keep their own names as well."""
+        if not self.columns:
+            return row
+        return {**row, **{name: row[own] for name, own in self.columns.items() if own in row}}
+
+    def name(self, index: int, row: Columns) -> str:
+        """Return the id of the case of a row: by its column, or by its number in the file, from 1.
+
+        What a name cannot hold becomes `-`. Raises ReadError when there is no id.
+        """
+        if self.id_column is None:
+            return f"{self.case}-{index + 1}"
+        value = row.get(self.column(self.id_column))
+        if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+            raise ReadError(f"has no id: column {rows.show(self.id_column)} is {rows.show(value)}")
+        return f"{self.case}-{_NOT_OF_A_NAME.sub('-', str(value))}"
+
+    def cluster(self, row: Columns) -> str | None:
+        """Return what the row shares with others, `None` when nothing is said of it."""
+        if self.cluster_column is None:
+            return None
+        value = row.get(self.column(self.cluster_column))
+        return None if value is None or value == "" else str(value)
+
+    def where(self, index: int, source: Rows) -> str:
+        """Return the place of a row, as `data/qa.jsonl:17`."""
+        line = source.line(index)
+        return f"{self.file}:{line}" if line else f"{self.file}: row {index + 1}"
+
+
+@dataclass(kw_only=True, slots=True)
+class _Check:
+    """Looks at each row as the file is read: its id, and the columns that it should have."""
+
+    naming: Naming
+    needed: frozenset[str]
+    taken: Collection[str]
+    seen: dict[int, int] = field(default_factory=dict)
+    lacking: dict[str, list[int]] = field(default_factory=dict)
+    count: int = 0
+
+    def __call__(self, line: int, row: Columns) -> str | None:
+        """Say what is wrong with a row; absent columns are only noted, for all rows may lack them."""
+        self.count += 1
+        for column in self.needed - row.keys():  # all that are asked for, that of the id among them
+            self.lacking.setdefault(column, []).append(line)
+        if self.naming.id_column is not None and self.naming.column(self.naming.id_column) not in row:
+            return None
+        try:
+            name = self.naming.name(self.count - 1, row)
+        except ReadError as error:
+            return error.what
+        if flaw := rows.name_flaw(name):
+            return f"makes an id that {flaw}"
+        if name in self.taken:
+            return f'makes a case "{name}", and there is one; choose another id for the case'
+        first = self.seen.setdefault(hash(name), line)
+        return f'makes a case "{name}" as line {first} does; ids are unique' if first != line else None
+
+
+def open_rows(
+    file: str,
+    *,
+    at: locate.Path,
+    reading: Reading,
+    naming: Naming | None = None,
+    needed: Iterable[str] = (),
+    taken: Collection[str] = (),
+) -> Rows | None:
+    """Read a file that a suite names at `at`, and note all that is wrong with it; `None` when it has no rows.
+
+    Where there is a `naming` rows become cases, whose ids are not to be `taken`, and they should have the
+    columns that are `needed`.
+    """
+    check = None if naming is None else _Check(naming=naming, needed=frozenset(needed), taken=taken)
+    try:
+        path = reading.folder.path_of(file)
+        source, found = scan(path, visit=(lambda line, row: None) if check is None else check)
+    except ReadError as error:
+        where = f" in line {error.line}" if error.line else ""
+        reading.problems.say(at, f"{at[-1]} {rows.show(file)}{where} {error.what}")
+        return None
+    reading.folder.sha256_of[file] = source.sha256
+    if check is not None:
+        found = (*found, *_lacking(check, source))
+    note(found, file=file, problems=reading.problems)
+    return source
+
+
+def note(found: Sequence[Found], *, file: str, problems: Problems) -> None:
+    """Note what is wrong with the rows of a file."""
+    path = problems.path.parent / file
+    ordered = sorted(found, key=lambda each: each.line)
+    for number, each in enumerate(ordered[:MOST_SAID], start=1):
+        more = len(ordered) - MOST_SAID if number == MOST_SAID else 0
+        said = f"{each.what} (and {more:,} more problems in this file)" if more > 0 else each.what
+        problems.found.append(Problem(path=path, line=each.line, what=said))
+
+
+def unknown_column(name: str, naming: Naming, source: Rows) -> str | None:
+    """Say that no row has the column of a name, `None` when one has it."""
+    column, known = naming.column(name), source.columns
+    if column in known:
+        return None
+    near = suggestion(column, known)
+    shown = ", ".join(map(str, known[:_MOST_COLUMNS])) + (", …" if len(known) > _MOST_COLUMNS else "")
+    meant = near if near.startswith("; did") else ""
+    return f"column {rows.show(column)} is not in {naming.file}; it has {shown}{meant}"
+
+
+def _lacking(check: _Check, source: Rows) -> list[Found]:
+    """Return what is to be said of columns that some rows have and some lack."""
+    found = []
+    for column, lines in sorted(check.lacking.items()):
+        if column in source.columns:
+            more = f", and {len(lines) - 1:,} more rows lack it" if len(lines) > 1 else ""
+            found.append(Found(lines[0], f"has no column {rows.show(column)}{more}"))
+    return found
