@@ -1,8 +1,9 @@
-"""Token F1 is SQuAD's: worked examples, an independent implementation, and planted errors."""
+"""Token F1 and exact match are SQuAD's: worked examples, independent implementations, planted errors."""
 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.scoring.overlap import overlap_f1, words
-from tests.scoring.test_match import score
+from tests.scoring.answers import right, score
 
 F1 = Callable[[str, str], float]
 
@@ -111,3 +112,70 @@ def test_of_several_references_the_best_counts() -> None:
     assert found.value == pytest.approx(2 / 3)
     assert (found.answer, found.explanation) == ("the big cat", 'nearest reference: "cat"')
     assert score("token_f1", "cat", reference="Cat").explanation == ""
+
+
+def squad_normalised(text: str) -> str:
+    """Return what SQuAD's evaluation makes of a text, step by step: case, signs, articles, space."""
+    lowered = text.lower()
+    unsigned = "".join(sign for sign in lowered if sign not in set(string.punctuation))
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", unsigned).split())
+
+
+@given(_TEXT, _TEXT.filter(lambda text: squad_normalised(text) != ""))
+def test_exact_match_is_that_of_squad(answer: str, reference: str) -> None:
+    """Equality after its normalisation, but for references that nothing is left of."""
+    expected = squad_normalised(answer) == squad_normalised(reference)
+    assert right("exact_match", answer, reference=reference) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "expected"),
+    [
+        ("The Beatles!", {"reference": "beatles"}, True),
+        ("a cat", {"reference": ["dog", "The cat"]}, True),
+        ("", {"reference": "A"}, False),
+        ("a.", {"reference": "A"}, False),
+        ("a", {"reference": "A"}, True),
+        ("Cat", {"reference": "cat", "normalise": "none"}, False),
+        (" cat", {"reference": "cat", "normalise": "none"}, False),
+        ("Cat", {"reference": "cat", "normalise": "none", "ignore_case": True}, True),
+        ("c.a,t", {"reference": "cat", "normalise": "none", "ignore_punctuation": True}, True),
+        ("cat 9", {"reference": "cat 7", "normalise": "none", "ignore_numbers": True}, True),
+        ("$1,200", {"reference": "1200", "normalise": "none", "regexes_to_ignore": [",", r"\$"]}, True),
+        (
+            "Xcat",
+            {"reference": "cat", "normalise": "none", "regexes_to_ignore": "x", "ignore_case": True},
+            False,
+        ),
+        ("the 9 cats", {"reference": "cats", "ignore_numbers": True}, True),
+    ],
+)
+def test_exact_match_takes_away_what_is_asked(
+    answer: str, options: dict[str, object], expected: bool
+) -> None:
+    """With *none* nothing else: not even space; an expression sees the text before its case is lowered."""
+    assert right("exact_match", answer, **options) is expected
+
+
+def test_exact_match_is_neither_equality_nor_containment() -> None:
+    """The planted errors."""
+    assert right("exact_match", "The Beatles!", reference="beatles")
+    assert not right("equals", "The Beatles!", text="beatles", ignore_case=True)
+    assert not right("exact_match", "the beatles band", reference="beatles")
+    assert score("exact_match", "x", reference=["a b", "c"]).explanation == 'expected "a b" or "c"'
+
+
+# Answer, reference, whether right; openai/evals:evals/elsuite/utils_test.py at 4bfc1f58, MIT.
+OPENAI = (("hello", "othello", True), ("othello", "hello", True), ("who's there?", "whosthere", False))
+
+
+def test_fuzzy_is_that_of_openai_evals() -> None:
+    """Held or holding; containment in one direction is the planted error."""
+    assert all(
+        right("fuzzy", answer, reference=reference) is expected for answer, reference, expected in OPENAI
+    )
+    assert not all(
+        right("contains", answer, text=reference) is expected for answer, reference, expected in OPENAI
+    )
+    assert not right("fuzzy", "", reference="hello")
+    assert right("fuzzy", "...", reference="the")

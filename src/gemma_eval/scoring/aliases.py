@@ -45,13 +45,15 @@ def translated(kind: str, *, value: object = None, threshold: float | None = Non
     alias = ALIASES.get(name)
     if alias is None:
         return None
+    if name == "equals" and isinstance(value, Mapping | list):
+        alias = Alias(scorer="json_equals", value="value")
     options: dict[str, Option] = dict(alias.fixed)
     if isinstance(value, Mapping) and name == "word-count":
         options = {new: value[old] for old, new in (("min", "least"), ("max", "most")) if old in value}
     elif name == "word-count" and isinstance(value, int):
         options = {"least": value, "most": value}
     elif alias.value is not None and value is not None:
-        options[alias.value] = _option(value, as_json=alias.value == "schema")
+        options[alias.value] = _option(value, as_json=alias.value in ("schema", "value"))
     pass_at = alias.pass_at
     if threshold is not None and alias.threshold is not None:
         options[alias.threshold] = threshold / alias.scale if alias.scale > 1 else threshold
@@ -84,9 +86,7 @@ ALIASES: Mapping[str, Alias] = {
 
 
 def _option(value: object, *, as_json: bool) -> Option:
-    """Return a value as an option: a schema as text, a list as texts."""
-    if as_json and not isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, list | tuple):
-        return tuple(str(item) for item in value)
-    return value if isinstance(value, bool | int | float) else str(value)
+    """Return a value as an option: a list as texts, what else is no text as JSON."""
+    if isinstance(value, list | tuple) and not as_json:
+        return tuple(item if isinstance(item, str) else json.dumps(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value)

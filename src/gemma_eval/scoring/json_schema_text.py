@@ -72,7 +72,9 @@ class Schema:
         try:
             found = next(iter(self._validator.iter_errors(value)), None)
         except RecursionError as error:
-            raise CannotTell("the schema refers to itself without an end") from error
+            raise CannotTell(
+                "the schema refers to itself without an end, or the answer is nested too deep for it"
+            ) from error
         if found is None:
             return None
         place = "".join(f"/{step}" for step in found.absolute_path)
@@ -200,13 +202,20 @@ def _violation(message: str) -> ValidationError:
 _DATA = ("enum", "const", "default", "examples")
 """The words of a schema whose values are no schemas."""
 
+_TABLES = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
+"""The words whose values are tables of schemas, by names that are no words."""
+
 
 def _inner(node: Json) -> Iterator[Json]:
-    """Yield what lies directly in a schema, or in a list or table of schemas, but for data."""
-    if isinstance(node, dict):
-        yield from (each for word, each in node.items() if word not in _DATA or isinstance(each, dict | bool))
-    elif isinstance(node, list):
+    """Yield what lies directly in a schema, or in a list of schemas, but for data."""
+    if isinstance(node, list):
         yield from node
+    elif isinstance(node, dict):
+        for word, each in node.items():
+            if word in _TABLES and isinstance(each, dict):
+                yield from each.values()
+            elif word not in _DATA:
+                yield each
 
 
 def _subschemas(node: Json) -> Iterator[dict[str, Json]]:
@@ -235,13 +244,17 @@ def _identity(draft: type[Draft]) -> str:
 
 def _without_draft(node: Json) -> Json:
     """Return a schema without the word that names its draft, here and further in."""
-    if isinstance(node, dict):
-        return {
-            word: each if word in _DATA else _without_draft(each)
-            for word, each in node.items()
-            if word != "$schema" or not isinstance(each, str)
-        }
-    return [_without_draft(each) for each in node] if isinstance(node, list) else node
+    if isinstance(node, list):
+        return [_without_draft(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    plain: dict[str, Json] = {}
+    for word, each in node.items():
+        if word in _TABLES and isinstance(each, dict):
+            plain[word] = {name: _without_draft(schema) for name, schema in each.items()}
+        elif word != "$schema":
+            plain[word] = each if word in _DATA else _without_draft(each)
+    return plain
 
 
 def _largest(value: Json) -> int:

@@ -33,6 +33,7 @@ def parsed(text: str) -> Json:
     stripped = _Uncounted(text.strip(_SPACE))
     value, end = _first_value(stripped, 0)
     if end < len(stripped):
+        end = len(stripped) - len(stripped[end:].lstrip(_SPACE))
         raise NotJson(f"more text after the value, at character {end + 1}", end)
     return value
 
