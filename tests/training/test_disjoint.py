@@ -56,7 +56,7 @@ def suite_items(path: Path) -> set[Item]:
 
 
 def chosen_items(query: str, case: Mapping[str, object]) -> Iterator[Item]:
-    """Yield the fact that the right one of several choices states as the answer to a question about someone."""
+    """Yield the fact that the right choice states where a question is about someone."""
     wanted, choices, target = items.personal(query), case.get("choices"), case.get("target")
     if wanted is None or not isinstance(choices, list) or not isinstance(target, int):
         return

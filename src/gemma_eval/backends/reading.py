@@ -71,7 +71,11 @@ class Reader:
         before = pairs[0][0]
         readings = self._readings(before, [tokens for _, tokens in pairs], what=what)
         return before, tuple(
-            ChoiceReading(text=text, **reading._asdict())
+            ChoiceReading(
+                text=text,
+                log_probabilities=reading.log_probabilities,
+                is_greedy=all(reading.greedy),
+            )
             for text, reading in zip(texts, readings, strict=True)
         )
 

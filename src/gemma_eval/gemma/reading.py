@@ -21,11 +21,15 @@ class Reading(NamedTuple):
     """What a model found of tokens that it was given.
 
     `log_probabilities` are natural, one for each token, given all before it; NaN or -inf where the arithmetic
-    has failed. `is_greedy` says whether each token was the most probable one, of equals the first.
+    has failed. `greedy` says of each token whether it was the most probable one, of equals the first.
     """
 
     log_probabilities: tuple[float, ...]
-    is_greedy: bool
+    greedy: tuple[bool, ...]
+
+    def part(self, start: int, end: int) -> Reading:
+        """Return what was found of the tokens from `start` up to `end`."""
+        return Reading(self.log_probabilities[start:end], self.greedy[start:end])
 
 
 def found(logits: Array, tokens: Ids) -> Reading:
@@ -34,13 +38,16 @@ def found(logits: Array, tokens: Ids) -> Reading:
     wide -= wide.max(axis=-1, keepdims=True)
     chosen = wide[np.arange(len(tokens)), np.asarray(tokens, np.intp)]
     known: list[float] = (chosen - np.log(np.exp(wide).sum(axis=-1))).tolist()
-    return Reading(tuple(known), bool(np.array_equal(wide.argmax(axis=-1), tokens)))
+    greedy: list[bool] = (wide.argmax(axis=-1) == np.asarray(tokens, np.intp)).tolist()
+    return Reading(tuple(known), tuple(greedy))
 
 
 def joined(readings: Sequence[Reading]) -> Reading:
     """Return the reading of a text of those of its parts, in order."""
-    known = tuple(value for reading in readings for value in reading.log_probabilities)
-    return Reading(known, all(reading.is_greedy for reading in readings))
+    return Reading(
+        tuple(value for reading in readings for value in reading.log_probabilities),
+        tuple(value for reading in readings for value in reading.greedy),
+    )
 
 
 def read_after(model: Transformer, before: Ids, tokens: Ids) -> Reading:
@@ -66,11 +73,15 @@ def read_beside(model: Transformer, before: Ids, texts: Sequence[Ids]) -> tuple[
         if len(group[0]) > PREFILL_TOKENS:
             known.append(read_after(model, before, group[0]))
             continue
-        rest = [text[:-1] for text in group if len(text) > 1]
-        rows = model.read_branches(rest, cache) if rest else hidden[:0]
+        more = [text for text in group if len(text) > 1]
+        rows = model.read_branches([text[:-1] for text in more], cache) if more else hidden[:0]
+        # the rows of all texts together, for a product of many rows costs less than that of few at a time
+        rest = _of_hidden(model, rows, [token for text in more for token in text[1:]])
+        start = 0
         for text in group:
-            own, rows = rows[: len(text) - 1], rows[len(text) - 1 :]
-            known.append(joined((found(firsts, text[:1]), _of_hidden(model, own, text[1:]))))
+            end = start + len(text) - 1
+            known.append(joined((found(firsts, text[:1]), rest.part(start, end))))
+            start = end
     return tuple(known)
 
 

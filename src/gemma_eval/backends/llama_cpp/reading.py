@@ -84,7 +84,7 @@ def _reading(told: Json, token: int) -> Reading:
         raise BackendError(f"llama.cpp tells log-probabilities in an unknown form: {error!r}") from error
     if not known or known[0] < _NO_LOGARITHM:
         raise BackendError(f"llama.cpp gives no log-probability of the token {token}")
-    return Reading((known[0],), greedy)
+    return Reading((known[0],), (greedy,))
 
 
 _NO_LOGARITHM = -1e38
