@@ -40,10 +40,10 @@ def right_index(target: Plain, choices: Sequence[str]) -> int:
 def choices(task: TaskRow, fields: Fields, questions: Sequence[Question]) -> tuple[object, Carried]:
     """Return what a case has as `choices`, and the columns that this needs."""
     given = task.doc_to_choice
-    if isinstance(given, list):
+    if isinstance(given, list) and len(set(given)) == len(given):
         return [jinja.whole(jinja.literal(each)) for each in given], Carried(template="")
     text = str(given)
-    carried = template(text, fields)
+    carried = template(text, fields) if isinstance(given, str) else None
     if carried is not None and (text in fields.columns or jinja.expression(text) is not None):
         return carried, Carried(template=carried, reads=jinja.names(carried))
     return _in_column("choices", fields, [list(question.choices) for question in questions])

@@ -24,7 +24,8 @@ from gemma_eval.importers.jinja import Render
 class Unfit(Exception):
     """What a row makes of a field cannot be carried over; the message goes on after the field's name."""
 
-    of_template = False
+    of_task = False
+    """Whether the task file is to be mended, and not the row."""
 
     def __init__(self, key: str, what: str) -> None:
         """Keep the key of the task file that the row was rendered with."""
@@ -32,10 +33,10 @@ class Unfit(Exception):
         super().__init__(f"{key} {what}")
 
 
-class Unrendered(Unfit):
-    """A template is malformed, or does what the sandbox does not allow."""
+class UnfitTask(Unfit):
+    """What is wrong is so whatever a row says: a malformed template, or one that the sandbox does not allow."""
 
-    of_template = True
+    of_task = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,16 +112,16 @@ class Fields:
         try:
             return self.render(key, jinja.whole(jinja.carried(text)), doc)
         except jinja2.TemplateSyntaxError as error:
-            raise Unrendered(key, f"is not a Jinja template: {error.message}") from error
+            raise UnfitTask(key, f"is not a Jinja template: {error.message}") from error
         except TemplateError as error:
-            raise Unrendered(key, f"cannot be rendered: {_without_name(str(error))}") from error
+            raise UnfitTask(key, f"cannot be rendered: {_without_name(str(error))}") from error
 
     def _native(self, template: str, doc: Columns, key: str) -> Plain:
         """Return the value of a template that is one expression, or the text that it makes."""
         try:
             expression = jinja.expression(template)
         except jinja2.TemplateSyntaxError as error:
-            raise Unrendered(key, f"is not a Jinja template: {error.message}") from error
+            raise UnfitTask(key, f"is not a Jinja template: {error.message}") from error
         if expression is not None:
             try:
                 return cast(Plain, json.loads(self.render(key, f"{{{{ ({expression}) | tojson }}}}", doc)))

@@ -60,7 +60,7 @@ def _one(task: TaskRow, fields: Fields, row: Row, *, drawn: Draw, n_shots: int) 
 
 def _say(sheet: Sheet, found: Documents, row: Row, error: Unfit) -> None:
     """Note at a template what is wrong with it, and at a row what that makes of it."""
-    if error.of_template or not row.line:
+    if error.of_task or not row.line:
         sheet.say((error.key,), str(error))
     else:
         sheet.say_of(found.path, row.line, str(error))

@@ -13,7 +13,7 @@ from typing import Literal
 
 from gemma_eval.files.rows import show
 from gemma_eval.importers.data import Columns
-from gemma_eval.importers.lm_eval.fields import Fields, Unfit
+from gemma_eval.importers.lm_eval.fields import Fields, Unfit, UnfitTask
 from gemma_eval.importers.lm_eval.task import FewShotRow, TaskRow
 
 SEED = 1234
@@ -40,11 +40,11 @@ class Draw:
         if self.sampler == "first_n":
             left = [doc for doc in self.pool if doc != asked] if self.excludes_asked else self.pool
             if len(left) < n:
-                raise Unfit("num_fewshot", f"is {n}, and there are {len(left)} examples")
+                raise UnfitTask("num_fewshot", f"is {n}, and there are {len(left)} examples")
             return left[:n]
         wanted = n + 1 if self.excludes_asked else n
         if len(self.pool) < wanted:
-            raise Unfit("num_fewshot", f"is {n}, and there are {len(self.pool)} examples")
+            raise UnfitTask("num_fewshot", f"is {n}, and there are {len(self.pool)} examples")
         drawn = self.random.sample(list(self.pool), wanted)
         if not self.excludes_asked:
             return drawn
@@ -53,7 +53,7 @@ class Draw:
             return others
         left = [doc for doc in self.pool if doc != asked]
         if len(left) < n:
-            raise Unfit("num_fewshot", f"is {n}, and there are {len(left)} other examples")
+            raise UnfitTask("num_fewshot", f"is {n}, and there are {len(left)} other examples")
         return self.random.sample(left, n)
 
 
