@@ -74,7 +74,8 @@ class Stages:
 
     `score_repeats` gives the scores of those checks that judge all answers to a case at once, and `None` for
     the others, and `judge` those of checks that ask a model, which waits until nothing is measured any more.
-    `beside` says whether engines of judges are in memory. `generate_batch` answers one prompt for several
+    `beside` says whether engines of judges are in memory. With `is_shared` other trials are made meanwhile,
+    and nobody can tell what one of them takes. `generate_batch` answers one prompt for several
     trials at once; `None` when the engine cannot.
     `max_in_flight` is how many threads may generate at once: 1 unless the engine serves several, `None`
     when nothing limits them. `process_ids` asks for the processes of an engine that runs in others than this
@@ -91,6 +92,7 @@ class Stages:
     score_repeats: Callable[[Case, Sequence[Generation]], tuple[Score | None, ...]] = _no_scores
     judge: Callable[[Case, Generation], tuple[Score | None, ...]] = _no_scores
     beside: Callable[[], bool] = lambda: False
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,8 +174,8 @@ def watching(stage: Stages) -> Iterator[Callable[[], Resources | Unwatched | Non
     if stage.process_ids is not None and not stage.process_ids():
         yield lambda: "elsewhere"
         return
-    if stage.beside():
-        yield lambda: "judge_loaded"
+    if stage.is_shared or stage.beside():
+        yield lambda: "shared" if stage.is_shared else "judge_loaded"
         return
     with watch(pids=stage.process_ids or ()) as watched:
         yield watched.reading

@@ -93,16 +93,19 @@ def run_cell(
     engines: Engines,
     join: Callable[[Backend], Stages],
     recorded: Mapping[str, Outcome],
+    is_warm: bool = False,
 ) -> CellResult:
     """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them.
 
-    A load of which a part is recorded is run again as a whole, for two halves are no load, and so are
+    The engine is warmed up as the case says, unless it `is_warm` from another row of the dataset. A load of which a part is recorded is run again as a whole, for two halves are no load, and so are
     repeats that are judged together; which of the two is kept is for who records them. Where its model does
     not load the part stays as it is, and the error is raised.
     """
-    planned = {trial.key: trial for trial in trials(cell)}
-    kept = [recorded[key] for key in planned if key in recorded]
-    missing = [trial for key, trial in planned.items() if key not in recorded]
+    planned = trials(cell)
+    # A key takes longer than a short answer, so that none is made when nothing is recorded.
+    found = [recorded.get(trial.key) if recorded else None for trial in planned]
+    kept = [each for each in found if each is not None]
+    missing = [trial for trial, each in zip(planned, found, strict=True) if each is None]
     if not missing:
         return CellResult(outcomes=tuple(kept), fresh=(), engine=None)
     is_begun_whole = cell.case.is_whole and bool(kept)
@@ -113,9 +116,9 @@ def run_cell(
             raise
         return _result(kept, [_not_loaded(trial, error) for trial in missing])
     if is_begun_whole:
-        kept, missing = [], list(planned.values())
+        kept, missing = [], list(planned)
     stage = join(backend)
-    first = warm_up(cell, stage)
+    first = None if is_warm else warm_up(cell, stage)
     fresh, raised = as_far_as_it_went(run_each(missing, stage))
     cold_ttft_s = _ttft_s(first or next(iter(fresh), None))
     engine = replace(backend.info(), load_s=engines.load_s, cold_ttft_s=cold_ttft_s)
