@@ -42,7 +42,7 @@ def table(*groups: Sequence[Outcome]) -> ByScorer | None:
 def cells(found: ByScorer | None) -> dict[str, list[str | None]]:
     """Return the scores of each row."""
     assert found is not None
-    return {row.value: [cell.score if cell else None for cell in row.cells] for row in found.table.rows}
+    return {row.scorer: [cell.score if cell else None for cell in row.cells] for row in found.rows}
 
 
 def test_a_row_is_the_mean_over_cases_and_not_over_answers() -> None:
@@ -58,7 +58,7 @@ def test_groups_are_columns_and_what_was_not_asked_stays_open() -> None:
     """The second profile has no check with `y`."""
     found = table(outcomes("a", [{"x": 1.0, "y": 0.2}]), outcomes("a", [{"x": 0.3}], profile="hot"))
     assert found is not None
-    assert found.table.columns == ("greedy", "hot")
+    assert found.columns == ("greedy", "hot")
     assert cells(found) == {"x": ["1.00", "0.30"], "y": ["0.20", None]}
 
 
@@ -68,7 +68,7 @@ def test_a_case_that_is_not_scored_is_left_out_and_counted() -> None:
         outcomes("a", [{"x": 1.0, "y": 1.0}, {"x": None, "y": 1.0}]), outcomes("b", [{"x": 0.5, "y": 1.0}])
     )
     assert found is not None
-    (cell,) = found.table.rows[0].cells
+    (cell,) = found.rows[0].cells
     assert cell is not None
     assert cell.score == "0.50"
     assert cell.words == "no interval, 1 case, 1 not scored"

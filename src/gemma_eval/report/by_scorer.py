@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
 from gemma_eval.report.groups import Groups, group_of
-from gemma_eval.report.heat import STEPS, Heat, HeatCell, HeatRow
+from gemma_eval.report.heat import STEPS
 from gemma_eval.stats.intervals import of_scores
 from gemma_eval.stats.percentiles import mean
 
@@ -18,10 +18,30 @@ Values = Mapping[Case, Sequence[float | None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScorerCell:
+    """The mean of one scorer over one group, its interval, its shade (0..10), and what it rests on."""
+
+    score: str
+    interval: str
+    shade: int
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScorerRow:
+    """A scorer with a cell for each group, `None` where it judged nothing; `n` cases at most."""
+
+    scorer: str
+    cells: tuple[ScorerCell | None, ...]
+    n: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ByScorer:
     """The table, and in words what its cells are."""
 
-    table: Heat
+    columns: tuple[str, ...]
+    rows: tuple[ScorerRow, ...]
     note: str
 
 
@@ -32,14 +52,11 @@ def by_scorer(report: Report, groups: Groups) -> ByScorer | None:
     if len(scorers) < 2:
         return None
     shown = [group for group in groups.order if any((scorer, group) in values for scorer in scorers)]
-    rows = tuple(
-        HeatRow(value=scorer, cells=tuple(_cell(values.get((scorer, group), {})) for group in shown))
-        for scorer in scorers
-    )
+    rows = tuple(_row(scorer, [values.get((scorer, group), {}) for group in shown]) for scorer in scorers)
     columns = tuple(groups.label(group) for group in shown)
     note = "Means over the cases that have a check with the scorer, of its value and not by weight; "
     note += "repeats of a case are averaged first. Scorers ask different things, so only a row compares."
-    return ByScorer(table=Heat(name="", columns=columns, tokens=(), rows=rows), note=note)
+    return ByScorer(columns=columns, rows=rows, note=note)
 
 
 def _values(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, list[float | None]]]:
@@ -53,20 +70,29 @@ def _values(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, l
     return found
 
 
-def _cell(cases: Values) -> HeatCell | None:
+def _row(scorer: str, of_groups: Sequence[Values]) -> ScorerRow:
+    return ScorerRow(
+        scorer=scorer,
+        cells=tuple(_cell(cases) for cases in of_groups),
+        n=numbers.count(max(len(cases) for cases in of_groups)),
+    )
+
+
+def _cell(cases: Values) -> ScorerCell | None:
     """Return the mean over cases; one of which a value is missing is left out and counted."""
-    whole = [
-        mean([value for value in each if value is not None]) for each in cases.values() if None not in each
-    ]
-    known = [value for value in whole if value is not None]
+    whole = [[value for value in each if value is not None] for each in cases.values() if None not in each]
+    known = [value for each in whole if (value := mean(each)) is not None]
     value = mean(known)
     if value is None:
         return None
     interval = of_scores(known)
-    ends = "no interval" if interval.low is None else numbers.interval(interval.low, interval.high)
+    ends = "" if interval.low is None else numbers.interval(interval.low, interval.high)
     n_cases = "1 case" if len(known) == 1 else f"{numbers.count(len(known))} cases"
     left_out = len(cases) - len(known)
     missing = f", {numbers.count(left_out)} not scored" if left_out else ""
-    return HeatCell(
-        score=numbers.score(value), shade=round(value * STEPS), words=f"{ends}, {n_cases}{missing}"
+    return ScorerCell(
+        score=numbers.score(value),
+        interval=ends,
+        shade=round(value * STEPS),
+        words=f"{ends or 'no interval'}, {n_cases}{missing}",
     )

@@ -96,10 +96,11 @@ def _scorers(report: Report, groups: Groups) -> tuple[ByScorer, Fitted] | None:
         return None
     rows = [
         (
-            row.value,
-            *(numbers.MISSING if cell is None else f"{cell.score} ({cell.words})" for cell in row.cells),
+            row.scorer,
+            *(f"{cell.score} {cell.interval}" if cell else numbers.MISSING for cell in row.cells),
+            row.n,
         )
-        for row in found.table.rows
+        for row in found.rows
     ]
     return found, fitting(rows, _row_size, _SCORERS)
 
