@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from markdown_it import MarkdownIt
 
 from gemma_eval.records import Outcome, Report, Score
 from gemma_eval.report.by_scorer import ByScorer, by_scorer
 from gemma_eval.report.groups import groups_of
+from gemma_eval.report.markdown import Markdown
 from gemma_eval.run import make_report
 from tests.examples import a_case, a_cell, a_run, an_outcome
 
@@ -78,3 +81,11 @@ def test_a_case_that_is_not_scored_is_left_out_and_counted() -> None:
 def test_one_scorer_alone_needs_no_table(values: Values) -> None:
     """The score is its value."""
     assert table(outcomes("a", [values])) is None
+
+
+def test_markdown_shows_it_as_a_table() -> None:
+    """A blank line within would make text of it."""
+    made = make_report(a_run(), outcomes("a", [{"x": 1.0, "y": 0.5}]))
+    page = MarkdownIt().enable("table").render(Markdown().render(made))
+    assert re.search(r"<th[^>]*>scorer</th>", page)
+    assert re.search(r"<td[^>]*>x</td>\s*<td[^>]*>1\.00 ?</td>\s*<td[^>]*>1</td>", page)
