@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from gemma_eval import plugins
 from gemma_eval.errors import SuiteError
 from gemma_eval.importers.lm_eval.convert import Wanted, convert
 from gemma_eval.importers.written import Imported
 from gemma_eval.prompts import sandbox
+from gemma_eval.protocols import AnyScorer
+from gemma_eval.records import Case, Check
+from gemma_eval.scoring import check as checking
+from tests.examples import a_generation
 
+REGISTRY = plugins.load()
 FIXTURES = Path(__file__).parent / "fixtures"
 
 CHOOSING = """\
@@ -56,6 +62,16 @@ def task(folder: Path, text: str, *, rows: Sequence[Mapping[str, object]] = ROWS
 def imported(path: Path, wanted: Wanted | None = None) -> Imported:
     """Import a task file of lm-evaluation-harness."""
     return convert(path, wanted or Wanted(), render=sandbox.render)
+
+
+def values(case: Case, answer: str) -> list[float | None]:
+    """Return the value of each check of a case for an answer."""
+
+    def build(check: Check) -> AnyScorer:
+        return REGISTRY.scorers.find(check.scorer)(check.options)
+
+    found = [checking.score(check, case, a_generation(answer), build=build) for check in case.checks]
+    return [score.value for score in found]
 
 
 def refused(path: Path, wanted: Wanted | None = None) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from gemma_eval import plugins
+from gemma_eval.importers.data import Columns
 from gemma_eval.importers.lm_eval import checks
 from gemma_eval.importers.lm_eval.convert import Wanted
 from gemma_eval.importers.lm_eval.fields import UnfitTask
@@ -82,7 +83,10 @@ def test_an_index_that_could_be_another_choice_is_said_by_the_choice(tmp_path: P
 def test_choices_that_differ_in_number_are_loaded(tmp_path: Path) -> None:
     """Each row has its own, and two of them may be alike."""
     text = CHOOSING.replace('["Oslo", "Rome"]', '"{{cities}}"')
-    rows = [{"name": "Finn", "cities": ["a", "b", "a"], "label": 1}, {"name": "Al", "cities": ["c", "d"], "label": 0}]
+    rows = [
+        {"name": "Finn", "cities": ["a", "b", "a"], "label": 1},
+        {"name": "Al", "cities": ["c", "d"], "label": 0},
+    ]
     found = cases(task(tmp_path, text, rows=rows))
     assert [(each.choices, each.target) for each in found] == [(("a", "b", "a"), 1), (("c", "d"), 0)]
 
@@ -123,9 +127,7 @@ def test_examples_that_are_the_same_for_all_stand_in_the_template(tmp_path: Path
     text = WRITING + f"num_fewshot: 1\nfewshot_config: {{sampler: first_n, {samples}}}\n"
     path = task(tmp_path, text)
     assert 'Where does {{ "{{" }} x }} live?' in case(path)["prompt"]
-    assert cases(path)[0].messages[-1].content == (
-        "Where does {{ x }} live? {% y\n\nWhere does Finn live?"
-    )
+    assert cases(path)[0].messages[-1].content == ("Where does {{ x }} live? {% y\n\nWhere does Finn live?")
 
 
 def test_a_vote_is_a_case_of_its_own(tmp_path: Path) -> None:
@@ -135,11 +137,16 @@ filter_list:
   - name: first
     filter: [{function: lowercase}, {function: take_first}]
   - name: vote-3
-    filter: [{function: take_first_k, k: 3}, {function: lowercase}, {function: majority_vote}, {function: take_first}]
+    filter:
+      - {function: take_first_k, k: 3}
+      - {function: lowercase}
+      - {function: majority_vote}
+      - {function: take_first}
 repeats: 5
 """
     text = WRITING.replace('{until: ["\\n"]}', "{do_sample: true, temperature: 0.7, top_p: 0.9}") + pipelines
-    first, vote = imported(task(tmp_path, text)).suite["case"]  # type: ignore[misc, attr-defined]
+    made: Any = imported(task(tmp_path, text)).suite["case"]
+    first, vote = made
     assert (first["id"], "repeats" in first) == ("home", False)
     assert (vote["id"], vote["repeats"], vote["reduce"]) == ("home-3", 3, "majority")
     assert imported(task(tmp_path, text)).profiles["home"] == {
@@ -172,8 +179,8 @@ def test_a_figure_of_all_rows_is_carried_over_with_a_note(tmp_path: Path) -> Non
     assert made.notes == (
         "mcc is a figure of all rows together; the suite has acc for each row, with the choice that was made",
     )
-    brier = imported(task(tmp_path, CHOOSING + "metric_list: [{metric: brier_score}, {metric: acc_bytes}]\n"))
-    assert [check["scorer"] for check in brier.suite["case"][0]["check"]] == ["brier", "acc_bytes"]  # type: ignore[index]
+    brier = case(task(tmp_path, CHOOSING + "metric_list: [{metric: brier_score}, {metric: acc_bytes}]\n"))
+    assert [check["scorer"] for check in brier["check"]] == ["brier", "acc_bytes"]
 
 
 def test_rows_of_csv_and_a_limit(tmp_path: Path) -> None:
@@ -184,7 +191,12 @@ def test_rows_of_csv_and_a_limit(tmp_path: Path) -> None:
     assert rows_of(path, wanted) == [{"name": "Finn", "label": 0}, {"name": "Ada", "label": 1}]
 
 
-POOL = [{"n": n % 3} for n in range(8)]
+def chance_of(seed: int) -> Random:
+    """Return the generator that both begin with."""
+    return Random(seed)  # noqa: S311 - the same draws as theirs, and no secret
+
+
+POOL: list[Columns] = [{"n": n % 3} for n in range(8)]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -193,8 +205,8 @@ def test_no_row_is_its_own_example_and_the_draws_are_those_of_there(seed: int) -
 
     It draws one more than is wanted, takes the row out, and draws again of the others when too few are left.
     """
-    draw = Draw(pool=POOL, sampler="default", random=Random(seed), excludes_asked=True)
-    chance = Random(seed)
+    draw = Draw(pool=POOL, sampler="default", random=chance_of(seed), excludes_asked=True)
+    chance = chance_of(seed)
     for asked in POOL:
         first = [doc for doc in chance.sample(POOL, 4) if doc != asked]
         others = [doc for doc in POOL if doc != asked]
@@ -204,10 +216,11 @@ def test_no_row_is_its_own_example_and_the_draws_are_those_of_there(seed: int) -
 
 def test_too_few_examples_are_the_task_s_fault() -> None:
     """Whichever way they are drawn."""
-    for sampler in ("default", "first_n"):
-        draw = Draw(pool=POOL[:2], sampler=sampler, random=Random(0), excludes_asked=False)  # type: ignore[arg-type]
+    samplers: tuple[Literal["default", "first_n"], ...] = ("default", "first_n")
+    for sampler in samplers:
+        draw = Draw(pool=POOL[:2], sampler=sampler, random=chance_of(0), excludes_asked=False)
         with pytest.raises(UnfitTask, match="is 3, and there are 2 examples"):
             draw.examples(3, {})
-    draw = Draw(pool=[{"n": 0}] * 5, sampler="default", random=Random(0), excludes_asked=True)
+    draw = Draw(pool=[{"n": 0}] * 5, sampler="default", random=chance_of(0), excludes_asked=True)
     with pytest.raises(UnfitTask, match="is 3, and there are 0 other examples"):
         draw.examples(3, {"n": 0})

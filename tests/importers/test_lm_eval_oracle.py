@@ -18,11 +18,9 @@ from gemma_eval import plugins
 from gemma_eval.importers.lm_eval.convert import Wanted
 from gemma_eval.importers.written import write
 from gemma_eval.records import Case, Cell
-from gemma_eval.scoring import check as checking
 from gemma_eval.suite import load_suite
-from tests.examples import a_generation
 from tests.importers.fixtures.record_lm_eval import ANSWERS, RECORDED, TASKS
-from tests.importers.imported import FIXTURES, imported
+from tests.importers.imported import FIXTURES, imported, values
 
 REGISTRY = plugins.load()
 GENERATING = sorted(ANSWERS)
@@ -77,7 +75,7 @@ def asked_there(row: ROW) -> Asked:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_each_row_asks_what_it_asks_there(name: str, loaded: Mapping[str, Sequence[Cell]]) -> None:
-    """Prompt with description and examples, choices with what stands before them, or the text that is read."""
+    """Prompt with description and examples, choices with what stands before them, or a text that is read."""
     assert [asked(cell.case) for cell in loaded[name]] == [asked_there(row) for row in recorded(name)]
 
 
@@ -100,24 +98,13 @@ def test_answers_stop_and_are_drawn_as_there(name: str, loaded: Mapping[str, Seq
         assert profile.max_tokens == given.get("max_gen_toks", 256)
 
 
-def values(cell: Cell, answer: str) -> list[float | None]:
-    """Return the value of each check of a case for an answer."""
-
-    def build(check: Any) -> Any:
-        return REGISTRY.scorers.find(check.scorer)(check.options)
-
-    return [
-        checking.score(each, cell.case, a_generation(answer), build=build).value for each in cell.case.checks
-    ]
-
-
 def disagreements(name: str, found: Sequence[Cell]) -> list[str]:
     """Return the answers that are scored otherwise than there, under any pipeline."""
     return [
         answer
         for cell, row in zip(found, recorded(name), strict=True)
         for answer, there in zip(ANSWERS[name], row["scores"], strict=True)
-        if values(cell, answer) != [metrics["exact_match"] for metrics in there.values()]
+        if values(cell.case, answer) != [metrics["exact_match"] for metrics in there.values()]
     ]
 
 

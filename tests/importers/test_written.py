@@ -1,4 +1,4 @@
-"""What was imported is written as a whole or not at all, the same bytes each time, over nothing of a person's."""
+"""An import is written as a whole or not at all, the same bytes each time, over nothing of a person's."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def test_profiles_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["profiles"]["home"]["temperature"] == 0
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"version": 2, "profiles": {}}', '{"version": 1, "profiles": 3}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"version": 2, "profiles": {}}', '{"version": 1, "profiles": 3}']
+)
 def test_a_profiles_file_that_is_none_is_not_replaced(tmp_path: Path, text: str) -> None:
     """It is somebody's."""
     (tmp_path / "profiles.json").write_text(text)

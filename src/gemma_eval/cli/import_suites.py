@@ -41,7 +41,7 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the argument and the options that every import has, as one `asked`."""
 
     @wraps(command)
-    def run(  # noqa: PLR0913 - what click gives
+    def run(
         *, file: Path, out: Path, models: tuple[str, ...], name: str | None, force: bool, **own: object
     ) -> None:
         command(asked=_Asked(file=file, out=out, models=models, name=name, force=force), **own)

@@ -30,7 +30,9 @@ def right_index(target: Plain, choices: Sequence[str]) -> int:
     index = choices.index(target) if isinstance(target, str) and target in choices else target
     if isinstance(index, int) and 0 <= index < len(choices):
         if targets.said(index, choices) is None:
-            raise Unfit(key, f"means choice {index} of {show(list(choices))}, which cannot be told from others")
+            raise Unfit(
+                key, f"means choice {index} of {show(list(choices))}, which cannot be told from others"
+            )
         return index
     raise Unfit(
         key, f"makes {show(target)}, and there are {len(choices)} choices, from 0: {show(list(choices))}"

@@ -34,7 +34,7 @@ class Unfit(Exception):
 
 
 class UnfitTask(Unfit):
-    """What is wrong is so whatever a row says: a malformed template, or one that the sandbox does not allow."""
+    """What is wrong is so whatever a row says, as a template that the sandbox does not allow."""
 
     of_task = True
 

@@ -126,7 +126,10 @@ def _asked(at: locate.Path, text: str, reading: _Reading) -> Table:
 def _check(at: locate.Path, row: AssertionRow, values: Columns, reading: _Reading) -> Table:
     kind = row.type or ""
     negated, kind = kind.startswith("not-"), kind.removeprefix("not-")
+    before = len(reading.sheet.found)
     value = _filled(at, row.value, values, reading)
+    if len(reading.sheet.found) > before:
+        return {}
     try:
         made = assertions.scoring(
             Assertion(kind=kind, value=value, threshold=row.threshold, judge=reading.judge)
