@@ -14,6 +14,7 @@ from gemma_eval.report.exports.csv_file import csv_files, marked
 from gemma_eval.report.exports.parquet import parquet_files
 from gemma_eval.report.exports.rows import tables
 from tests.report.exports.runs import RUNS, hostile, quality, unscored
+from tests.required import module
 
 
 def read(report: Report) -> list[list[dict[str, str]]]:
@@ -67,7 +68,7 @@ def test_answers_that_look_like_formulas_are_marked_in_the_file() -> None:
 @pytest.mark.parametrize("kind", RUNS)
 def test_parquet_has_the_same_columns_with_their_types_and_values(kind: str) -> None:
     """A column without any value has its type all the same, and texts are as they were."""
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = module("pyarrow.parquet", extra="analysis")
     report = RUNS[kind]()
     types = {"text": "string", "integer": "int64", "number": "double", "flag": "bool"}
     for file, table in zip(parquet_files(report), tables(report), strict=True):
