@@ -434,6 +434,9 @@ def _columns(outcome: Outcome, names: list[str]) -> dict[str, object]:
         "phase": outcome.phase,
         "failure_kind": outcome.failure.kind if outcome.failure else None,
         "failure_message": outcome.failure.message if outcome.failure else None,
+        "scoring": 0,
+        "original_score": outcome.score,
+        "reduce": cell.case.reduce,
     }
     for name in names:
         if name not in values and name not in ("run_id", "position", "trial_key", "outcome_id"):

@@ -16,6 +16,7 @@ from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.records import Outcome, Run
 from gemma_eval.report.comparisons import lines, wrapped
 from gemma_eval.report.reductions import told
+from gemma_eval.report.rescorings import told as scored_again
 from gemma_eval.store.read import LATEST, Reader, open_reader
 from gemma_eval.verdict.compare import compare as compare_sides
 from gemma_eval.verdict.quality import MARGIN
@@ -59,7 +60,7 @@ def compare(
     if as_json:
         click.echo(json.dumps({"version": 1, **dump(found)}, indent=1))
         return
-    for line in (*_unfinished(sides.runs), *lines(found), *_reduced(sides)):
+    for line in (*_unfinished(sides.runs), *lines(found), *_reduced(sides), *_scored_again(sides.runs)):
         click.echo(line)
 
 
@@ -154,6 +155,12 @@ def _reduced(sides: _Sides) -> Iterator[str]:
     text = told((*sides.base, *sides.candidate))
     if text is not None:
         yield from wrapped(f"score: {text}")
+
+
+def _scored_again(runs: Sequence[Run]) -> Iterator[str]:
+    for run in runs:
+        for text in scored_again(run):
+            yield from wrapped(f"run {run.id} was scored again {text}")
 
 
 def _is_run(name: str, known: set[str]) -> bool:

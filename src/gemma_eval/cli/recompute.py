@@ -54,7 +54,7 @@ def _run(run_id: str, database: Path) -> Run:
 
 def _outcomes(run: Run, database: Path) -> Mapping[str, Outcome]:
     with closing(open_reader(database)) as reader:
-        return reader.outcomes_by_key(run.id)
+        return reader.outcomes_by_key(run.id, scoring=0)  # other scores are beside the record, not in it
 
 
 def _measured_anew(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:

@@ -31,7 +31,11 @@ def runs(database: Path) -> None:
 
 def _row(run: Run) -> tuple[str, ...]:
     started = run.started_utc[:19].replace("T", " ")
-    state = f"{run.state}, noisy" if run.noise is not None and run.noise.reasons else run.state
+    marks = (
+        *(["noisy"] if run.noise is not None and run.noise.reasons else []),
+        *(["scored again"] if run.scorings else []),
+    )
+    state = ", ".join((run.state, *marks))
     return run.id, started, state, str(run.planned), _commit(run), ", ".join(run.suites)
 
 

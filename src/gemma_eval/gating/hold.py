@@ -56,7 +56,7 @@ def hold(held: Held, *, earlier: tuple[Earlier, ...] = ()) -> Gating:
         blocks=_blocks(held.outcomes, theirs) if held.together else None,
         gated=tuple(accepted(each, held.acceptances, today=held.today) for each in found),
         changes=changes(theirs, held.outcomes) if theirs and held.outcomes else (),
-        notes=tuple(_notes(found)),
+        notes=(*_notes(found), *_scorings(held.run), *(() if base is None else _scorings(base))),
         commits={"candidate": held.run.commit, **({} if base is None else {"base": base.commit})},
         spoiled=held.spoiled,
         most_blocks=held.blocks,
@@ -119,6 +119,13 @@ def _instead(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Axi
 def _blocks(*sides: Sequence[Outcome]) -> int:
     ours, theirs = ({each.trial.block for each in side} - {0} for side in sides)
     return len(ours & theirs)
+
+
+def _scorings(run: Run) -> Iterator[str]:
+    """Say that a run is judged by other scores than those that it was made with."""
+    if run.scorings:
+        newest = run.scorings[-1]
+        yield f"run {run.id} was scored again, and is judged by scoring {newest.number} of {newest.at_utc}"
 
 
 def _notes(gated: Sequence[Gated]) -> Iterator[str]:

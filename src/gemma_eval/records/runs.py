@@ -120,6 +120,22 @@ class Microbenchmark:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Scoring:
+    """One time that the stored answers of a run were scored again, by the checks of its suites as they were.
+
+    Scorings are counted from 1; 0 are the scores that the run was made with. `suites` has the hash of each
+    suite by its name, `answers` is how many were scored and `changed` how many of them have another score.
+    """
+
+    number: int
+    at_utc: str
+    suites: Mapping[str, str]
+    answers: int
+    changed: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """One invocation over one or more suites. `state` is *done* only when every planned trial is recorded.
 
@@ -128,7 +144,7 @@ class Run:
     anew before the run was gone on with. `base` is the id of the run that was made in turn with this one, to
     compare the two. `selection` says whether its suites were run with *all* that they name, with a *matrix*
     of chosen models, profiles, templates or kinds, or only in *part*. `microbenchmarks` are those of the
-    session that made it.
+    session that made it, and `scorings` the times that its answers were scored again, oldest first.
     """
 
     id: str
@@ -149,6 +165,7 @@ class Run:
     base: str | None = None
     selection: Selection = "all"
     microbenchmarks: tuple[Microbenchmark, ...] = ()
+    scorings: tuple[Scoring, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

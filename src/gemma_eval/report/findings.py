@@ -11,7 +11,8 @@ from typing import Literal
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
 from gemma_eval.report.groups import Groups, Interval, Measured, group_of, overlap
-from gemma_eval.report.reductions import told
+from gemma_eval.report.reductions import told as reduced
+from gemma_eval.report.rescorings import told as scored_again
 from gemma_eval.report.series import variations
 from gemma_eval.report.trends import some, trend
 
@@ -77,6 +78,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
     """Say what the run shows about quality, speed, templates, profiles and demands, bad news first."""
     found = (
         _trouble(report),
+        *(Finding(topic="Scored again", text=text, tone="open") for text in scored_again(report.run)),
         _quality(groups),
         _mixture(report, groups),
         _repeats(report),
@@ -135,7 +137,7 @@ def _mixture(report: Report, groups: Groups) -> Finding | None:
 
 def _repeats(report: Report) -> Finding | None:
     """Say how the repeats of a case become its score, where that is not their mean."""
-    text = told(report.outcomes)
+    text = reduced(report.outcomes)
     return None if text is None else Finding(topic="Repeats", text=text, tone="open")
 
 

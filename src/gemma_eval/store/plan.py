@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import Cell, Trial
+from gemma_eval.records import Case, Cell, Trial
+from gemma_eval.stats.reduction import reduction_name
 from gemma_eval.store.columns import Column, digest, from_plain, readable, to_plain
 from gemma_eval.wire import Plain, dump
 
@@ -23,6 +25,9 @@ INSERT INTO plan(run_id, position, trial_key, suite, case_id, kind, model, profi
   asked, chosen, block) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+_ASKED = """INSERT INTO asked(sha256, case_id, "case", reduce) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+_Asked = tuple[str, Column, str]
+
 _BLOCKS_SINCE = 3
 _WAY_OUT = "undo the change to the suite, model, profile, template or selection, or start a new run"
 
@@ -33,18 +38,40 @@ def trial_columns(version: int) -> str:
 
 
 def write_plan(
-    connection: sqlite3.Connection, run_id: str, trials: Sequence[Trial], *, first: int = 0
+    connection: sqlite3.Connection, run_id: str, trials: Iterable[Trial], *, first: int = 0
 ) -> None:
-    """Insert planned trials in their order, from position `first` on; each case once however often asked."""
-    asked: dict[str, tuple[str, Column]] = {}
-    rows = list(_rows(run_id, trials, asked, first))
-    _refuse_twice(trials)
-    cases = [(sha256, case_id, case) for sha256, (case_id, case) in asked.items()]
-    connection.executemany("INSERT INTO asked VALUES(?, ?, ?) ON CONFLICT DO NOTHING", cases)
-    connection.executemany(_INSERT, rows)
+    """Insert planned trials in their order, from position `first` on; each case once however often asked.
+
+    They are taken one by one, for there may be more of them than memory holds.
+    """
+    last: Cell | None = None
+    sha256, chosen = "", from_plain({})
+    for position, trial in enumerate(trials, first):
+        cell = trial.cell
+        if cell is not last:
+            sha256, _ = write_case(connection, cell.case)
+            chosen = chosen if _is_chosen_alike(cell, last) else _chosen_column(cell)
+            last = cell
+        names = (cell.suite, cell.case.id, cell.case.kind, cell.model.name, cell.profile.name)
+        shown = (readable(name) for name in (*names, cell.template.name))
+        row = (run_id, position, trial.key, *shown, trial.repeat, trial.seed, sha256, chosen, trial.block)
+        try:
+            connection.execute(_INSERT, row)
+        except sqlite3.IntegrityError as error:
+            if "trial_key" not in str(error):
+                raise
+            raise StoreError(f"{_label_of(trial)} is planned twice; name each suite once") from error
 
 
-def refuse_changed_plan(connection: sqlite3.Connection, run_id: str, trials: Sequence[Trial]) -> None:
+def write_case(connection: sqlite3.Connection, case: Case) -> tuple[str, Column]:
+    """Insert a case unless it is known; return the hash that it goes by, and its column."""
+    column = from_plain(dump(case))
+    sha256 = digest(column)
+    connection.execute(_ASKED, (sha256, *_asked(case, column)))
+    return sha256, column
+
+
+def refuse_changed_plan(connection: sqlite3.Connection, run_id: str, trials: Iterable[Trial]) -> None:
     """Raise StoreError when `trials` are not those that the run was planned with; their order is free."""
     query = "SELECT trial_key, case_id, model, profile, template, repeat FROM plan WHERE run_id = ?"
     planned = {
@@ -87,37 +114,21 @@ def _difference(lost: Sequence[str], new: Sequence[str]) -> str:
     return f"{len(new)} trials were not planned then, first {new[0]}"
 
 
-def _rows(
-    run_id: str, trials: Sequence[Trial], asked: dict[str, tuple[str, Column]], first: int
-) -> Iterator[tuple[Column | int, ...]]:
-    """Yield the rows of `plan`, and note in `asked` the cases that they refer to by hash."""
-    last: Cell | None = None
-    sha256, chosen = "", from_plain({})
-    for position, trial in enumerate(trials, first):
-        cell = trial.cell
-        if cell is not last:
-            last = cell
-            case, chosen = _split(cell)
-            sha256 = digest(case)
-            asked[sha256] = (readable(cell.case.id), case)
-        names = (cell.suite, cell.case.id, cell.case.kind, cell.model.name, cell.profile.name)
-        shown = (readable(name) for name in (*names, cell.template.name))
-        yield (run_id, position, trial.key, *shown, trial.repeat, trial.seed, sha256, chosen, trial.block)
+def _asked(case: Case, column: Column) -> _Asked:
+    """Return the columns of a case after its hash."""
+    return readable(case.id), column, reduction_name(case)
 
 
-def _split(cell: Cell) -> tuple[Column, Column]:
-    """Return the case, which many cells share, and what was chosen for this cell."""
+def _chosen_column(cell: Cell) -> Column:
+    """Return what was chosen for a cell beside its case, which many cells share."""
     plain = dump(cell)
-    case = plain.pop("case")
-    return from_plain(case), from_plain(plain)
+    del plain["case"]
+    return from_plain(plain)
 
 
-def _refuse_twice(trials: Sequence[Trial]) -> None:
-    seen: set[str] = set()
-    for trial in trials:
-        if trial.key in seen:
-            raise StoreError(f"{_label_of(trial)} is planned twice; name each suite once")
-        seen.add(trial.key)
+def _is_chosen_alike(cell: Cell, other: Cell | None) -> bool:
+    """Whether two cells differ in nothing but their case, as those of the rows of a dataset do."""
+    return other is not None and cell == replace(other, case=cell.case)
 
 
 def _label_of(trial: Trial) -> str:

@@ -6,21 +6,21 @@ columns repeat numbers of the record so that SQL can reach them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import Outcome
+from gemma_eval.records import Outcome, Score
 from gemma_eval.store.columns import Column, digest, from_plain, from_text, readable, to_plain, to_text
 from gemma_eval.store.schema import ADDED
-from gemma_eval.wire import Plain, dump_outcome, load_outcome
+from gemma_eval.wire import Plain, dump, dump_outcome, load_outcome
 
 Value = str | bytes | int | float | None
 Row = Mapping[str, Value]
 Fields = dict[str, Plain]
 
-_OF_A_SCORE = ("scorer", "value", "passed", "answer", "explanation", "unscored")
+_OF_A_SCORE = ("scorer", "value", "passed", "answer", "explanation", "unscored", "weight", "vetoes")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,7 @@ class Rows:
 def take_apart(outcome: Outcome) -> Rows:
     """Return the rows of an outcome. Raises StoreError on NaN or infinity."""
     plain = dump_outcome(outcome)
-    measured, scores, attempts = _measured(outcome, plain), _scores(plain), _attempts(plain)
+    measured, scores, attempts = _measured(outcome, plain), _scores(plain["scores"]), _attempts(plain)
     del plain["trial"]
     prompt, generation = cast(Fields | None, plain["prompt"]), cast(Fields | None, plain["generation"])
     prompt_text = prompt.pop("text") if prompt else None
@@ -98,9 +98,13 @@ def _measured(outcome: Outcome, plain: Fields) -> Row:
     }
 
 
-def _scores(plain: Fields) -> tuple[Row, ...]:
-    """Return what people query of the scores; votes and figures are in the record."""
-    return tuple({name: row[name] for name in _OF_A_SCORE} for row in _shown_rows(plain["scores"]))
+def score_rows(scores: Iterable[Score]) -> tuple[Row, ...]:
+    """Return what people query of scores; votes and figures are in the record."""
+    return _scores([dump(score) for score in scores])
+
+
+def _scores(records: Plain) -> tuple[Row, ...]:
+    return tuple({name: row[name] for name in _OF_A_SCORE} for row in _shown_rows(records))
 
 
 def _attempts(plain: Fields) -> tuple[Row, ...]:

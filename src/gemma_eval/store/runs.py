@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 from gemma_eval.errors import StoreError
 from gemma_eval.records import EngineInfo, Host, Microbenchmark, Noise, Run
+from gemma_eval.store import scorings
 from gemma_eval.store.columns import Column, from_plain, from_text, readable, to_plain, to_text
 from gemma_eval.wire import Plain, dump, load
 
@@ -165,6 +166,7 @@ def _run(connection: sqlite3.Connection, row: Mapping[str, Column | None]) -> Ru
         fields[name] = to_plain(column) if column is not None else [] if name in _LISTS else None
     commit = row["commit"]
     fields["commit"] = None if commit is None else to_text(commit)
+    fields["scorings"] = [dump(each) for each in scorings.select(connection, cast(str, row["id"]))]
     fields["engines"] = {
         model: dump(info) for model, info in engines(connection, cast(str, row["id"])).items()
     }

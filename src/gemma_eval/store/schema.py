@@ -3,10 +3,14 @@
 The views are the public read API; they keep their columns from version to version, tables may change:
 
     v_run         one row per run: when, what, its state, planned and recorded trials
-    v_outcome     one row per recorded trial: names, repeat, seed, score, timings, memory, failure
+    v_outcome     one row per recorded trial: names, repeat, seed, score, timings, memory, failure; the score
+                  is that of its newest `scoring`
     v_cell        one row per case, model, profile and template of a run: means over its repeats; no score,
-                  as in reports, where a repeat failed or could not be judged
-    v_score       one row per check of a trial: scorer, value, passed, answer, explanation
+                  as in reports, where a repeat failed or could not be judged; `reduce` says what reports make
+                  of the repeats instead of their mean
+    v_score       one row per check of a trial and scoring: scorer, value, passed, answer, explanation; of
+                  those scorings one `is_latest`, and that with number 0 was made with the run
+    v_scoring     one row per time that a run was scored again: when, and how many answers have another score
     v_transcript  one row per recorded trial: the prompt as the model read it and the text it wrote
     v_attempt     one row per request that failed before another was made for the same trial
     v_verdict     one row per gate and group of a run that was held against a base or a limit
@@ -21,6 +25,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from gemma_eval.store.schema_gates import gates
+from gemma_eval.store.schema_scores import scores
 
 APPLICATION_ID = 0x47454D56
 """`GEMV`: marks a file as ours."""
@@ -229,7 +234,12 @@ FROM attempt AS a JOIN v_outcome USING(outcome_id)
 """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_RUNS, *_TRIALS, *_VIEWS), _WHOLE_EVENT_ROW, gates(ADDED))
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (*_RUNS, *_TRIALS, *_VIEWS),
+    _WHOLE_EVENT_ROW,
+    gates(ADDED),
+    scores(ADDED),
+)
 """The statements that lead from version *i* to *i + 1*; one that has shipped is never edited."""
 
 VERSION = len(MIGRATIONS)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from gemma_eval.errors import StoreError
-from gemma_eval.records import EngineInfo, Gating, Microbenchmark, Noise, Outcome, Run, Trial
-from gemma_eval.store import gatings, runs
+from gemma_eval.records import EngineInfo, Gating, Microbenchmark, Noise, Outcome, Run, Scoring, Trial
+from gemma_eval.store import gatings, runs, scorings
 from gemma_eval.store.connection import leave_one_file, open_to_write, store_errors
 from gemma_eval.store.lease import Lease, acquire
 from gemma_eval.store.plan import columns_of, planned_columns, refuse_changed_plan, write_plan
@@ -45,7 +45,7 @@ class Store:
         self._lease = lease
         self._has_begun = False
 
-    def begin(self, run: Run, trials: Sequence[Trial]) -> None:
+    def begin(self, run: Run, trials: Collection[Trial]) -> None:
         """Write a new run with its plan, or take up the run of that id again.
 
         A run is taken up only with the trials it was planned with, and on the machine it was begun on.
@@ -55,6 +55,7 @@ class Store:
                 runs.end_abandoned(self._connection)
                 self._has_begun = True
             if runs.is_known(self._connection, run.id):
+                scorings.refuse_scored_again(self._connection, run.id)
                 runs.refuse_other_host(self._connection, run)
                 refuse_changed_plan(self._connection, run.id, trials)
                 runs.set_state(self._connection, run.id, "running")
@@ -165,6 +166,22 @@ class Store:
             for key, outcome in outcomes.items():
                 self._replace_measurement(run_id, key, outcome)
             runs.set_definitions(self._connection, run_id, definitions_version)
+
+    def rescore(self, run_id: str, scoring: Scoring, outcomes: Mapping[str, Outcome]) -> None:
+        """Write the scores that recorded outcomes have by other checks, beside those that they had.
+
+        The outcomes are given by the keys of their trials as `Reader.outcomes_by_key` has them, with those
+        checks in their cases.
+        """
+        with self._transaction():
+            runs.refuse_unknown(self._connection, run_id)
+            scorings.insert(self._connection, run_id, scoring, outcomes)
+
+    def undo_scoring(self, run_id: str) -> Scoring:
+        """Forget the newest scoring of a run; what it was made with stays. Raises StoreError without one."""
+        with self._transaction():
+            runs.refuse_unknown(self._connection, run_id)
+            return scorings.delete_newest(self._connection, run_id)
 
     def close(self) -> None:
         """Leave the database as one plain file and give back the right to write; twice does nothing more."""
