@@ -2,12 +2,14 @@
 
 # ruff: noqa: S311 - a seeded stream of pseudo-random draws is the point
 
+import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pytest
 
@@ -24,6 +26,10 @@ SUITES = sorted(
 )
 
 
+CaseTable = dict[str, Any]
+"""A `[[case]]` as TOML has it."""
+
+
 class HaystackRow(TypedDict):
     """What is read of a `[[haystack]]`."""
 
@@ -38,7 +44,8 @@ def suite_items(path: Path) -> set[Item]:
     suite = tomllib.loads(path.read_text(encoding="utf-8"))
     found = {item for row in suite.get("haystack", ()) for item in haystack_items(row, folder=path.parent)}
     kind = suite.get("defaults", {}).get("kind", "quality")
-    for case in suite.get("case", ()):
+    written = [filled for case in suite.get("case", ()) for filled in rows_of(case, folder=path.parent)]
+    for case in written:
         if case.get("kind", kind) == "benchmark":
             continue  # what is timed and not scored may as well be known
         context = "\n".join(
@@ -53,6 +60,20 @@ def suite_items(path: Path) -> set[Item]:
             found.update(items.case_items(query, context))
             found.update(chosen_items(query, case))
     return found
+
+
+def rows_of(case: CaseTable, *, folder: Path) -> Iterator[CaseTable]:
+    """Yield a case as it is, or filled with each row of its dataset."""
+    if "dataset" not in case:
+        yield case
+        return
+    dataset = case["dataset"]
+    name = str(dataset["path"] if isinstance(dataset, dict) else dataset)
+    for line in (folder / name).read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        template = json.dumps({**case, "dataset": None})
+        filled = re.sub(r"\{\{ (\w+) \}\}", lambda found: json.dumps(str(row[found[1]]))[1:-1], template)  # noqa: B023
+        yield json.loads(filled)
 
 
 def chosen_items(query: str, case: Mapping[str, object]) -> Iterator[Item]:
