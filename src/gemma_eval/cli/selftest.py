@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gemma_eval.selftest.check import Section, Selftest
 
 
-@click.command(short_help="Measure the cost and the error of measuring.")
+@click.command(short_help="Measure what measuring costs; check the scorers.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--http/--no-http", default=True, show_default=True, help="Measure streams over HTTP as well.")
 @click.option("--scorers", is_flag=True, help="Compare scorers with values that others have published.")
