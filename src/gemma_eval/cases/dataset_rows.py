@@ -62,6 +62,6 @@ def _parquet(path: Path, visit: Visit, found: list[Found]) -> Rows:
     except MissingDependency as error:
         raise ReadError(f"cannot be read: {error}") from error
     for number, row in enumerate(rows.each(), start=1):
-        if what := visit(0, row):
+        if what := visit(number, row):
             found.append(Found(0, f"row {number} {what}"))
     return rows

@@ -17,7 +17,7 @@ from gemma_eval.cases.case import Reading
 from gemma_eval.cases.checks import unlooked
 from gemma_eval.cases.dataset_rows import Rows
 from gemma_eval.cases.row_cases import Compile, RowReading, RowTemplate, Table, Wrong, templates
-from gemma_eval.cases.row_source import Naming, note, open_rows, unknown_column
+from gemma_eval.cases.row_source import Naming, RowCheck, note, open_rows, unknown_column
 from gemma_eval.cases.schema import CaseRow
 from gemma_eval.cases.schema_datasets import DatasetRow, dataset_row
 from gemma_eval.cases.text_rows import Found
@@ -105,7 +105,9 @@ def read(
         id_column=given.id_column,
         cluster_column=given.cluster_column,
     )
-    source = None if given.path is None else _open(at, found, naming, reading, taken)
+    if given.path is None:
+        return Spread()
+    source, check = _open(at, found, naming, reading, taken)
     if source is None or len(problems.found) > before or problems.flawed & {at}:
         return Spread()
     shots = few_shot.read(at, row, source, naming, reading, compile_text)
@@ -124,7 +126,7 @@ def read(
         before=shots.text,
     )
     cases = DatasetCases(source=source, order=order, reading=row_reading, naming=naming)
-    return _spread(at, cases, given, reading)
+    return _spread(at, cases, given, reading, clusters=check.clusters(len(order)))
 
 
 def _check(at: locate.Path, row: CaseRow, given: DatasetRow, reading: Reading) -> None:
@@ -150,19 +152,14 @@ def _open(
     naming: Naming,
     reading: Reading,
     taken: Collection[str],
-) -> Rows | None:
+) -> tuple[Rows | None, RowCheck]:
     """Read the file, and note each column that is asked for and not in it."""
     places = {name: place for place, template in found.items() for name in template.needed}
-    source = open_rows(
-        naming.file,
-        at=(*at, "dataset"),
-        reading=reading,
-        naming=naming,
-        needed=map(naming.column, [*places, *filter(None, [naming.id_column])]),
-        taken=taken,
-    )
+    needed = map(naming.column, [*places, *filter(None, [naming.id_column])])
+    check = RowCheck(naming=naming, needed=frozenset(needed), taken=taken)
+    source = open_rows(naming.file, at=(*at, "dataset"), reading=reading, check=check)
     if source is None or not source.columns:
-        return source
+        return source, check
     asked = {name: place for name, place in places.items() if name not in naming.columns}
     asked |= {name: ("dataset", "columns", name) for name in naming.columns}
     for key in ("id_column", "cluster_column"):
@@ -171,7 +168,7 @@ def _open(
     for name, place in asked.items():
         if what := unknown_column(name, naming, source):
             reading.problems.say((*at, *place), f"{rows.dotted(place)}: {what}")
-    return source
+    return source, check
 
 
 def _order(
@@ -187,7 +184,9 @@ def _order(
     return asked
 
 
-def _spread(at: locate.Path, cases: DatasetCases, given: DatasetRow, reading: Reading) -> Spread:
+def _spread(
+    at: locate.Path, cases: DatasetCases, given: DatasetRow, reading: Reading, *, clusters: int
+) -> Spread:
     """Make cases of the rows, or of the first ones, and note what is wrong with each."""
     by_rows = len(cases) <= MOST_ITEMS if given.granularity is None else given.granularity == "row"
     made = []
@@ -203,7 +202,9 @@ def _spread(at: locate.Path, cases: DatasetCases, given: DatasetRow, reading: Re
         return Spread()
     if by_rows:
         return Spread(cases=tuple(made))
-    dataset = Dataset(path=given.path or "", rows=len(cases), concurrency=given.concurrency or 1)
+    dataset = Dataset(
+        path=given.path or "", rows=len(cases), clusters=clusters, concurrency=given.concurrency or 1
+    )
     whole = replace(made[0], id=cases.naming.case, dataset=dataset, cluster=None)
     return Spread(cases=(whole,), rows=cases)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemma_eval.cases.case import Reading
@@ -66,50 +66,67 @@ class Naming:
 
 
 @dataclass(kw_only=True, slots=True)
-class _Check:
-    """Looks at each row as the file is read: its id, and the columns that it should have."""
+class RowCheck:
+    """Looks at each row as the file is read: its id, its cluster, and the columns that are `needed`.
+
+    `taken` are ids that no row may make.
+    """
 
     naming: Naming
     needed: frozenset[str]
     taken: Collection[str]
-    seen: dict[int, int] = field(default_factory=dict)
-    lacking: dict[str, list[int]] = field(default_factory=dict)
-    count: int = 0
+    _count: int = 0
+    _seen: dict[int, int] = field(default_factory=dict)
+    _clusters: set[int] = field(default_factory=set)
+    _lacking: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __call__(self, line: int, row: Columns) -> str | None:
         """Say what is wrong with a row; absent columns are only noted, for all rows may lack them."""
-        self.count += 1
-        for column in self.needed - row.keys():  # all that are asked for, that of the id among them
-            self.lacking.setdefault(column, []).append(line)
-        if self.naming.id_column is not None and self.naming.column(self.naming.id_column) not in row:
-            return None
+        self._count += 1
+        for column in self.needed - row.keys():
+            first, count = self._lacking.get(column, (line, 0))
+            self._lacking[column] = first, count + 1
+        cluster = self.naming.cluster(row)
+        self._clusters.add(hash(("row", self._count) if cluster is None else cluster))
+        id_column = self.naming.id_column
+        return (
+            None
+            if id_column is not None and self.naming.column(id_column) not in row
+            else self._id(line, row)
+        )
+
+    def clusters(self, rows: int) -> int:
+        """Return how many data so many rows are at most, where those of one cluster are one."""
+        return min(rows, len(self._clusters))
+
+    def lacking(self, source: Rows) -> list[Found]:
+        """Return what is to be said of columns that some rows have and some lack."""
+        found = []
+        for column, (line, count) in sorted(self._lacking.items()):
+            if column in source.columns:
+                more = f", and {count - 1:,} more rows lack it" if count > 1 else ""
+                found.append(Found(line, f"has no column {rows.show(column)}{more}"))
+        return found
+
+    def _id(self, line: int, row: Columns) -> str | None:
         try:
-            name = self.naming.name(self.count - 1, row)
+            name = self.naming.name(self._count - 1, row)
         except ReadError as error:
             return error.what
         if flaw := rows.name_flaw(name):
             return f"makes an id that {flaw}"
         if name in self.taken:
             return f'makes a case "{name}", and there is one; choose another id for the case'
-        first = self.seen.setdefault(hash(name), line)
-        return f'makes a case "{name}" as line {first} does; ids are unique' if first != line else None
+        first = self._seen.setdefault(hash(name), line)
+        where = "row" if self.naming.file.endswith(".parquet") else "line"
+        return None if first == line else f'makes a case "{name}" as {where} {first} does; ids are unique'
 
 
-def open_rows(
-    file: str,
-    *,
-    at: locate.Path,
-    reading: Reading,
-    naming: Naming | None = None,
-    needed: Iterable[str] = (),
-    taken: Collection[str] = (),
-) -> Rows | None:
+def open_rows(file: str, *, at: locate.Path, reading: Reading, check: RowCheck | None = None) -> Rows | None:
     """Read a file that a suite names at `at`, and note all that is wrong with it; `None` when it has no rows.
 
-    Where there is a `naming` rows become cases, whose ids are not to be `taken`, and they should have the
-    columns that are `needed`.
+    A `check` looks at each row of a file whose rows become cases.
     """
-    check = None if naming is None else _Check(naming=naming, needed=frozenset(needed), taken=taken)
     try:
         path = reading.folder.path_of(file)
         source, found = scan(path, visit=(lambda line, row: None) if check is None else check)
@@ -118,9 +135,7 @@ def open_rows(
         reading.problems.say(at, f"{at[-1]} {rows.show(file)}{where} {error.what}")
         return None
     reading.folder.sha256_of[file] = source.sha256
-    if check is not None:
-        found = (*found, *_lacking(check, source))
-    note(found, file=file, problems=reading.problems)
+    note((*found, *(check.lacking(source) if check else ())), file=file, problems=reading.problems)
     return source
 
 
@@ -143,13 +158,3 @@ def unknown_column(name: str, naming: Naming, source: Rows) -> str | None:
     shown = ", ".join(map(str, known[:_MOST_COLUMNS])) + (", …" if len(known) > _MOST_COLUMNS else "")
     meant = near if near.startswith("; did") else ""
     return f"column {rows.show(column)} is not in {naming.file}; it has {shown}{meant}"
-
-
-def _lacking(check: _Check, source: Rows) -> list[Found]:
-    """Return what is to be said of columns that some rows have and some lack."""
-    found = []
-    for column, lines in sorted(check.lacking.items()):
-        if column in source.columns:
-            more = f", and {len(lines) - 1:,} more rows lack it" if len(lines) > 1 else ""
-            found.append(Found(lines[0], f"has no column {rows.show(column)}{more}"))
-    return found

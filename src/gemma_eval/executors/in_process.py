@@ -97,9 +97,10 @@ def run_cell(
 ) -> CellResult:
     """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them.
 
-    The engine is warmed up as the case says, unless it `is_warm` from another row of the dataset. A load of which a part is recorded is run again as a whole, for two halves are no load, and so are
-    repeats that are judged together; which of the two is kept is for who records them. Where its model does
-    not load the part stays as it is, and the error is raised.
+    The engine is warmed up as the case says, unless it `is_warm` from another row of the dataset. A load of
+    which a part is recorded is run again as a whole, for two halves are no load, and so are repeats that are
+    judged together; which of the two is kept is for who records them. Where its model does not load the part
+    stays as it is, and the error is raised.
     """
     planned = trials(cell)
     # A key takes longer than a short answer, so that none is made when nothing is recorded.

@@ -71,11 +71,13 @@ def _register_for_one_process(config: pytest.Config, evaluation: Evaluation) -> 
     from gemma_eval.pytest_plugin.gate_hooks import GateHooks
     from gemma_eval.pytest_plugin.gatekeeper import Gatekeeper
     from gemma_eval.pytest_plugin.recording import Recording
+    from gemma_eval.pytest_plugin.row_reports import RowReports
 
     keeper = Gatekeeper(evaluation, gate_options.read(config))
     recording = Recording(evaluation, keeper)
     config.stash[_RECORDING] = recording
     config.pluginmanager.register(recording, "gemma_eval_recording")
+    config.pluginmanager.register(RowReports(config), "gemma_eval_row_reports")
     config.pluginmanager.register(GateHooks(keeper, recording), "gemma_eval_gates")
     config.pluginmanager.register(Workers(evaluation), "gemma_eval_workers")
     config.pluginmanager.register(ExitCode(evaluation), "gemma_eval_exit_code")

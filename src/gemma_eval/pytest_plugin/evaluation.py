@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -17,6 +17,7 @@ from gemma_eval.executors import device
 from gemma_eval.executors.embedders import Embedders
 from gemma_eval.executors.in_process import CellResult, Engines, run_cell
 from gemma_eval.executors.judges import Judges
+from gemma_eval.executors.rows import Bring, RowCell, row_cells, run_rows
 from gemma_eval.hookspecs import PROJECT
 from gemma_eval.measure.clock import clock
 from gemma_eval.plugins import Registry
@@ -24,6 +25,7 @@ from gemma_eval.protocols import Backend, ReadingBackend, Services, ServingBacke
 from gemma_eval.pytest_plugin import options, suites
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
+from gemma_eval.pytest_plugin.planned import Planned
 from gemma_eval.pytest_plugin.problems import lines_of
 from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_malformed, refuse_unknown_backends, refused
 from gemma_eval.pytest_plugin.suites import Asked
@@ -118,9 +120,7 @@ class Evaluation:
         if path is None or not label:
             return None
         suite = self.suite(path)
-        return next(
-            (cell for cell in suite.cells if cell.label == label and label not in suite.refused), None
-        )
+        return None if label in suite.refused else suite.by_label.get(label)
 
     def engine_problems(self, cells: Sequence[Cell]) -> tuple[str, ...]:
         """Load the first engine that loads; say why when none does, before anything is written.
@@ -163,6 +163,36 @@ class Evaluation:
                 recorded=self.recorded,
             )
         return replace(result, judges=self.judges.infos(cell))
+
+    def run_rows(self, cell: Cell, bring: Bring) -> None:
+        """Run the rows of a cell that has a dataset, and bring what came of each as soon as it is known."""
+        dataset = cell.case.dataset
+        if dataset is None:
+            bring(self.run(cell))
+            return
+        self.judges.seat(cell)
+
+        def bring_with_judges(result: CellResult) -> None:
+            bring(replace(result, judges=self.judges.infos(cell)))
+
+        with device.hold(cell.case.kind, folder=device.lock_folder(), waiting=self._waiting):
+            run_rows(
+                self.row_cells(cell),
+                engines=self.engines,
+                join=lambda backend: self._joined(backend, cell),
+                recorded=self.recorded,
+                concurrency=1 if cell.case.kind == "benchmark" else dataset.concurrency,
+                bring=bring_with_judges,
+            )
+
+    def row_cells(self, cell: Cell) -> Iterator[RowCell]:
+        """Return the cells of the rows of one that has a dataset, each made when it is asked for."""
+        suite = next(each.suite for each in self.suites.values() if each.suite.name == cell.suite)
+        return row_cells(cell, suite.rows[cell.case.id])
+
+    def planned(self, cells: Sequence[Cell]) -> Planned:
+        """Return the trials of cells, those of rows made when they are asked for."""
+        return Planned(cells=cells, spread=lambda cell: (each.cell for each in self.row_cells(cell)))
 
     @cached_property
     def recorded(self) -> Mapping[str, Outcome]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ T = TypeVar("T")
 Axis = tuple[str, tuple[str, ...], Callable[[Cell], str]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadedSuite:
     """A suite with all its cells, those of them that were asked for, and why some of these cannot run.
 
@@ -32,6 +33,11 @@ class LoadedSuite:
     everything: tuple[Cell, ...]
     cells: tuple[Cell, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def by_label(self) -> Mapping[str, Cell]:
+        """The cells that were asked for, by their labels."""
+        return {cell.label: cell for cell in self.cells}
 
 
 def narrow(cells: Iterable[Cell], settings: Settings) -> tuple[Cell, ...]:

@@ -34,7 +34,7 @@ def attach(report: pytest.TestReport, result: CellResult, *, mendable: bool) -> 
         "outcomes": [dump_outcome(outcome) for outcome in result.fresh],
         "engine": None if result.engine is None else dump(result.engine),
         "judges": {model: dump(info) for model, info in result.judges.items()},
-        "recorded": not result.fresh and result.raised is None,
+        "recorded": not result.fresh and result.engine is None and result.raised is None,
         "mendable": mendable,
     }
     setattr(report, ATTRIBUTE, plain)
@@ -53,6 +53,11 @@ def of(report: pytest.TestReport) -> Payload | None:
         engine=None if engine is None else load(EngineInfo, engine),
         judges={model: load(EngineInfo, info) for model, info in judges.items()},
     )
+
+
+def is_ours(report: pytest.TestReport) -> bool:
+    """Whether a report brings something."""
+    return hasattr(report, ATTRIBUTE)
 
 
 def was_recorded(report: pytest.TestReport) -> bool:

@@ -113,7 +113,7 @@ def lines(cells: Sequence[Cell], earlier: Known | None) -> list[str]:
     for suite, members in groupby(cells, key=lambda cell: cell.suite):
         shown.append(f"suite {suite}")
         shown.extend(f"  {cell.label}  {cell.case.kind}, {_generations(cell)}" for cell in members)
-    measured = sum(cell.case.repeats for cell in cells)
+    measured = sum(cell.case.n_trials for cell in cells)
     warmup = sum(cell.case.warmup for cell in cells)
     recorded = f"{_many(measured, 'generation')} to be recorded"
     shown.append(f"{_many(len(cells), 'cell')}, {recorded}, {warmup} to warm up")
@@ -151,7 +151,7 @@ def _answered(outcome: Outcome, models: Set[str]) -> bool:
 
 def _seconds(cell: Cell, times: Mapping[tuple[str, ...], Sequence[float]]) -> float | None:
     known = next((times[key] for key in _keys(cell) if key in times), None)
-    return None if known is None else fmean(known) * (cell.case.repeats + cell.case.warmup)
+    return None if known is None else fmean(known) * (cell.case.n_trials + cell.case.warmup)
 
 
 def _keys(cell: Cell) -> tuple[tuple[str, ...], ...]:
@@ -168,7 +168,9 @@ def _estimate(cells: Sequence[Cell], earlier: Known | None) -> str:
 
 
 def _generations(cell: Cell) -> str:
-    many = _many(cell.case.repeats, "generation")
+    many = _many(cell.case.n_trials, "generation")
+    if cell.case.dataset is not None:
+        many = f"{_many(cell.case.dataset.rows, 'row')}, {many}"
     return f"{many} after {cell.case.warmup} to warm up" if cell.case.warmup else many
 
 

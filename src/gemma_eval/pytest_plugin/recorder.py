@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,7 +41,7 @@ class Recorder:
     def __init__(
         self,
         run: Run,
-        planned: Sequence[Trial],
+        planned: Collection[Trial],
         *,
         database: Path,
         reports: Path,

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gemma_eval.cases.expand import trials
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors.arm import INSIDE
 from gemma_eval.measure.clock import clock
@@ -24,7 +23,7 @@ from gemma_eval.pytest_plugin.gatekeeper import Gatekeeper
 from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
 from gemma_eval.pytest_plugin.recorder import Closed, Recorder
 from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem
-from gemma_eval.records import Cell, Harness, Run, Trial
+from gemma_eval.records import Cell, Harness, Run
 
 _OVER_A_LINE = "\r\x1b[K"
 """Goes to the beginning of the line and clears it."""
@@ -55,10 +54,10 @@ class Recording:
         if not cells:
             self._refuse_resuming_nothing()
             return
-        planned = tuple(trial for cell in cells for trial in trials(cell))
+        planned = evaluation.planned(cells)
         try:
             run = replace(
-                self._describe(planned),
+                self._describe(cells, planned=len(planned)),
                 skipped=matrix.left_out(evaluation.suites.values()),
                 selection=matrix.selection(tuple(evaluation.suites.values()), cells, settings),
             )
@@ -190,13 +189,13 @@ class Recording:
     def _database(self) -> str:
         return str(relative(self._evaluation.settings.database, self._evaluation.here))
 
-    def _describe(self, planned: Sequence[Trial]) -> Run:
+    def _describe(self, cells: Sequence[Cell], *, planned: int) -> Run:
         settings, gate_files = self._evaluation.settings, self._keeper.settings.files
         return describe_run(
             self._run_id,
             started=self._started,
-            suites=tuple(dict.fromkeys(trial.cell.suite for trial in planned)),
-            planned=len(planned),
+            suites=tuple(dict.fromkeys(cell.suite for cell in cells)),
+            planned=planned,
             arguments=tuple(map(str, self._config.invocation_params.args)),
             folder=self._config.rootpath,
             written=(settings.database, settings.reports, *(path for _, path in gate_files)),

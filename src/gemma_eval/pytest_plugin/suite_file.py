@@ -38,7 +38,8 @@ class SuiteFile(pytest.File):
         return [self._item(cell, loaded.refused.get(cell.label)) for cell in loaded.cells]
 
     def _item(self, cell: Cell, refusal: str | None) -> CaseItem:
-        item = CaseItem.from_parent(self, name=cell.label, nodeid=cell_id(self.nodeid, cell), cell=cell)
+        kind = CaseItem if cell.case.dataset is None else _dataset_item()
+        item = kind.from_parent(self, name=cell.label, nodeid=cell_id(self.nodeid, cell), cell=cell)
         item.refusal = refusal
         if refusal is not None:
             item.add_marker(pytest.mark.skip(reason=refusal))
@@ -80,6 +81,12 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return file, line (from 0) and name of the case."""
         return self.path, max(self.cell.case.source.line - 1, 0), self.name
+
+
+def _dataset_item() -> type[CaseItem]:
+    from gemma_eval.pytest_plugin.dataset_item import DatasetItem  # here, for it is an item of this module
+
+    return DatasetItem
 
 
 def collect(path: Path, parent: pytest.Collector) -> SuiteFile:

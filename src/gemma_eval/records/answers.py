@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal, cast
 
-from gemma_eval.records.cases import Case, Message, Options, Retrieval
+from gemma_eval.records.cases import Case, Check, Message, Options, Retrieval
 from gemma_eval.records.choices import ModelSpec, SamplingProfile, Template
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "timeout"]
 CountSource = Literal["engine", "server_usage", "server_per_chunk_usage", "client_tokenizer"]
@@ -63,14 +66,8 @@ class Trial:
     @property
     def key(self) -> str:
         """The identity of the trial: a hash of all that was chosen, and of nothing that was measured."""
-        plain = asdict(self)
-        del plain["cell"]["case"]["source"]
-        _drop_unused(plain, _ADDED_TO_TRIAL)
-        _drop_unused(plain["cell"], _ADDED_TO_CELL)
-        _drop_unused(plain["cell"]["case"], _ADDED_TO_CASE)
-        for check in plain["cell"]["case"]["checks"]:
-            _drop_unused(check, _ADDED_TO_CHECK)
-        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+        text = json.dumps(self, default=_chosen, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,28 +186,42 @@ class Generation:
     choices: tuple[ChoiceReading, ...] = ()
 
 
-_ADDED_TO_TRIAL = {"block": 0}
-_ADDED_TO_CELL = {"judges": ()}
-_ADDED_TO_CASE = {
-    "choices": (),
-    "target": None,
-    "delimiter": "",
-    "reduce": "mean",
-    "k": None,
-    "dataset": None,
-}
-_ADDED_TO_CHECK = {
-    "weight": 1.0,
-    "must_pass": False,
-    "negated": False,
-    "filters": (),
-    "over_repeats": False,
-    "judges": (),
+_ADDED: Mapping[type, Mapping[str, object]] = {
+    Trial: {"block": 0},
+    Cell: {"judges": ()},
+    Case: {
+        "choices": (),
+        "target": None,
+        "delimiter": "",
+        "reduce": "mean",
+        "k": None,
+        "dataset": None,
+    },
+    Check: {
+        "weight": 1.0,
+        "must_pass": False,
+        "negated": False,
+        "filters": (),
+        "over_repeats": False,
+        "judges": (),
+    },
 }
 """Fields that came later, with the values at which a trial has the key that it had before them."""
 
 
-def _drop_unused(plain: dict[str, object], added: Mapping[str, object]) -> None:
-    for name, unused in added.items():
+_NAMES: dict[type, tuple[str, ...]] = {}
+"""The names of the fields of each record, which take longer to ask for than to read."""
+
+
+def _chosen(record: object) -> dict[str, object]:
+    """Return the fields of a record that tell a trial from others; where a case was declared does not."""
+    kind = type(record)
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(each.name for each in fields(cast("DataclassInstance", record)))
+    plain = {name: getattr(record, name) for name in _NAMES[kind]}
+    for name, unused in _ADDED.get(kind, {}).items():
         if plain[name] == unused:
             del plain[name]
+    if isinstance(record, Case):
+        del plain["source"]
+    return plain

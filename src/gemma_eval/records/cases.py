@@ -111,11 +111,13 @@ class Slo:
 class Dataset:
     """The rows of a file that a case is asked with, run together as one item.
 
-    `path` is relative to the suite, `rows` how many of them are asked, at most `concurrency` at once.
+    `path` is relative to the suite, `rows` how many of them are asked, at most `concurrency` at once. They
+    are `clusters` data of an interval, as many as there are rows where these share nothing.
     """
 
     path: str
     rows: int
+    clusters: int
     concurrency: int = 1
 
 
