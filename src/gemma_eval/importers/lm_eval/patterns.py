@@ -6,25 +6,53 @@ import re
 
 import re2
 
-_BEHIND = re.compile(r"\(\?<=((?:[^()\\\[\]{}.*+?|^$]|\\[^A-Za-z0-9])+)\)")
-_AHEAD = re.compile(r"\(\?=((?:[^()\\\[\]{}*+?|^$]|\\[^A-Za-z0-9])+)\)$")
+_END, _AT_END = re.compile(r"(?<!\\)\$"), r"\\n?\\z"
+"""What Python's `$` is: the end, or the last line end before it."""
+_BEHIND, _AHEAD = "(?<=", "(?="
 
 
 def carried(pattern: str, *, takes_first: bool) -> str:
     """Return an RE2 expression that finds what `pattern` does. Raises ValueError with what RE2 refuses.
 
     RE2 has no lookaround. At the ends of an expression with one group, of which the first match is taken,
-    texts that must stand before and after can be read as a part of the match, for the group leaves them out.
+    what must stand before and after can be read as a part of the match, for the group leaves it out: what is
+    looked behind at has one length, so that the first match stays the first.
     """
-    rewritten = pattern
-    if takes_first and (behind := _BEHIND.match(pattern)):
-        rewritten = behind[1] + pattern[behind.end() :]
-    if takes_first and (ahead := _AHEAD.search(rewritten)):
-        rewritten = rewritten[: ahead.start()] + ahead[1]
+    rewritten = _without_lookaround(pattern) if takes_first else pattern
     if rewritten != pattern and groups(rewritten) != 1:
         rewritten = pattern
     groups(rewritten)
     return rewritten
+
+
+def _without_lookaround(pattern: str) -> str:
+    """Return an expression that reads what it looked at; unchanged where it is a choice of several."""
+    spans, is_choice = _outermost(pattern)
+    if is_choice or not spans:
+        return pattern
+    (first, after_first), (last, end) = spans[0], spans[-1]
+    if pattern.startswith(_AHEAD, last) and end == len(pattern):
+        ahead = pattern[last + len(_AHEAD) :]
+        pattern = f"{pattern[:last]}(?:{ahead if '[' in ahead else _END.sub(_AT_END, ahead)}"
+    if first == 0 and pattern.startswith(_BEHIND):
+        pattern = f"(?:{pattern[len(_BEHIND) : after_first]}{pattern[after_first:]}"
+    return pattern
+
+
+def _outermost(pattern: str) -> tuple[list[tuple[int, int]], bool]:
+    """Return where each outermost parenthesis begins and ends, and whether a `|` stands outside of all."""
+    spans, depth, begin, is_choice = [], 0, 0, False
+    for token in re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", pattern, re.DOTALL):
+        sign = token[0]
+        if sign == "(":
+            begin = token.start() if depth == 0 else begin
+            depth += 1
+        elif sign == ")":
+            depth -= 1
+            if depth == 0:
+                spans.append((begin, token.end()))
+        is_choice = is_choice or (sign == "|" and depth == 0)
+    return spans, is_choice
 
 
 def groups(pattern: str) -> int:

@@ -89,6 +89,7 @@ class MetricRow(Row):
     metric: str | None = None
     aggregation: str | None = None
     higher_is_better: bool | None = None
+    weight_by_size: object = None
     hf_evaluate: Nothing = None
     ignore_case: bool = False
     ignore_punctuation: bool = False
@@ -148,11 +149,12 @@ class FewShotRow(Row):
 
 
 class DataRow(Row):
-    """`dataset_kwargs`, for files beside the task."""
+    """`dataset_kwargs`, for files beside the task; what says how to fetch others has no part in an import."""
 
     data_files: Annotated[object, AfterValidator(_files)] | None = None
-    data_dir: Nothing = None
-    trust_remote_code: Nothing = None
+    data_dir: object = None
+    revision: object = None
+    trust_remote_code: object = None
 
 
 class TaskRow(Row):
