@@ -71,8 +71,13 @@ def insert(
     plain = dump(scoring)
     row = (run_id, scoring.number, scoring.at_utc, scoring.answers, scoring.changed, from_plain(plain))
     connection.execute(_SCORING, row)
+    last: Case | None = None
+    asked: tuple[str, Column] = ("", "")
     for key, outcome in outcomes.items():
-        _insert_outcome(connection, run_id, scoring.number, key, outcome)
+        if outcome.trial.cell.case is not last:  # repeats share theirs
+            last = outcome.trial.cell.case
+            asked = write_case(connection, last)
+        _insert_outcome(connection, (run_id, key, scoring.number), outcome, asked=asked)
     _mark_gates(connection, run_id)
 
 
@@ -126,21 +131,26 @@ def refuse_scored_again(connection: sqlite3.Connection, run_id: str) -> None:
 
 
 def _insert_outcome(
-    connection: sqlite3.Connection, run_id: str, number: int, key: str, outcome: Outcome
+    connection: sqlite3.Connection,
+    place: tuple[str, str, int],
+    outcome: Outcome,
+    *,
+    asked: tuple[str, Column],
 ) -> None:
+    """Write the scores of one outcome: at its run, key and scoring, for a case by its hash and column."""
+    run_id, key, number = place
     found = connection.execute("SELECT id FROM outcome WHERE run_id = ? AND trial_key = ?", (run_id, key))
     row = found.fetchone()
     if row is None:
         raise StoreError(f"trial {key} of run {run_id} is not recorded")
-    cell = outcome.trial.cell
-    asked, case = write_case(connection, cell.case)
-    plain = {"scores": list(map(dump, outcome.scores)), "judges": list(map(dump, cell.judges))}
-    again = Again(run_id=run_id, trial_key=key, scoring=number, case=case, record=from_plain(plain))
+    judges = outcome.trial.cell.judges
+    record = from_plain({"scores": list(map(dump, outcome.scores)), "judges": list(map(dump, judges))})
+    again = Again(run_id=run_id, trial_key=key, scoring=number, case=asked[1], record=record)
     score = None if outcome.score is None else float(outcome.score)
-    scored = (score, int(outcome.passed), asked, again.record, again.sha256)
+    scored = (score, int(outcome.passed), asked[0], record, again.sha256)
     connection.execute(_RESCORED, (row[0], number, run_id, *scored))
-    for place, columns in enumerate(score_rows(outcome.scores)):
-        _insert_score(connection, (row[0], number, place), columns)
+    for at, columns in enumerate(score_rows(outcome.scores)):
+        _insert_score(connection, (row[0], number, at), columns)
 
 
 def _insert_score(
