@@ -7,7 +7,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from typing import Any, TypeVar, cast
 
@@ -19,12 +19,12 @@ from gemma_eval.records import Channel, Delta, Outcome
 Plain = None | bool | int | float | str | bytes | Sequence["Plain"] | Mapping[str, "Plain"]
 R = TypeVar("R")
 _adapters: dict[type, TypeAdapter[Any]] = {}
+_fields: dict[type, tuple[str, ...] | None] = {}
 
 
 def dump(record: object) -> dict[str, Plain]:
     """Return a record as dicts, lists and scalars for JSON. Raises StoreError on NaN or infinity."""
-    plain = _plain(asdict(record))  # type: ignore[call-overload]
-    return cast(dict[str, Plain], plain)
+    return cast(dict[str, Plain], _plain(record))
 
 
 def load(kind: type[R], plain: object) -> R:
@@ -149,10 +149,20 @@ def _adapter(kind: type[R]) -> TypeAdapter[R]:
     return _adapters[kind]
 
 
+def _names(value: object) -> tuple[str, ...] | None:
+    """Return the names of the fields of a record, asked for once for each kind; `None` for what is none."""
+    kind = type(value)
+    if kind not in _fields:
+        _fields[kind] = tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
+    return _fields[kind]
+
+
 def _plain(value: object) -> Plain:
     """Turn NumPy scalars into builtin ones and tuples into lists; refuse what JSON cannot carry."""
     if value is None or isinstance(value, bool | str | bytes):
         return value
+    if (names := _names(value)) is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -33,7 +33,9 @@ def row_cells(cell: Cell, rows: Sequence[RowCase]) -> Iterator[RowCell]:
         flaw = row.flaw
         if asked and flaw is None:
             flaw = f"asks the judge {min(asked)}, and the first row does not; name the same in each row"
-        case = replace(row.case, repeats=cell.case.repeats)
+        case, repeats = row.case, cell.case.repeats
+        if case.repeats != repeats:  # as --gemma-repeats asks
+            case = replace(case, repeats=repeats)
         yield RowCell(cell=replace(cell, case=case), flaw=flaw)
 
 

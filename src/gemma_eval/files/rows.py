@@ -86,12 +86,14 @@ class Flaw:
 def check(kind: type[R], table: Mapping[str, object]) -> tuple[R, tuple[Flaw, ...]]:
     """Return the row of a table and its flaws; what is flawed is left out of the row."""
     flaws: list[Flaw] = []
-    rest = copy.deepcopy(dict(table))
+    rest = dict(table)
     for _ in range(_MOST_ROUNDS):
         try:
             return kind.model_validate(rest), tuple(flaws)
         except ValidationError as error:
             details = error.errors(include_url=False)
+        if not flaws:
+            rest = copy.deepcopy(rest)  # what is flawed is taken out of it
         flaws.extend(_flaw(kind, detail) for detail in details)
         for detail in details:
             _remove(rest, _path(detail))
