@@ -13,6 +13,7 @@ from gemma_eval.records import Generation, Group, Measurement, Outcome, Report, 
 from gemma_eval.report import numbers
 from gemma_eval.report.by_scorer import ByScorer, by_scorer
 from gemma_eval.report.conditions import harness_sentence, noisy
+from gemma_eval.report.corpus import corpus
 from gemma_eval.report.findings import findings, headline, status
 from gemma_eval.report.fitting import Part, fitting
 from gemma_eval.report.gates.markdown import section
@@ -82,6 +83,7 @@ class Markdown:
             ],
             untimed=untimed(report, groups),
             scorers=_scorers(report, groups),
+            corpus=corpus(report, groups),
             varied=[(each, fitting(each.rows, _row_size, _VARIED // len(varied))) for each in varied],
             cases=fitting(cases, _row_size, _CASES),
             answers=fitting(answers, _texts_size, _ANSWERS),

@@ -13,6 +13,7 @@ from gemma_eval.report.benchmarks import Benchmarks, alone, benchmarks
 from gemma_eval.report.by_scorer import ByScorer, by_scorer
 from gemma_eval.report.cells import timed_cells
 from gemma_eval.report.conditions import harness_sentence, noisy
+from gemma_eval.report.corpus import Corpus, corpus
 from gemma_eval.report.distributions import Distribution, distributions
 from gemma_eval.report.dots import DotFigure, dot_figures
 from gemma_eval.report.effect_rows import EffectTables, effect_tables
@@ -123,6 +124,7 @@ class Page:
     summaries: tuple[SummaryRow, ...]
     matrices: tuple[Matrix, ...]
     by_scorer: ByScorer | None
+    corpus: Corpus | None
     effects: tuple[EffectTables, ...]
     lines: tuple[LineFigure, ...]
     heats: tuple[HeatFigure, ...]
@@ -159,6 +161,7 @@ def page(report: Report) -> Page:
         summaries=tuple(_summary_row(groups, group) for group in groups.order),
         matrices=tuple(_matrix(groups, model) for model in groups.models) if scored else (),
         by_scorer=by_scorer(report, groups),
+        corpus=corpus(report, groups),
         effects=effect_tables(report),
         lines=line_figures(variations(report), groups),
         heats=heat_figures(planes(report), groups),
