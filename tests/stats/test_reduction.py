@@ -21,6 +21,7 @@ from gemma_eval.stats.reduction import (
     pass_hat_k,
     reduced,
     reduction_name,
+    scorer_values,
 )
 from tests.examples import a_case, an_outcome
 
@@ -270,6 +271,20 @@ def test_a_check_is_reduced_by_its_own_values_and_demand() -> None:
     assert check_value([first, second], 0) == 0.5
     assert check_value([first, second], 1) == 1.0
     assert check_value([first, second], 2) is None
+
+
+def test_several_checks_of_one_scorer_have_one_value() -> None:
+    """The mean of what each is reduced to by itself; nothing where one was not judged."""
+    rows = ((1.0, 0.0, 0.5), (0.0, 0.0, 0.5))
+    outcomes = [
+        answered(*(a_score(value, scorer=name) for name, value in zip("aab", row, strict=True)), reduce="max")
+        for row in rows
+    ]
+    assert scorer_values(outcomes) == {"a": 0.5, "b": 0.5}
+    unscored = answered(a_score(1.0, scorer="a"), a_score(None, scorer="a"), a_score(1.0, scorer="b"))
+    assert scorer_values([unscored]) == {"a": None, "b": 1.0}
+    failed = replace(unscored, scores=(), failure=Failure(kind="backend", message="died"))
+    assert scorer_values([failed]) == {"contains": None}
 
 
 def test_the_majority_goes_by_the_answer_of_the_first_check() -> None:

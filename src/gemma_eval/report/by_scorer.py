@@ -11,10 +11,11 @@ from gemma_eval.report.groups import Groups, group_of
 from gemma_eval.report.heat import STEPS
 from gemma_eval.stats.intervals import of_scores
 from gemma_eval.stats.percentiles import mean
+from gemma_eval.stats.reduction import scorer_values
 
 Case = tuple[str, str]
-Values = Mapping[Case, Sequence[float | None]]
-"""What checks with one scorer gave, by suite and id of the case."""
+Values = Mapping[Case, float | None]
+"""What checks with one scorer gave, by suite and id of the case; `None` where a repeat has no value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,18 +56,20 @@ def by_scorer(report: Report, groups: Groups) -> ByScorer | None:
     rows = tuple(_row(scorer, [values.get((scorer, group), {}) for group in shown]) for scorer in scorers)
     columns = tuple(groups.label(group) for group in shown)
     note = "Means over the cases that have a check with the scorer, of its value and not by weight; "
-    note += "repeats of a case are averaged first. Scorers ask different things, so only a row compares."
+    note += "the repeats of a case are one value. Scorers ask different things, so only a row compares."
     return ByScorer(columns=columns, rows=rows, note=note)
 
 
-def _values(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, list[float | None]]]:
+def _values(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, float | None]]:
     """Collect the values by scorer and group, in the order in which scorers first occur."""
-    found: dict[tuple[str, Group], dict[Case, list[float | None]]] = {}
+    cases: dict[tuple[Group, Case], list[Outcome]] = {}
     for outcome in outcomes:
-        cell, group = outcome.trial.cell, group_of(outcome)
-        for score in outcome.scores:
-            cases = found.setdefault((score.scorer, group), {})
-            cases.setdefault((cell.suite, cell.case.id), []).append(score.value)
+        cell = outcome.trial.cell
+        cases.setdefault((group_of(outcome), (cell.suite, cell.case.id)), []).append(outcome)
+    found: dict[tuple[str, Group], dict[Case, float | None]] = {}
+    for (group, case), repeats in cases.items():
+        for scorer, value in scorer_values(repeats).items():
+            found.setdefault((scorer, group), {})[case] = value
     return found
 
 
@@ -80,8 +83,7 @@ def _row(scorer: str, of_groups: Sequence[Values]) -> ScorerRow:
 
 def _cell(cases: Values) -> ScorerCell | None:
     """Return the mean over cases; one of which a value is missing is left out and counted."""
-    whole = [[value for value in each if value is not None] for each in cases.values() if None not in each]
-    known = [value for each in whole if (value := mean(each)) is not None]
+    known = [value for value in cases.values() if value is not None]
     value = mean(known)
     if value is None:
         return None

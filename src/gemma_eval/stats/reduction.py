@@ -47,6 +47,15 @@ def check_value(outcomes: Sequence[Outcome], place: int) -> float | None:
     return _reduced(outcomes, lambda outcome: _value(outcome, place), lambda outcome: _passes(outcome, place))
 
 
+def scorer_values(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    """Return the value of each scorer of a case over its repeats: the mean over its checks of that scorer."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, name in enumerate(_scorers(outcomes)):
+        places[name].append(place)
+    found = {name: [check_value(outcomes, place) for place in at] for name, at in places.items()}
+    return {name: None if None in each else _mean(_known(each)) for name, each in found.items()}
+
+
 def reduced(repeats: Sequence[Repeat], *, by: Reduction, k: int | None = None) -> float | None:
     """Return one value of those of the repeats, `None` of none.
 
@@ -93,6 +102,17 @@ def _reduced(
             return None
         found.append(Repeat(value=value, succeeds=success, answer=_answer(outcome)))
     return reduced(found, by=case.reduce, k=case.k)
+
+
+def _scorers(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Return the scorers of the checks of a case in their order, as its scores name them if there are any."""
+    scored = next((outcome.scores for outcome in outcomes if outcome.scores), ())
+    checks = outcomes[0].trial.cell.case.checks if outcomes else ()
+    return tuple(each.scorer for each in scored or checks)
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def _succeeds(outcome: Outcome) -> bool | None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from gemma_eval.records import Group, Outcome, Summary
 from gemma_eval.report.groups import group_of
 from gemma_eval.stats.percentiles import mean
+from gemma_eval.stats.reduction import scorer_values
 from gemma_eval.stats.summary import case_scores, summary_of
 
 K = TypeVar("K", bound=Hashable)
@@ -81,23 +82,13 @@ def portable(name: str) -> str:
 def _values(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
     if not outcomes[0].trial.cell.case.checks:
         return {}
-    scorers = dict.fromkeys(
-        score.scorer for outcome in outcomes for score in outcome.scores
-    ) or dict.fromkeys(check.scorer for check in outcomes[0].trial.cell.case.checks)
     right = [None if (score := _score(each)) is None else float(score == 1) for each in outcomes]
-    values = {name: _mean_of_all([_of_scorer(each, name) for each in outcomes]) for name in scorers}
+    values = scorer_values(outcomes)
     return {ACCURACY: _mean_of_all(right)} | values | {"score": case_scores(outcomes)[0]}
 
 
 def _score(outcome: Outcome) -> float | None:
     return None if outcome.failure else outcome.score
-
-
-def _of_scorer(outcome: Outcome, scorer: str) -> float | None:
-    """Return the mean of the checks of one scorer, of which a case may have several."""
-    if outcome.failure:
-        return None
-    return _mean_of_all([score.value for score in outcome.scores if score.scorer == scorer])
 
 
 def _mean_of_all(values: Sequence[float | None]) -> float | None:
