@@ -28,6 +28,7 @@ from gemma_eval.cases.gates import load_gates
 from gemma_eval.config import models, profiles
 from gemma_eval.config.accepted import load_accepted
 from gemma_eval.errors import UsageError
+from gemma_eval.importers import yaml_file
 from gemma_eval.prompts.build import build
 from gemma_eval.records import Cell, Message, Passage, Template
 from tests.docs.commands import run_command
@@ -135,6 +136,16 @@ def _json(block: Block) -> None:
     profiles.load(_saved(block, "profiles.json"))
 
 
+def _jsonl(block: Block) -> None:
+    """Read the rows of a dataset."""
+    assert all(isinstance(json.loads(line), dict) for line in block.source.splitlines() if line)
+
+
+def _yaml(block: Block) -> None:
+    """Read a file of another framework, which is plain data."""
+    assert yaml_file.parse(block.source).refused == ()
+
+
 def _jinja(block: Block) -> None:
     """Render a template with two passages and without any."""
     template = Template(name="block", text=block.source.rstrip("\n"))
@@ -221,9 +232,11 @@ EVALUATORS: dict[str, Callable[[Block], None]] = {
     "pycon": _console_session,
     "toml": _toml,
     "json": _json,
+    "jsonl": _jsonl,
     "jinja": _jinja,
     "sql": _sql,
     "console": _commands,
     "bash": _commands,
     "text": _text,
+    "yaml": _yaml,
 }

@@ -24,6 +24,8 @@ WRONG = {
     "sql": "SELECT no_such_column FROM v_outcome",
     "console": "$ python -m no_such_module_here\n",
     "bash": "make no-such-target",
+    "jsonl": "[1]\n",
+    "yaml": "doc_to_text: !function utils.text\n",
 }
 
 
