@@ -82,7 +82,7 @@ def test_every_key_of_a_gate_arrives_where_records_say(tmp_path: Path) -> None:
 
 def test_the_metrics_of_gates_are_those_of_summaries() -> None:
     """A metric that is added there is one here."""
-    assert tuple(UNITS) == (*METRICS, MICROBENCHMARK)
+    assert tuple(UNITS) == ("score", "unscored", *METRICS[1:], MICROBENCHMARK)
 
 
 def test_what_is_allowed_by_default_is_what_a_comparison_allows() -> None:
@@ -230,6 +230,14 @@ def test_a_limit_is_in_the_unit_of_its_metric_or_has_one(
         (
             'metric = "ttft_s"\npercentile = 50',
             '4: gate "g": percentile is 50; it should be 90, 95 or 99',
+        ),
+        (
+            'metric = "unscored"\nlimit = 5.0',
+            '4: gate "g": limit is 5; of unscored it should be a number in 0..1',
+        ),
+        (
+            'metric = "unscored"\nmargin = 0.1',
+            '1: gate "g": unscored is held against a limit, as limit = 0.05; leave margin and tolerance out',
         ),
         (
             'metric = "score"\npercentile = 90',

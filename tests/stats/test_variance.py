@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.stats.percentiles import standard_deviation
-from gemma_eval.stats.variance import Ledger, ledger, standard_error
+from gemma_eval.stats.variance import Ledger, judge_error, ledger, standard_error
 
 # Snedecor and Cochran 1989, Statistical Methods, section 13.3: calcium in four turnip leaves, four times.
 TURNIP = (
@@ -105,3 +105,32 @@ def test_cases_of_unlike_repeats_count_alike() -> None:
     assert found.between == pytest.approx(max(0.0, 0.125 - 0.125 / found.repeats))
     assert ledger([[0.5, 0.7]]) is None
     assert ledger([]) is None
+
+
+# Shrout and Fleiss 1979, table 2: six targets and four judges; between judges 32.49, error 1.02 (table 3).
+RATED = ((9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7))
+
+
+def test_the_error_of_judges_is_that_of_the_published_mean_squares() -> None:
+    """(32.49 - 1.02) / 6 targets / 4 judges; taking all of 32.49 for it is wrong."""
+    found = judge_error(RATED)
+    assert found == pytest.approx(math.sqrt((32.49 - 1.02) / 6 / 4), abs=2e-3)
+    assert found != pytest.approx(math.sqrt(32.49 / 6 / 4), abs=2e-3)
+
+
+def test_the_error_of_judges_is_how_far_means_of_other_judges_lie_apart() -> None:
+    """Against 4,000 simulated juries over many cases, whose strictness has a deviation of 0.2."""
+    random = np.random.default_rng(3)
+    strict = random.normal(0.0, 0.2, (4_000, 1, 3))
+    means = (strict + random.normal(0.0, 0.05, (4_000, 200, 3))).mean(axis=(1, 2))
+    one = random.normal(0.0, 0.05, (200, 3)) + np.array([0.2, -0.2, 0.0]) + random.normal(0, 0.3, (200, 1))
+    assert judge_error(one.tolist()) == pytest.approx(0.2 / math.sqrt(3), rel=0.05)
+    assert float(means.std()) == pytest.approx(0.2 / math.sqrt(3), rel=0.05)
+
+
+def test_judges_who_agree_add_no_error_and_one_judge_tells_none() -> None:
+    """An answer that not every judge voted on is left out."""
+    assert judge_error(((1, 1), (0, 0), (1,))) == 0
+    assert judge_error(((1,), (0,))) is None
+    assert judge_error(((1, 0),)) is None
+    assert judge_error(()) is None

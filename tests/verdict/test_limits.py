@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from gemma_eval.records import Comparison
-from gemma_eval.verdict.limits import ONE_BLOCK, cost_limit, score_limit
+from gemma_eval.records import Comparison, Failure
+from gemma_eval.verdict.limits import ONE_BLOCK, cost_limit, score_limit, unscored_limit
 from tests.verdict import blocks
 from tests.verdict.two_sides import Scores, scored
 
@@ -252,3 +253,31 @@ def test_the_cost_that_is_held_against_a_limit_is_of_the_blocks_that_the_look_sa
     assert (found.n, found.verdict) == (5, "PASS")
     assert found.candidate == pytest.approx(statistics.geometric_mean(values[:5]))
     assert found.difference == pytest.approx(math.log(found.candidate or 1.0))
+
+
+@pytest.mark.parametrize("unscored", [0, 1, 6, 30])
+@pytest.mark.parametrize("limit", [0.0, 0.05, 0.3])
+def test_the_unscored_share_has_exact_bounds_above_its_limit(unscored: int, limit: float) -> None:
+    """The oracle is statsmodels again; more than the limit is worse, and the limit itself is shown."""
+    side = scored([None] * unscored + [1.0] * (60 - unscored))
+    found = unscored_limit(side, limit, shared="greedy")
+    assert found is not None
+    low, high = proportion_confint(unscored, 60, alpha=0.1, method="beta")
+    low, high = (0.0 if unscored == 0 else low), (1.0 if unscored == 60 else high)
+    assert found.low == pytest.approx(low - limit)
+    assert found.high == pytest.approx(high - limit)
+    assert found.base == limit
+    assert found.candidate == pytest.approx(unscored / 60)
+    assert found.difference == pytest.approx(unscored / 60 - limit)
+    expected = "PASS" if high < limit else "REGRESSED" if low > limit else "INCONCLUSIVE"
+    assert (found.metric, found.verdict, found.n) == ("unscored", expected, 60)
+
+
+def test_the_unscored_share_of_a_case_is_that_of_its_answers_and_failures_are_none() -> None:
+    """One of two answers, a case without answers, and no case with checks."""
+    side = scored([(1.0, None), (1.0, 1.0)])
+    found = unscored_limit(side, 0.5, shared="greedy")
+    assert found is not None
+    assert (found.candidate, found.n) == (0.25, 2)
+    failed = tuple(replace(each, failure=Failure(kind="backend", message="gone")) for each in side)
+    assert unscored_limit(failed, 0.5, shared="greedy") is None

@@ -15,7 +15,7 @@ from gemma_eval.errors import Problem, SuiteError, suggestion
 from gemma_eval.files import decode, rows
 from gemma_eval.files.read import ReadError, read_bytes
 from gemma_eval.files.read import decode as decoded
-from gemma_eval.records import MICROBENCHMARK, Gate, Source, Suite, Where
+from gemma_eval.records import MICROBENCHMARK, SCORE, SHARES, UNSCORED, Gate, Source, Suite, Where
 
 _TIME = {"us": "0.000001", "ms": "0.001", "s": "1", "min": "60"}
 _SIZE = {"B": "1", "kB": "1e3", "MB": "1e6", "GB": "1e9", "TB": "1e12"}
@@ -23,7 +23,8 @@ _SIZE |= {f"{letter}iB": str(1024**power) for power, letter in enumerate("KMGT",
 _RATE = {"/s": "1"}
 
 UNITS: Mapping[str, Mapping[str, str]] = {
-    "score": {},
+    SCORE: {},
+    UNSCORED: {},
     **dict.fromkeys(("ttft_s", "ttft_sched_s", "ttfo_s", "tpot_s", "ntpot_s"), _TIME),
     **dict.fromkeys(("output_tokens_per_s", "prompt_tokens_per_s"), _RATE),
     **dict.fromkeys(("e2e_s", "e2e_sched_s", "queue_delay_s", "max_stall_s"), _TIME),
@@ -158,8 +159,8 @@ def _gate(place: _Place, *, suite: str | None) -> Gate:
     least, most = _blocks(place, metric)
     if metric == MICROBENCHMARK:
         _check_microbenchmark(place, suite=suite)
-    if row.percentile is not None and metric == "score":
-        place.say("percentile is of costs, and a score has a mean; leave it out", "percentile")
+    if row.percentile is not None and metric in SHARES:
+        place.say(f"percentile is of costs, and {_a(metric)} has a mean; leave it out", "percentile")
     return Gate(
         id=row.id or "",
         metric=metric or "",
@@ -202,6 +203,9 @@ def _check_microbenchmark(place: _Place, *, suite: str | None) -> None:
 def _bound(place: _Place, metric: str | None) -> Mapping[str, float]:
     """Return the one of tolerance, margin and limit that is given, or what the metric has by default."""
     given = [key for key in _BOUNDS if place.gives(key)]
+    if metric == UNSCORED and given != ["limit"]:
+        place.say("unscored is held against a limit, as limit = 0.05; leave margin and tolerance out")
+        return {"limit": 0.0}
     if len(given) > 1:
         place.say(f"has {', '.join(given[:-1])} and {given[-1]}; give one of them", given[-1])
     if len(given) != 1 or metric is None or place.is_flawed(given[0]):
@@ -246,7 +250,7 @@ def _limit(place: _Place, metric: str) -> float | None:
     is_what = f"limit is {rows.show(given) if isinstance(given, str) else f'{given:g}'}"
     if not units:
         if value is None or not 0 <= value <= 1:
-            place.say(f"{is_what}; of a score it should be a number in 0..1", "limit")
+            place.say(f"{is_what}; of {_a(metric)} it should be a number in 0..1", "limit")
     elif value is None:
         what = f"it should be a number, or one with a unit in quotes ({', '.join(units)})"
         place.say(f"{is_what}; {what}", "limit")
@@ -255,12 +259,17 @@ def _limit(place: _Place, metric: str) -> float | None:
     return value
 
 
+def _a(metric: str | None) -> str:
+    """Name a metric of which the datum is the case within a sentence."""
+    return "a score" if metric == SCORE else str(metric)
+
+
 def _blocks(place: _Place, metric: str | None) -> tuple[int, int]:
     """Return after how many blocks a comparison is looked at first and last."""
     row = place.row
     for key in ("min_blocks", "max_blocks"):
-        if metric == "score" and place.gives(key):
-            place.say(f"{key} is of costs, and the datum of a score is the case; leave it out", key)
+        if metric in SHARES and place.gives(key):
+            place.say(f"{key} is of costs, and the datum of {_a(metric)} is the case; leave it out", key)
     default = DEFAULT_GATES[0]
     least = default.min_blocks if row.min_blocks is None else row.min_blocks
     most = default.max_blocks if row.max_blocks is None else row.max_blocks

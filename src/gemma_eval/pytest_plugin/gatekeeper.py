@@ -23,9 +23,9 @@ from gemma_eval.pytest_plugin.gate_options import GateSettings
 from gemma_eval.pytest_plugin.gates_in_force import gates_of, refuse_equal_ids
 from gemma_eval.pytest_plugin.interleaving import Interleaving, base_id, prepare, run_blocks
 from gemma_eval.pytest_plugin.recorder import Recorder
-from gemma_eval.records import MICROBENCHMARK, Acceptance, Cell, Gate, Gating, Report, Run
+from gemma_eval.records import MICROBENCHMARK, SHARES, Acceptance, Cell, Gate, Gating, Report, Run
 from gemma_eval.store.read import open_reader
-from gemma_eval.verdict.gates import SCORE, looks_of, undecided
+from gemma_eval.verdict.gates import looks_of, undecided
 from gemma_eval.verdict.history import Earlier
 
 
@@ -128,7 +128,7 @@ class Gatekeeper:
             return self.settings.blocks
         if self.settings.mode == "off":
             return 0
-        of_speed = [gate for gate in self._in_force() if gate.metric not in (SCORE, MICROBENCHMARK)]
+        of_speed = [gate for gate in self._in_force() if gate.metric not in (*SHARES, MICROBENCHMARK)]
         asked = (gate.min_blocks if gate.tier == "advisory" else gate.max_blocks for gate in of_speed)
         return max(asked, default=0)
 

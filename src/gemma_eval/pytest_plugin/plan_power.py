@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from gemma_eval.records import MICROBENCHMARK, Cell, Gate, Group
+from gemma_eval.records import MICROBENCHMARK, SCORE, SHARES, UNSCORED, Cell, Gate, Group
 from gemma_eval.report import numbers
 from gemma_eval.stats.looks import ALPHA, levels
 from gemma_eval.stats.paired import Prior
@@ -14,7 +14,7 @@ from gemma_eval.stats.power import change, detectable, discordant_sd, log_margin
 from gemma_eval.stats.prior import of_sessions
 from gemma_eval.stats.sequential import looks_between
 from gemma_eval.verdict.costs import costs
-from gemma_eval.verdict.gates import SCORE, group_of
+from gemma_eval.verdict.gates import group_of
 from gemma_eval.verdict.history import Earlier
 from gemma_eval.verdict.sides import pairs
 from gemma_eval.verdict.where import fits
@@ -26,7 +26,7 @@ CHANGING = 0.1
 def power_lines(cells: Sequence[Cell], gates: Sequence[Gate], earlier: Sequence[Earlier]) -> Iterator[str]:
     """Say for each gate what its data would mostly find, a line for each group that it is about."""
     for gate in gates:
-        if gate.metric == MICROBENCHMARK:
+        if gate.metric in (MICROBENCHMARK, UNSCORED):
             continue
         about = [cell for cell in cells if fits(gate.where, cell)]
         for group in dict.fromkeys(map(_group, about)):
@@ -38,10 +38,14 @@ def power_lines(cells: Sequence[Cell], gates: Sequence[Gate], earlier: Sequence[
 
 def _of_score(gate: Gate, cells: Sequence[Cell]) -> str:
     cases = [cell.case for cell in cells if cell.case.checks]
-    n = len({case.id if case.cluster is None else ("cluster", case.cluster) for case in cases})
+    single = [case for case in cases if case.dataset is None]
+    n = len({case.id if case.cluster is None else ("cluster", case.cluster) for case in single})
+    sets = {case.id: case.dataset for case in cases if case.dataset is not None}.values()
+    n += sum(each.clusters for each in sets)
     if n < 2:
         return ""
-    what = "cases" if n == len({case.id for case in cases}) else "clusters of cases"
+    asked = len({case.id for case in single}) + sum(each.rows for each in sets)
+    what = "cases" if n == asked else "clusters of cases"
     margin = gate.margin or 0.0
     loss = detectable(discordant_sd(CHANGING), n, level=ALPHA, margin=margin, df=math.inf)
     share = f"if {100 * CHANGING:.0f} % of them change"
@@ -91,11 +95,11 @@ def block_s(earlier: Sequence[Earlier]) -> float | None:
 def blocks_line(cells: Sequence[Cell], gates: Sequence[Gate], *, each_s: float | None) -> str | None:
     """Say what blocks run and for how long, `None` when nothing is timed; a block takes `each_s` seconds."""
     timed = [cell for cell in cells if cell.case.kind == "benchmark"]
-    of_speed = [gate for gate in gates if gate.metric not in (SCORE, MICROBENCHMARK)]
+    of_speed = [gate for gate in gates if gate.metric not in (*SHARES, MICROBENCHMARK)]
     if not timed or not of_speed:
         return None
     least, most = min(gate.min_blocks for gate in of_speed), max(gate.max_blocks for gate in of_speed)
-    answers = sum(cell.case.repeats + cell.case.warmup for cell in timed)
+    answers = sum(cell.case.n_trials + cell.case.warmup for cell in timed)
     generations = "1 generation" if answers == 1 else f"{numbers.count(answers)} generations"
     said = f"with --gemma-ab: {least} to {most} blocks, each {generations} on either side"
     if each_s is None:

@@ -16,6 +16,7 @@ from gemma_eval.report.conditions import harness_sentence, noisy
 from gemma_eval.report.gates.github import annotation_lines
 from gemma_eval.report.gates.terminal import lines
 from gemma_eval.report.groups import Groups, groups_of
+from gemma_eval.report.judges import about_judges, own_judges
 from gemma_eval.report.serving_rows import Served, served, warnings
 from gemma_eval.report.untimed import untimed
 from gemma_eval.report.visible import visible
@@ -89,6 +90,9 @@ def ending(report: Report) -> list[Line]:
         shown.append(Line(f"{failed} without an answer: they count as missing, not as 0", {"red": True}))
     if unscored:
         shown.append(Line(f"{unscored} with a check that could not be scored", {"yellow": True}))
+    for sentence in own_judges(report):
+        shown += _wrapped(sentence, {"yellow": True})
+    shown += _wrapped(about_judges(report))
     for sentence in untimed(report, groups_of(report)):
         shown += _wrapped(sentence)
     shown += _wrapped(noisy(run), {"yellow": True}) + _wrapped(harness_sentence(run))

@@ -55,7 +55,18 @@ from gemma_eval.records.choices import (
     Surprise,
     Template,
 )
-from gemma_eval.records.gates import Acceptance, Gate, Gated, Gating, Percentile, Tier, Where
+from gemma_eval.records.gates import (
+    SCORE,
+    SHARES,
+    UNSCORED,
+    Acceptance,
+    Gate,
+    Gated,
+    Gating,
+    Percentile,
+    Tier,
+    Where,
+)
 from gemma_eval.records.outcomes import Failure, Measurement, Outcome, Resources, Score, Vote
 from gemma_eval.records.questions import Question, Reply
 from gemma_eval.records.runs import (
@@ -77,6 +88,9 @@ from gemma_eval.records.verdicts import Compared, Comparison, Lean, Unit, Verdic
 
 __all__ = [
     "MICROBENCHMARK",
+    "SCORE",
+    "SHARES",
+    "UNSCORED",
     "Acceptance",
     "Arrival",
     "Attempt",

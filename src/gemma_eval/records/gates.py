@@ -16,6 +16,11 @@ is shown."""
 
 Percentile = Literal[90, 95, 99]
 
+SCORE = "score"
+UNSCORED = "unscored"
+SHARES = (SCORE, UNSCORED)
+"""The metrics that lie in 0..1 and of which the datum is the case; every other one is a cost."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Where:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from textwrap import wrap
 
-from gemma_eval.records import Compared, Comparison
+from gemma_eval.records import SHARES, Compared, Comparison
 from gemma_eval.report import numbers
 from gemma_eval.report.columns import columns
 
@@ -71,7 +71,7 @@ def notes(each: Comparison) -> Iterator[str]:
         yield f"{write(each.margin)} is allowed"
     if each.detectable is not None:
         yield f"{write(each.detectable)} would mostly be found by so many {each.unit}s"
-    elif each.metric == "score" and each.low is not None and each.verdict in ("PASS", "INCONCLUSIVE"):
+    elif each.metric in SHARES and each.low is not None and each.verdict in ("PASS", "INCONCLUSIVE"):
         yield f"no loss would mostly be found by so few {each.unit}s"
     if each.needed is not None:
         yield f"about {numbers.count(each.needed)} {each.unit}s would decide"
@@ -100,14 +100,14 @@ def change(metric: str) -> Callable[[float | None], str]:
 
     Scores change by points (`-0.040`), costs by per cent of the base or, from +1000 % on, times the base.
     """
-    if metric == "score":
-        return _points
+    if metric in SHARES:
+        return _points if more_is_better(metric) else _more_points
     return _percent_of_a_rate if more_is_better(metric) else _percent
 
 
 def value(metric: str) -> Callable[[float | None], str]:
     """Return how a value of a metric is written, by the unit that its name ends with."""
-    if metric == "score":
+    if metric in SHARES:
         return numbers.score
     if metric.endswith("_per_s"):
         return numbers.rate
@@ -119,6 +119,10 @@ def value(metric: str) -> Callable[[float | None], str]:
 def more_is_better(metric: str) -> bool:
     """Tell whether a larger value is the better one: of scores and of rates."""
     return metric == "score" or metric.endswith("_per_s")
+
+
+def _more_points(worse: float | None) -> str:
+    return numbers.MISSING if worse is None else f"{round(worse, 3) + 0.0:+.3f}"
 
 
 def _points(worse: float | None) -> str:

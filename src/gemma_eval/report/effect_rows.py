@@ -64,7 +64,10 @@ class EffectPart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountRow:
-    """What the standard error of one pair's score is made of, and what would make it smaller."""
+    """What the standard error of one pair's score is made of, and what would make it smaller.
+
+    `of_judges` is `None` where no pair was judged by several.
+    """
 
     name: str
     score: str
@@ -78,6 +81,7 @@ class AccountRow:
     repeats: str
     n: str
     detectable: str
+    of_judges: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +134,7 @@ def _tables(grid: Grid, *, title: str) -> EffectTables:
         findings=(*sentences(grid, found), buy),
         parts=tuple(_parts(grid, found)),
         ranking=tuple(_ranking(grid, found))[:MOST_ROWS],
-        ledger=tuple(_account_row(grid, each) for each in bought[:MOST_ROWS]),
+        ledger=tuple(_account_row(grid, each, bought) for each in bought[:MOST_ROWS]),
         notes=(*notes(grid, found), *_without_spread(grid, bought), *left_out),
     )
 
@@ -213,7 +217,8 @@ def _bar(change: Change, scale: charts.Scale) -> SignedBar:
     return SignedBar(at=scale(change.value), low=scale(low), high=scale(high))
 
 
-def _account_row(grid: Grid, each: Account) -> AccountRow:
+def _account_row(grid: Grid, each: Account, among: Sequence[Account]) -> AccountRow:
+    judged = any(other.of_judges is not None for other in among)
     whole = round(each.repeats)
     times = numbers.count(whole) if abs(each.repeats - whole) < _WHOLE else f"{each.repeats:.1f}"
     score, interval = _scored(each.mean, each.interval)
@@ -230,4 +235,7 @@ def _account_row(grid: Grid, each: Account) -> AccountRow:
         repeats=times,
         n=numbers.count(grid.data),
         detectable=numbers.MISSING if each.detectable is None else f"{each.detectable:.3f}",
+        of_judges=(numbers.MISSING if each.of_judges is None else f"{each.of_judges:.3f}")
+        if judged
+        else None,
     )

@@ -11,6 +11,7 @@ from typing import Literal
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
 from gemma_eval.report.groups import Groups, Interval, Measured, group_of, overlap
+from gemma_eval.report.judges import told as judges_told
 from gemma_eval.report.reductions import told as reduced
 from gemma_eval.report.rescorings import told as scored_again
 from gemma_eval.report.series import variations
@@ -81,6 +82,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
         *(Finding(topic="Scored again", text=text, tone="open") for text in scored_again(report.run)),
         _quality(groups),
         _mixture(report, groups),
+        *(Finding(topic=topic, text=text, tone=tone) for topic, text, tone in judges_told(report)),
         _repeats(report),
         _speed(groups) if any(groups.measured("score")) else None,
         _templates(groups),

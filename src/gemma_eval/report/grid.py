@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemma_eval.records import Outcome, Report
+from gemma_eval.stats.judged import juror_values
 from gemma_eval.stats.percentiles import mean
 from gemma_eval.stats.reduction import case_score, reduction_name
 
@@ -29,7 +30,7 @@ class Grid:
     `blocks` has for each shared case what its datum goes by: its cluster, or itself. `left_out` counts the
     cases that some pair was asked and not every one has a score of; `absent` are pairs that were asked none.
     `reduced` has the score of each shared case if that may be another than the mean of its repeats, and
-    `reduced_by` names what it is.
+    `reduced_by` names what it is. `votes` are those of juries, a row for each answer.
     """
 
     model: str
@@ -41,6 +42,7 @@ class Grid:
     absent: tuple[Pair, ...]
     reduced: Mapping[Pair, tuple[float, ...]] = field(default_factory=dict)
     reduced_by: tuple[str, ...] = ()
+    votes: Mapping[Pair, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -129,7 +131,13 @@ def _grid(model: str, asked: Mapping[Pair, Trials]) -> Grid:
         absent=tuple(pair for pair in every if pair not in asked),
         reduced={pair: tuple(known[pair][key] for key in shared) for pair in pairs},
         reduced_by=tuple(name for name in names if name != "mean"),
+        votes={pair: _votes(asked[pair][key] for key in shared) for pair in pairs},
     )
+
+
+def _votes(cases: Iterable[Sequence[Outcome]]) -> tuple[tuple[float, ...], ...]:
+    found = (juror_values(score.votes) for trials in cases for each in trials for score in each.scores)
+    return tuple(tuple(values) for values in found if len(values) > 1)
 
 
 def _scores(asked: Trials) -> dict[Key, float]:

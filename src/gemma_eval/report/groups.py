@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gemma_eval.records import Group, Outcome, Report, Summary
 from gemma_eval.stats.intervals import of_scores
 from gemma_eval.stats.reduction import case_score
+from gemma_eval.stats.summary import MEANS
 from gemma_eval.stats.summary import timed as timed_of
 
 Interval = tuple[float, float]
@@ -113,7 +114,7 @@ def centre(summary: Summary | None) -> float | None:
     """Return the value that a summary's interval is of: the mean of a score, the median of a timing."""
     if summary is None:
         return None
-    return summary.mean if summary.metric == "score" or summary.p50 is None else summary.p50
+    return summary.mean if summary.metric in MEANS or summary.p50 is None else summary.p50
 
 
 def interval_of(summary: Summary | None) -> Interval | None:

@@ -11,7 +11,7 @@ from gemma_eval.report.grid import Grid, Pair
 from gemma_eval.stats.intervals import ALPHA, Interval
 from gemma_eval.stats.percentiles import mean, standard_deviation
 from gemma_eval.stats.power import detectable
-from gemma_eval.stats.variance import Ledger, ledger, standard_error
+from gemma_eval.stats.variance import Ledger, judge_error, ledger, standard_error
 
 _NEARLY = 0.8
 """Repeats that save so much of what cases save do as well, for they need no new questions."""
@@ -23,7 +23,8 @@ class Account:
 
     `of_cases` is the share of its square that only other cases take away, `None` where no case was repeated.
     `twice_repeats` is `None` there, too. `detectable` is the smallest distance from a fixed score that would
-    be shown in 80 % of runs.
+    be shown in 80 % of runs. `of_judges` is what the choice of judges adds to the error, which is no part of
+    `now`: `None` where there was no jury.
     """
 
     pair: Pair
@@ -35,6 +36,7 @@ class Account:
     twice_cases: float
     twice_repeats: float | None
     detectable: float | None
+    of_judges: float | None = None
 
 
 def accounts(grid: Grid) -> tuple[Account, ...]:
@@ -87,6 +89,7 @@ def _accounts(grid: Grid) -> Iterator[Account]:
             twice_cases=twice_cases,
             twice_repeats=standard_error(of, repeats=2 * of.repeats),
             detectable=_found(now * math.sqrt(grid.data), grid.data),
+            of_judges=judge_error(grid.votes.get(pair, ())),
         )
 
 

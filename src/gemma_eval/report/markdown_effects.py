@@ -75,13 +75,15 @@ def _tables(of: EffectTables) -> Iterator[EffectTable]:
         )
     if of.ledger:
         header = ("choice", "score [95 % interval]", "of cases", "of repeats", "standard error")
+        judged = () if of.ledger[0].of_judges is None else ("of judges",)
         more = ("twice the cases", "twice the repeats", "cases", "repeats", "n", "detectable")
         yield EffectTable(
             "What the error of each score is made of, and what it would be with more",
-            (*header, *more),
+            (*header, *judged, *more),
             tuple(
                 (
                     *(row.name, _both(row.score, row.interval), row.of_cases, row.of_repeats, row.now),
+                    *(() if row.of_judges is None else (row.of_judges,)),
                     *(row.twice_cases, row.twice_repeats, row.cases, row.repeats, row.n, row.detectable),
                 )
                 for row in of.ledger

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from gemma_eval.records import Generation, Group, Outcome, Summary
+from gemma_eval.stats import judged
 from gemma_eval.stats.censored import LONGER, limits, percentiles
 from gemma_eval.stats.intervals import NONE, Interval, of_median, of_scores
 from gemma_eval.stats.percentiles import mean, median_absolute_deviation, percentile, standard_deviation
@@ -20,6 +22,9 @@ COSTS = (
 
 METRICS = ("score", *COSTS)
 
+MEANS = ("score", *judged.JUDGED)
+"""The metrics of which the value is a mean, and not a median."""
+
 Gaps = Callable[[Generation], Sequence[float] | None]
 """The times between the pieces of one answer in seconds, `None` where they cannot be told."""
 
@@ -33,7 +38,7 @@ def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = 
     those under a load only when there are no others; requests that a load begins or ends with never do.
     `gaps` are further metrics, of which every gap of every timed answer is a datum; a second summary of each
     (`icl_p99_s` of `icl_s`) has the 99th percentile within each answer as its data. A group without any datum
-    of a metric has a summary with `n` 0.
+    of a metric has a summary with `n` 0; those of `judged.JUDGED` are there where a judge was asked.
     """
     groups: dict[Group, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
@@ -61,6 +66,15 @@ def _of_group(group: Group, outcomes: Sequence[Outcome]) -> Iterator[Summary]:
     for metric in COSTS:
         data = [_cost(outcome, metric) for outcome in counted]
         yield summary_of(group, metric, data, censored=limits(counted, metric))
+    if judged.has_judges(outcomes):
+        yield from _of_judges(group, outcomes)
+
+
+def _of_judges(group: Group, outcomes: Sequence[Outcome]) -> Iterator[Summary]:
+    yield summary_of(group, "unscored", tuple(judged.unscored_shares(outcomes).values()))
+    yield summary_of(group, "flip_rate", judged.flip_shares(outcomes))
+    value, n = judged.alpha(outcomes)
+    yield replace(summary_of(group, "alpha", [] if value is None else [value]), n=n)
 
 
 def _of_gaps(group: Group, outcomes: Sequence[Outcome], gaps: Mapping[str, Gaps]) -> Iterator[Summary]:
@@ -128,4 +142,8 @@ def summary_of(
     )
 
 
-_INTERVALS: Mapping[str, Callable[[Sequence[float]], Interval]] = {"score": of_scores}
+_INTERVALS: Mapping[str, Callable[[Sequence[float]], Interval]] = {
+    "score": of_scores,
+    "unscored": of_scores,
+    "flip_rate": of_scores,
+}

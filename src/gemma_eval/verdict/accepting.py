@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gemma_eval.records import Acceptance, Gated
+from gemma_eval.records import SHARES, Acceptance, Gated
 
 
 def accepted(gated: Gated, acceptances: Sequence[Acceptance], *, today: str) -> Gated:
@@ -26,7 +26,7 @@ def accepted(gated: Gated, acceptances: Sequence[Acceptance], *, today: str) -> 
     last = holding[-1]
     low = found.difference if found.low is None else found.low
     if low is not None and low > last.difference + found.margin:
-        write = _points if found.metric == "score" else _percent
+        write = _points if found.metric in SHARES else _percent
         worse = f"it is worse than the {write(last.difference)} that were accepted on {last.accepted}"
         return _still(gated, last, f"{worse} by more than the margin, proved: it fails again")
     return replace(gated, comparison=replace(found, verdict="ACCEPTED"), acceptance=last)

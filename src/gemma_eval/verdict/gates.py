@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gemma_eval.records import MICROBENCHMARK, Comparison, Gate, Gated, Group, Outcome, Run, Verdict
+from gemma_eval.records import (
+    MICROBENCHMARK,
+    SCORE,
+    SHARES,
+    UNSCORED,
+    Comparison,
+    Gate,
+    Gated,
+    Group,
+    Outcome,
+    Run,
+    Verdict,
+)
 from gemma_eval.stats.power import log_margin
 from gemma_eval.stats.sequential import looks_between
 from gemma_eval.verdict import microbenchmarks
@@ -14,13 +26,11 @@ from gemma_eval.verdict.comparable import engine_differs, speed_differs
 from gemma_eval.verdict.costs import costs
 from gemma_eval.verdict.family import adjusted
 from gemma_eval.verdict.history import Earlier, prior_of
-from gemma_eval.verdict.limits import cost_limit, score_limit
+from gemma_eval.verdict.limits import cost_limit, score_limit, unscored_limit
 from gemma_eval.verdict.quality import compare_scores
 from gemma_eval.verdict.sides import AXES, Axis, Pair
 from gemma_eval.verdict.speed import Timing, compare_costs
 from gemma_eval.verdict.where import fits
-
-SCORE = "score"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +127,7 @@ def _compared(
     gate: Gate, group: Group, candidate: tuple[Outcome, ...], sides: Sides, *, label: str
 ) -> Comparison | None:
     """Return the comparison of one group, `None` where the gate has nothing to be about."""
-    is_cost = gate.metric != SCORE
+    is_cost = gate.metric not in SHARES
     if gate.limit is not None:
         found = _against_limit(gate, candidate, sides, shared=label)
         # What others take makes an engine slower, so what keeps a limit beside them would keep it alone.
@@ -209,6 +219,8 @@ def _against_limit(
     limit = gate.limit or 0.0
     if gate.metric == SCORE:
         return score_limit(candidate, limit, shared=shared)
+    if gate.metric == UNSCORED:
+        return unscored_limit(candidate, limit, shared=shared)
     # Blocks in turn end when nothing is undecided, and by themselves when there are as many as was asked.
     looks = looks_of(gate, sides.blocks) if sides.together else None
     return cost_limit(candidate, gate.metric, limit, shared=shared, percent=gate.percentile, looks=looks)
@@ -228,7 +240,7 @@ def _counterpart(gate: Gate, group: Group, sides: Sides) -> tuple[Outcome, ...]:
 
 def _has(gate: Gate, outcomes: Sequence[Outcome]) -> bool:
     """Whether anything was to be measured of the metric: a check, or a value of a cost."""
-    if gate.metric == SCORE:
+    if gate.metric in SHARES:
         return any(each.trial.cell.case.checks for each in outcomes)
     measured = (each.measurement for each in outcomes if each.measurement is not None)
     return any(getattr(each, gate.metric) is not None for each in measured)
@@ -260,7 +272,7 @@ def _none(gate: Gate, label: str, verdict: Verdict, reason: str) -> Comparison:
     return Comparison(
         metric=gate.metric,
         shared=label,
-        unit="case" if gate.metric == SCORE else "run",
+        unit="case" if gate.metric in SHARES else "run",
         n=0,
         base=None,
         candidate=None,

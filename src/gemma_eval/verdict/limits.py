@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gemma_eval.records import Comparison, Outcome
+from gemma_eval.records import SHARES, UNSCORED, Comparison, Outcome
 from gemma_eval.stats.bounds import Bounds
+from gemma_eval.stats.judged import unscored_shares
 from gemma_eval.stats.looks import ALPHA, levels, reached
 from gemma_eval.stats.paired import Paired, bounds, p_worse, paired
 from gemma_eval.stats.percentiles import Percent, mean, percentile
@@ -41,18 +42,45 @@ def score_limit(outcomes: Sequence[Outcome], limit: float, *, shared: str) -> Co
     known = _known("score", shared, limit=limit, value=mean(scores), unit="case", n=len(scores))
     if missing:
         known = replace(known, left_out=(f"{counted(missing)} without a score",))
+    decided = _of_scores(known, scores, clusters, limit)
+    if decided.verdict == "PASS" and missing:
+        reason = f"there is no score of {counted(missing)}, so nothing can pass"
+        return replace(decided, verdict="INCONCLUSIVE", lean=None, reason=reason)
+    return decided
+
+
+def unscored_limit(outcomes: Sequence[Outcome], limit: float, *, shared: str) -> Comparison | None:
+    """Return how far the share of answers without a score lies above a limit, + is worse.
+
+    The datum is the case: the share of its answers. `None` when no case with checks has an answer.
+    """
+    shares = unscored_shares(outcomes)
+    if not shares:
+        return None
+    clusters_of = {
+        (each.trial.cell.suite, each.trial.cell.case.id): each.trial.cell.case.cluster for each in outcomes
+    }
+    clusters: list[object] = [key if clusters_of[key] is None else clusters_of[key] for key in shares]
+    # What has a score is a score of its own: the more of it the better, and at least what the limit leaves.
+    scored = [1 - share for share in shares.values()]
+    least = 1 - limit
+    known = _known(UNSCORED, shared, limit=least, value=mean(scored), unit="case", n=len(scored))
+    return replace(
+        _of_scores(known, scored, clusters, least), base=limit, candidate=mean(tuple(shares.values()))
+    )
+
+
+def _of_scores(
+    known: Comparison, scores: Sequence[float], clusters: Sequence[object], limit: float
+) -> Comparison:
+    """Return what the scores of cases prove: right and wrong ones exactly, others by their mean."""
     of = paired([limit - score for score in scores], clusters=clusters, span=1.0)
     if of is None:
         return replace(known, reason="no case has a score")
     known = replace(known, n=of.data, unit="case" if of.data == of.n else "cluster", difference=of.mean)
     if of.data == of.n and all(score in (0.0, 1.0) for score in scores):
-        decided = _of_shares(known, sum(map(int, scores)), limit)
-    else:
-        decided = _decided(known, of, bounds(of, level=ALPHA), p=p_worse(of, 0.0))
-    if decided.verdict == "PASS" and missing:
-        reason = f"there is no score of {counted(missing)}, so nothing can pass"
-        return replace(decided, verdict="INCONCLUSIVE", lean=None, reason=reason)
-    return decided
+        return _of_shares(known, sum(map(int, scores)), limit)
+    return _decided(known, of, bounds(of, level=ALPHA), p=p_worse(of, 0.0))
 
 
 def cost_limit(
@@ -189,7 +217,7 @@ def _decided(known: Comparison, of: Paired, found: Bounds, *, p: float) -> Compa
     if not of.sd or of.few is not None:
         return known
     found_by = detectable(of.sd, of.data, level=known.level, df=of.df)
-    most = (known.base or 0.0) if known.metric == "score" else math.inf
+    most = (known.base or 0.0) if known.metric in SHARES else math.inf
     known = replace(known, detectable=found_by if found_by < most else None)
     if verdict != "INCONCLUSIVE" or not of.mean:
         return known

@@ -10,6 +10,7 @@ import json
 
 from gemma_eval.records import Group, Report, Summary
 from gemma_eval.report.gates.words import one_line
+from gemma_eval.stats.summary import MEANS
 from gemma_eval.wire import Plain
 
 MOST_NAME = 1_024
@@ -19,13 +20,13 @@ MOST_NAME = 1_024
 def bencher(report: Report) -> str:
     """Return the metrics of each group: `model/profile/template`, `ttft-s`, and the value with its bounds.
 
-    The value is the mean of a score and the median of everything else, the bounds are its 95 % interval. A
-    metric without a value is left out, and so is a bound that there is none of. Units are those that the name
-    of the metric ends with.
+    The value is the mean of a score or a share and the median of everything else, the bounds are its 95 %
+    interval. A metric without a value is left out, and so is a bound that there is none of. Units are those
+    that the name of the metric ends with.
     """
     found: dict[str, dict[str, Plain]] = {}
     for summary in report.summaries:
-        value = summary.mean if summary.metric == "score" else summary.p50
+        value = summary.mean if summary.metric in MEANS else summary.p50
         if value is not None:
             measures = found.setdefault(_name(summary.group), {})
             measures[one_line(summary.metric).replace("_", "-")] = _measure(summary, value)
