@@ -11,7 +11,7 @@ import pytest
 from gemma_eval.records import Cell, Check, Filter, ModelSpec, Source, Trial
 from tests.examples import a_cell
 
-OF_TRIAL = {"block": 0}
+OF_TRIAL: dict[str, object] = {"block": 0}
 OF_CELL: dict[str, object] = {"judges": ()}
 OF_CASE: dict[str, object] = {
     "choices": (),

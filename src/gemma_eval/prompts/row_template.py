@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2 import nodes
 from jinja2.environment import TemplateExpression
 from jinja2.runtime import Undefined
 
@@ -56,7 +56,7 @@ def compile_row(name: str, text: str) -> RowTemplate | str:
     if not any(mark in text for mark in _MARKS):
         return text
     tree = sandbox.parse(name, text)
-    names = frozenset(meta.find_undeclared_variables(tree) - sandbox.PROVIDED)
+    names = frozenset(sandbox.variables_of(name, tree))
     try:
         fill = _filling(tree, text)
     except Exception as error:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import cast
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import loopcontrols
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
@@ -54,6 +54,14 @@ def parse(name: str, text: str) -> nodes.Template:
     try:  # whatever a template provokes becomes one typed error, here and in render
         return _ENVIRONMENT.parse(_sized(text))
     except Exception as error:
+        raise template_error(name, error, ()) from error
+
+
+def variables_of(name: str, tree: nodes.Template) -> set[str]:
+    """Return the variables that a template names and does not set itself. Raises TemplateError."""
+    try:
+        return meta.find_undeclared_variables(tree) - PROVIDED
+    except Exception as error:  # of an unknown filter, which parsing does not find
         raise template_error(name, error, ()) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from jinja2 import meta, nodes
+from jinja2 import nodes
 
 from gemma_eval.errors import TemplateError, suggestion
 from gemma_eval.prompts import sandbox
@@ -20,7 +20,7 @@ VARIABLES = RETRIEVED | {"query", "rag_recent"}
 def check(template: Template) -> None:
     """Raise TemplateError when a template is malformed or names a variable that there is not."""
     tree = sandbox.parse(template.name, template.text)
-    unknown = meta.find_undeclared_variables(tree) - VARIABLES - sandbox.PROVIDED
+    unknown = sandbox.variables_of(template.name, tree) - VARIABLES
     for named in tree.find_all(nodes.Name):
         if named.name in unknown:
             what = f'unknown variable "{named.name}"{suggestion(named.name, VARIABLES)}'
@@ -62,4 +62,4 @@ def rag_recent(case: Case) -> str:
 
 @lru_cache(maxsize=256)
 def _mentions_passages(name: str, text: str) -> bool:
-    return bool(meta.find_undeclared_variables(sandbox.parse(name, text)) & RETRIEVED)
+    return bool(sandbox.variables_of(name, sandbox.parse(name, text)) & RETRIEVED)
