@@ -21,6 +21,9 @@ from gemma_eval.protocols import Backend
 from gemma_eval.records import Generation, Message, ModelSpec, Option, Prompt, SamplingProfile
 from tests import required
 from tests.contract.backend_contract import MARKUP, QUESTION, BackendContract
+from tests.contract.choosing_contract import ChoosingContract
+from tests.contract.constrained_contract import ConstrainedContract
+from tests.contract.reading_contract import ReadingContract
 from tests.llama_cpp import LlamaCpp, serve
 
 required.module("xllamacpp", extra="llama-cpp")
@@ -66,12 +69,12 @@ class OverHttp(BackendContract):
         assert (answer.output_tokens or 0) <= 12
 
 
-class TestChat(OverHttp):
+class TestChat(OverHttp, ConstrainedContract):
     """The server applies its own template."""
 
 
-class TestCompletions(OverHttp):
-    """The prompt is rendered here."""
+class TestCompletions(OverHttp, ReadingContract, ChoosingContract, ConstrainedContract):
+    """The prompt is rendered here, and what is read after it is known."""
 
     endpoint = "completions"
 

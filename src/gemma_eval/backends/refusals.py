@@ -15,6 +15,7 @@ from gemma_eval.protocols import (
     CheckingBackendFactory,
     ChoosyBackendFactory,
     ConcurrentBackendFactory,
+    DiscerningBackendFactory,
     WidenableBackendFactory,
 )
 from gemma_eval.records import Case, Cell, ModelSpec, SamplingProfile
@@ -124,6 +125,8 @@ def _declared(factory: object, model: ModelSpec) -> Collection[str] | None:
     """Return what a factory declares, `None` when nothing. Raises PluginError for what is no capability."""
 
     def tell() -> Collection[str] | None:
+        if isinstance(factory, DiscerningBackendFactory):
+            return frozenset(factory.capabilities_of(model))
         return frozenset(factory.capabilities) if isinstance(factory, CapableBackendFactory) else None
 
     declared = _told(model, "capabilities", tell)

@@ -141,6 +141,14 @@ class CapableBackendFactory(Protocol):
 
 
 @runtime_checkable
+class DiscerningBackendFactory(CapableBackendFactory, Protocol):
+    """A backend factory whose engines differ in what they can do, as the options of their models say."""
+
+    def capabilities_of(self, spec: ModelSpec) -> Collection[str]:
+        """Return the capabilities of the engine of `spec`, known before anything is loaded."""
+
+
+@runtime_checkable
 class CheckingBackendFactory(Protocol):
     """A backend factory that can tell before it loads anything what is wrong with a model's options."""
 

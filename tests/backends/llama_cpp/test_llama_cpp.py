@@ -391,7 +391,7 @@ def test_what_llama_cpp_can_do_is_declared() -> None:
         *("temperature", "top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc", "dry", "order"),
         *("repeat_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "dynatemp"),
         *("mirostat", "adaptive_p", "seed", "stop", "ignore_eos"),
-        *("rope_scaling", "concurrent"),
+        *("rope_scaling", "logprobs", "concurrent"),
     }
 
 

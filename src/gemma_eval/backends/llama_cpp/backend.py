@@ -12,9 +12,9 @@ from gemma_eval.backends.extras import lacking
 from gemma_eval.backends.llama_cpp import reply as llama_cpp_reply
 from gemma_eval.backends.llama_cpp.engine import Engine, Stream, package
 from gemma_eval.backends.llama_cpp.file import GgufFile, read
-from gemma_eval.backends.llama_cpp.reading import read_beside
 from gemma_eval.backends.llama_cpp.reply import Reply
 from gemma_eval.backends.llama_cpp.settings import Settings, check, parallel, rope_refusal, settings
+from gemma_eval.backends.llama_reading import read_beside
 from gemma_eval.backends.model_files import sha256
 from gemma_eval.backends.reading import Reader
 from gemma_eval.errors import BackendError, ContextOverflow
@@ -146,7 +146,7 @@ class LlamaCpp:
             encode=self.engine.tokenize,
             beginning=lambda: self.file.beginning,
             demand=lambda ids: self._demand_room(len(ids)),
-            read_beside=partial(read_beside, self.engine, vocabulary=self.file.vocabulary),
+            read_beside=partial(read_beside, self.engine),
             clock=self.clock,
         )
 

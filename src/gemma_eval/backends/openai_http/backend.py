@@ -22,6 +22,7 @@ from gemma_eval.backends.model_files import locate, sha256
 from gemma_eval.backends.openai_http import address as http_address
 from gemma_eval.backends.openai_http import dialects as openai_dialects
 from gemma_eval.backends.openai_http import options as openai_options
+from gemma_eval.backends.openai_http import reading as openai_reading
 from gemma_eval.backends.openai_http import request as openai_request
 from gemma_eval.backends.openai_http.errors import Question, pause_s, refusal
 from gemma_eval.backends.openai_http.fit import fitting, misfit
@@ -33,6 +34,8 @@ from gemma_eval.backends.openai_http.request import PATHS, Wanted
 from gemma_eval.backends.openai_http.server import Server, names, recognise, tokens_of
 from gemma_eval.backends.openai_http.stream import Asked, generation, nothing
 from gemma_eval.backends.openai_http.transport import Transport
+from gemma_eval.backends.openai_http.vocabulary import ServedVocabulary
+from gemma_eval.backends.reading import Reader
 from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, UnknownName, WrongSetting
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.tokenizer import load as load_tokenizer
@@ -51,6 +54,13 @@ class Load:
     def capabilities(self) -> frozenset[str]:
         """What every server of the protocol can do; the option `dialect` tells of more."""
         return openai_dialects.CAPABILITIES["openai"]
+
+    def capabilities_of(self, spec: ModelSpec) -> frozenset[str]:
+        """Return what the server of `spec` can do, by the dialect and the endpoint in its options."""
+        try:
+            return openai_reading.capabilities(openai_options.read(spec))
+        except (BackendError, UnknownName):
+            return self.capabilities  # loading says it
 
     def check(self, spec: ModelSpec) -> None:
         """Look at the options of a model, and for the folder of one. Raises UnknownName, WrongSetting."""
@@ -168,6 +178,17 @@ class OpenAiHttp:
         """Have `prompt` answered as `generate` does, in one attempt whatever the option `retries` says."""
         return self._generate(prompt, profile=profile, seed=seed, retries=0)
 
+    def read(self, prompt: Prompt, *, continuation: str) -> Generation:
+        """Read `continuation` after `prompt.text`, with a server that tells how probable a text is.
+
+        Raises BackendError, ContextOverflow.
+        """
+        return self._reader.read(prompt, continuation=continuation)
+
+    def read_choices(self, prompt: Prompt, *, choices: Sequence[str], unconditional: bool) -> Generation:
+        """Read each of `choices` after `prompt.text`. Raises as `read` does."""
+        return self._reader.read_choices(prompt, choices=choices, unconditional=unconditional)
+
     def close(self) -> None:
         """Ask nothing more; the server runs on."""
         self.line.transport.close()
@@ -175,7 +196,7 @@ class OpenAiHttp:
     def _generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int, retries: int) -> Generation:
         self._demand(prompt, profile)
         body = openai_request.body(
-            prompt, wanted=self.wanted, profile=profile, seed=seed, vocabulary=_Vocabulary(self._tokens)
+            prompt, wanted=self.wanted, profile=profile, seed=seed, vocabulary=ServedVocabulary(self._tokens)
         )
         request = self.line.request(self.line.address.path + PATHS[self.wanted.endpoint], body)
         asked = Asked(
@@ -196,6 +217,15 @@ class OpenAiHttp:
                     raise
                 asked = replace(asked, attempts=(*asked.attempts, _attempt(reply, error)))
             self.sleep(pause)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return openai_reading.reader(
+            self.line,
+            self.server,
+            limits=self.options.limits,
+            context_tokens=self.wanted.context_tokens,
+        )
 
     @cached_property
     def _info(self) -> EngineInfo:
@@ -256,20 +286,6 @@ def _tokenizer(spec: ModelSpec) -> Tokenizer | None:
         return None if folder is None else load_tokenizer(folder)
     except ModelNotFound as error:
         raise WrongSetting(spec.name, "options", "tokenizer", what=f"tokenizer: {error}") from error
-
-
-@dataclass(frozen=True)
-class _Vocabulary:
-    """The tokens of a server's model, as a logit bias asks about them: any id may be one."""
-
-    tokens: Callable[[str], tuple[int, ...] | None]
-    size: int = 1 << 31
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        return self.tokens(text) or ()
-
-    def piece(self, token: int) -> str:
-        return f"token {token}"
 
 
 def _attempt(reply: Reply, error: BackendError) -> Attempt:

@@ -26,8 +26,8 @@ CAPABILITIES: Mapping[Dialect, frozenset[str]] = MappingProxyType(
     {
         "openai": _OPENAI | {"concurrent"},
         "ollama": _OLLAMA | {"concurrent"},
-        "vllm": _OPENAI | {"top_k", "min_p", "repeat_penalty", "ignore_eos", "concurrent"},
-        "llama.cpp": _OPENAI | _OF_LLAMA_CPP | {"concurrent"},
+        "vllm": _OPENAI | {"top_k", "min_p", "repeat_penalty", "ignore_eos", "logprobs", "concurrent"},
+        "llama.cpp": _OPENAI | _OF_LLAMA_CPP | {"logprobs", "concurrent"},
     }
 )
 """What each dialect can say, in the words of `backends.capabilities`."""

@@ -49,9 +49,10 @@ class Line:
         typed = {**headers, "Content-Type": "application/json"}
         return Request(method="POST", path=path, body=data, headers=typed, has_begun=has_token)
 
-    def ask(self, path: str, body: Json | None) -> Json | None:
+    def ask(self, path: str, body: Json | None, *, limits: Limits | None = None) -> Json | None:
         """Return what the server tells at `path`, `None` when it has no such path. Raises BackendError."""
-        reply = self.transport.send(self.request(path, body), limits=self.limits)
+        limits = limits or self.limits
+        reply = self.transport.send(self.request(path, body), limits=limits)
         if reply.status in _HAS_NOT:
             return None
         url = self.address.origin + path
@@ -60,7 +61,7 @@ class Line:
         )
         broken = reply.broken
         if broken is not None and broken.kind == "timeout":
-            what = f"no whole answer within {self.limits.timeout_s:g} s"
+            what = f"no whole answer within {limits.timeout_s:g} s"
             raise GenerationTimeout(f"{url}: {what}; is the server still loading its model?")
         if flaw := refusal(reply, question):
             raise flaw

@@ -1,4 +1,4 @@
-"""How probable llama.cpp finds a text: it is made to write it, and tells what it found of each token.
+"""How probable llama-server finds a text: it is made to write it, and tells what it found of each token.
 
 The server has no way to be given an answer. But a grammar can name tokens (`<[1383]>`), which leaves it one
 answer to write, and the log-probabilities that it tells are of the softmax before any grammar or bias. What
@@ -9,22 +9,34 @@ bias, and one that is a part of a character, of which it tells nothing, is looke
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from gemma_eval.backends.llama_cpp.engine import Engine, Json
 from gemma_eval.errors import BackendError
 from gemma_eval.gemma.reading import Ids, Reading, joined
 
+Json = Any  # what the server answers; each reader narrows it
 
-def read_beside(engine: Engine, before: Ids, texts: Sequence[Ids], *, vocabulary: int) -> tuple[Reading, ...]:
-    """Read each of `texts` after what stands `before` all, with a model that has `vocabulary` tokens.
+
+class Llama(Protocol):
+    """A llama-server; both methods raise BackendError."""
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """Return the ids of `text`, none added."""
+
+    def complete(self, request: Mapping[str, object]) -> Json:
+        """Have a request to `/completion` answered as a whole."""
+
+
+def read_beside(engine: Llama, before: Ids, texts: Sequence[Ids]) -> tuple[Reading, ...]:
+    """Read each of `texts` after what stands `before` all.
 
     One follows the other; the engine keeps what it has read where its cache lets it go back, which that of a
     model with local layers does when `before` is longer than their window. Raises BackendError.
     """
-    return tuple(_read_after(engine, before, text, vocabulary=vocabulary) for text in texts)
+    return tuple(_read_after(engine, before, text) for text in texts)
 
 
-def _read_after(engine: Engine, before: Ids, tokens: Ids, *, vocabulary: int) -> Reading:
+def _read_after(engine: Llama, before: Ids, tokens: Ids) -> Reading:
     try:
         told = _told(engine, before, n=len(tokens), held={"grammar": grammar(tokens)})
         if [each["id"] for each in told] == list(tokens):
@@ -32,10 +44,7 @@ def _read_after(engine: Engine, before: Ids, tokens: Ids, *, vocabulary: int) ->
     except BackendError:
         pass  # its grammar knows no such token
     return joined(
-        [
-            _read_token(engine, (*before, *tokens[:index]), token, vocabulary=vocabulary)
-            for index, token in enumerate(tokens)
-        ]
+        [_read_token(engine, (*before, *tokens[:index]), token) for index, token in enumerate(tokens)]
     )
 
 
@@ -44,10 +53,10 @@ def grammar(tokens: Ids) -> str:
     return f"root ::= {' '.join(f'<[{token}]>' for token in tokens)}"
 
 
-def _read_token(engine: Engine, before: Ids, token: int, *, vocabulary: int) -> Reading:
+def _read_token(engine: Llama, before: Ids, token: int) -> Reading:
     told = _told(engine, before, n=1, held=_always(token))
     if not told:
-        told = _told(engine, before, n=1, held=_always(engine.tokenize("a")[0]), listed=vocabulary)
+        told = _told(engine, before, n=1, held=_always(engine.tokenize("a")[0]), listed=_ALL)
     return _reading(told[0] if told else {}, token)
 
 
@@ -56,7 +65,7 @@ def _always(token: int) -> Mapping[str, object]:
 
 
 def _told(
-    engine: Engine, before: Ids, *, n: int, held: Mapping[str, object], listed: int = 1
+    engine: Llama, before: Ids, *, n: int, held: Mapping[str, object], listed: int = 1
 ) -> Sequence[Json]:
     """Return what is told of each token that is written, and of the `listed` most probable ones there."""
     answer = engine.complete(
@@ -87,5 +96,7 @@ def _reading(told: Json, token: int) -> Reading:
     return Reading((known[0],), (greedy,))
 
 
+_ALL = 1 << 24
+"""More tokens than a vocabulary has."""
 _NO_LOGARITHM = -1e38
 """llama.cpp tells the lowest float32 for a probability that float32 rounds to 0."""
