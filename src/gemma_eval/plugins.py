@@ -198,6 +198,7 @@ class _BuiltIns:
         register("rougeL", "gemma_eval.scoring.rouge:rouge_l")
         register("bleu", "gemma_eval.scoring.translation:bleu")
         register("chrf", "gemma_eval.scoring.translation:chrf")
+        register("ter", "gemma_eval.scoring.edit_rate:ter")
         register("distinct_n", "gemma_eval.scoring.diversity:distinct_n")
         register("self_bleu", "gemma_eval.scoring.diversity:self_bleu")
         register("determinism", "gemma_eval.scoring.diversity:determinism")

@@ -104,7 +104,6 @@ def step(**options: object) -> str:
             'regexes_to_ignore: "(?=x)" is no RE2 expression',
         ),
         ("metric_list: [{metric: acc}]\n", 'metric "acc" of generate_until is not carried over'),
-        ("metric_list: [{metric: ter}]\n", 'metric "ter" of generate_until is not carried over'),
     ],
 )
 def test_what_a_task_that_generates_cannot_carry_over(tmp_path: Path, more: str, what: str) -> None:

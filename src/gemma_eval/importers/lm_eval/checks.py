@@ -18,6 +18,7 @@ from gemma_eval.importers.sheet import Sheet
 from gemma_eval.importers.written import Table, slug
 
 _WHOLE_SET = "is a figure of all rows together; the suite has acc for each row, with the choice that was made"
+_SUMS = "there is of all rows together; the suite has it for each row, with the counts that sum to it"
 SCORERS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "multiple_choice": {
         "acc": ("acc", ""),
@@ -38,9 +39,10 @@ SCORERS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "generate_until": {
         "exact_match": ("exact_match", ""),
-        "bleu": ("bleu", "bleu there is of all rows together; the suite has it for each row"),
-        "chrf": ("chrf", "chrf there is of all rows together; the suite has it for each row"),
-        "chrf++": ("chrf", "chrf++ there is of all rows together; the suite has it for each row"),
+        "bleu": ("bleu", f"bleu {_SUMS}"),
+        "chrf": ("chrf", f"chrf {_SUMS}"),
+        "chrf++": ("chrf", f"chrf++ {_SUMS}"),
+        "ter": ("ter", f"ter {_SUMS}; the scorer's value is 1 - TER"),
     },
 }
 """The scorer of each metric by output type, and what differs."""
@@ -56,6 +58,7 @@ _AGGREGATIONS = {
     "bleu": "bleu",
     "chrf": "chrf",
     "chrf++": "chrf++",
+    "ter": "ter",
     "f1": "f1",
     "matthews_corrcoef": "mcc",
     "brier_score": "brier_score",
@@ -155,7 +158,7 @@ def _is_known(
 
 
 def _check(row: MetricRow, scorer: str, at: locate.Path, sheet: Sheet, *, reference: str) -> Table:
-    if scorer not in ("exact_match", "bleu", "chrf"):
+    if scorer not in ("exact_match", "bleu", "chrf", "ter"):
         return {"scorer": scorer}
     check: Table = {"scorer": scorer, "reference": f"{{{{ {reference} }}}}"}
     if row.metric == "chrf++":
