@@ -115,3 +115,4 @@ def test_only_the_letters_of_the_question_count() -> None:
     """With four choices an E is no letter."""
     assert Signs("ABCD").read("Answer: E") == Named()
     assert right("choice_letter", "Answer: X", letter="X", letters="WXYZ")
+    assert right("choice_letter", "X and Y", letter="XY", letters="XY")

@@ -74,4 +74,5 @@ def test_a_limit_of_edits_makes_it_right_or_wrong() -> None:
     assert right("levenshtein", "kitten", text="sitting", max_distance=3)
     assert not right("levenshtein", "kitten", text="sitting", max_distance=2)
     assert right("levenshtein", " KITTEN ", text=["dog", "kitten"], max_distance=0, ignore_case=True)
+    assert score("levenshtein", "kitten", text="kitten").explanation == ""
     assert score("levenshtein", "kitten", text=["dog", "mitten"]).explanation == '1 edit from "mitten"'

@@ -56,6 +56,7 @@ def filtered(text: str, name: str, /, **options: Option) -> str:
         ("map", {"from": "A", "to": "yes", "fallback": ""}, "C", ""),
         ("before", {"text": "="}, "a=b=c", "a"),
         ("before", {"text": "=", "which": "last"}, "a=b=c", "a=b"),
+        ("before", {"text": "="}, "=a", ""),
         ("before", {"text": "x"}, "a=b", "a=b"),
         ("after", {"text": "="}, "a=b=c", "b=c"),
         ("after", {"text": "=", "which": "last"}, "a=b=c", "c"),

@@ -72,6 +72,7 @@ def test_the_value_is_that_of_rouge_score(name: str, reference: str, answer: str
 
 def test_of_several_references_the_best_counts() -> None:
     """And the explanation names it."""
+    assert score("rouge1", "The cat.", reference="the cat").explanation == ""
     found = score("rougeL", "the cat", reference=["a dog", "the big cat"])
     assert found.value == pytest.approx(4 / 5)
     assert found.explanation == 'nearest reference: "the big cat"'
