@@ -13,13 +13,14 @@ from gemma_eval.records import ModelSpec
 from tests import required
 from tests.contract.backend_contract import BackendContract
 from tests.contract.choosing_contract import ChoosingContract
+from tests.contract.constrained_contract import ConstrainedContract
 from tests.contract.reading_contract import ReadingContract
 
 required.module("xllamacpp", extra="llama-cpp")
 required.module("gguf", extra="gguf")
 
 
-class TestLlamaCpp(BackendContract, ReadingContract, ChoosingContract):
+class TestLlamaCpp(BackendContract, ReadingContract, ChoosingContract, ConstrainedContract):
     """The F32 export, with llama.cpp's own defaults."""
 
     @pytest.fixture

@@ -70,6 +70,21 @@ def test_a_chat_has_messages_and_what_every_server_knows() -> None:
     }
 
 
+def test_an_answer_is_held_to_a_schema_in_the_word_of_the_endpoint() -> None:
+    """A chat has one everywhere, a completion of llama-server another; otherwise nothing is sent."""
+    held = '{"type": "object"}'
+    in_chat = {"name": "reply", "strict": True, "schema": {"type": "object"}}
+    assert made(json_schema=held)["response_format"] == {"type": "json_schema", "json_schema": in_chat}
+    assert made(dialect="vllm", endpoint="completions", json_schema=held)["response_format"]
+    assert made(dialect="llama.cpp", endpoint="completions", json_schema=held)["json_schema"] == {
+        "type": "object"
+    }
+    assert not {"response_format", "json_schema"} & set(made())
+    for dialect in ("openai", "ollama"):
+        with pytest.raises(BackendError, match=f"{dialect} holds no completion to a JSON Schema"):
+            made(dialect=dialect, endpoint="completions", json_schema=held)
+
+
 def test_a_profile_is_sent_in_the_names_of_the_protocol() -> None:
     """Empty stop strings, which would end every answer, are left out."""
     found = made(RICH)

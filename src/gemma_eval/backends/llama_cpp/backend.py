@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -111,12 +112,31 @@ class LlamaCpp:
         The engine is given the ids, and called once they are known. The end-of-turn token is no output token.
         Raises BackendError, with what had come of an answer that broke off, ContextOverflow, UsageError.
         """
+        return self._generate(prompt, profile=profile, seed=seed, held={})
+
+    def generate_constrained(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, json_schema: str
+    ) -> Generation:
+        """Answer with JSON that satisfies `json_schema`: the engine draws by a grammar that it makes of it.
+
+        Raises as `generate` does, and BackendError for a schema that is no JSON or that the engine refuses.
+        """
+        try:
+            held = {"json_schema": json.loads(json_schema)}
+        except ValueError as error:
+            raise BackendError(f"the JSON Schema is no JSON: {error}") from error
+        return self._generate(prompt, profile=profile, seed=seed, held=held)
+
+    def _generate(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, held: Mapping[str, object]
+    ) -> Generation:
         if refusal := _refusal(profile):
             raise BackendError(f'profile "{profile.name}": llama.cpp {refusal}')
         ids = self._prompt_ids(prompt)
         self._demand_room(len(ids) + profile.max_tokens)
         vocabulary = _Vocabulary(size=self.file.vocabulary, engine=self.engine)
-        request = llama_request.request(profile, ids=ids, seed=seed, vocabulary=vocabulary)
+        asked = llama_request.request(profile, ids=ids, seed=seed, vocabulary=vocabulary)
+        request = {**asked, **held}
         stream = self.engine.stream(request)
         reply = llama_cpp_reply.read(stream.pieces, text_of=self.engine.detokenize, silent=self.file.silent)
         if reply.error is not None:

@@ -32,7 +32,7 @@ from gemma_eval.backends.openai_http.options import HttpOptions
 from gemma_eval.backends.openai_http.reply import Reply
 from gemma_eval.backends.openai_http.request import PATHS, Wanted
 from gemma_eval.backends.openai_http.server import Server, names, recognise, tokens_of
-from gemma_eval.backends.openai_http.stream import Asked, generation, nothing
+from gemma_eval.backends.openai_http.stream import Asked, failed, generation, nothing
 from gemma_eval.backends.openai_http.transport import Transport
 from gemma_eval.backends.openai_http.vocabulary import ServedVocabulary
 from gemma_eval.backends.reading import Reader
@@ -40,7 +40,7 @@ from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, Unkn
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.tokenizer import load as load_tokenizer
 from gemma_eval.protocols import Clock, TransformFactory
-from gemma_eval.records import Attempt, EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
+from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +178,13 @@ class OpenAiHttp:
         """Have `prompt` answered as `generate` does, in one attempt whatever the option `retries` says."""
         return self._generate(prompt, profile=profile, seed=seed, retries=0)
 
+    def generate_constrained(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, json_schema: str
+    ) -> Generation:
+        """Have `prompt` answered with JSON that satisfies `json_schema`. Raises as `generate` does."""
+        held = replace(self, wanted=replace(self.wanted, json_schema=json_schema))
+        return held.generate(prompt, profile=profile, seed=seed)
+
     def read(self, prompt: Prompt, *, continuation: str) -> Generation:
         """Read `continuation` after `prompt.text`, with a server that tells how probable a text is.
 
@@ -215,7 +222,7 @@ class OpenAiHttp:
                 pause = pause_s(reply, attempts=len(asked.attempts))
                 if pause is None or len(asked.attempts) >= retries:
                     raise
-                asked = replace(asked, attempts=(*asked.attempts, _attempt(reply, error)))
+                asked = replace(asked, attempts=(*asked.attempts, failed(reply, error)))
             self.sleep(pause)
 
     @cached_property
@@ -286,12 +293,3 @@ def _tokenizer(spec: ModelSpec) -> Tokenizer | None:
         return None if folder is None else load_tokenizer(folder)
     except ModelNotFound as error:
         raise WrongSetting(spec.name, "options", "tokenizer", what=f"tokenizer: {error}") from error
-
-
-def _attempt(reply: Reply, error: BackendError) -> Attempt:
-    return Attempt(
-        kind=error.kind,
-        message=str(error),
-        requested_ns=None if reply.connected_ns is None else reply.requested_ns,
-        ended_ns=reply.ended_ns,
-    )

@@ -5,6 +5,7 @@ What a profile has off is sent as off wherever the server has a default of its o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -32,7 +33,7 @@ class Wanted:
     """How answers are asked for, the same for every request to one server.
 
     `added_bos` is the text of the token that the server puts before every completion. `extra` are fields
-    that are sent as they stand.
+    that are sent as they stand. With a `json_schema` (JSON text) answers are held to it.
     """
 
     dialect: Dialect
@@ -44,12 +45,15 @@ class Wanted:
     context_tokens: int | None = None
     added_bos: str = ""
     extra: Body = field(default_factory=dict)
+    json_schema: str | None = None
 
 
 def body(
     prompt: Prompt, *, wanted: Wanted, profile: SamplingProfile, seed: int, vocabulary: Vocabulary | None
 ) -> Body:
-    """Return the body of a request. Raises BackendError for a prompt without text, UsageError for a bias.
+    """Return the body of a request. Raises UsageError for a bias.
+
+    Raises BackendError for a prompt without text, and for a JSON Schema that the server has no word for.
 
     `vocabulary` finds the token of a logit bias that is given by its text.
     """
@@ -62,6 +66,7 @@ def body(
         **_streaming(wanted),
         **_sampling(profile, wanted, seed, vocabulary or _WORDLESS),
         **wanted.extra,
+        **_held(wanted),
     }
 
 
@@ -106,6 +111,26 @@ def _asked(prompt: Prompt, wanted: Wanted) -> Body:
         raise BackendError('the prompt has no text; endpoint = "completions" needs a chat_template')
     text = prompt.text.removeprefix(wanted.added_bos)
     return {"prompt": text, **({"add_special_tokens": False} if wanted.dialect == "vllm" else {})}
+
+
+def _held(wanted: Wanted) -> Body:
+    """Return what holds an answer to a JSON Schema: a `response_format`, or llama-server's own word."""
+    if wanted.json_schema is None:
+        return {}
+    try:
+        schema = json.loads(wanted.json_schema)
+    except ValueError as error:
+        raise BackendError(f"the JSON Schema is no JSON: {error}") from error
+    if wanted.endpoint == "completions" and wanted.dialect == "llama.cpp":
+        return {"json_schema": schema}
+    if wanted.endpoint == "completions" and wanted.dialect != "vllm":
+        raise BackendError(f'{wanted.dialect} holds no completion to a JSON Schema; use endpoint = "chat"')
+    return {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "reply", "strict": True, "schema": schema},
+        }
+    }
 
 
 def _streaming(wanted: Wanted) -> Body:

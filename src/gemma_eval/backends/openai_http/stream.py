@@ -66,6 +66,16 @@ def nothing(reply: Reply, asked: Asked) -> Generation:
     return _Answer(reply, asked).made("timeout" if is_late else "error")
 
 
+def failed(reply: Reply, error: BackendError) -> Attempt:
+    """Return the attempt that a reply was which is not the last."""
+    return Attempt(
+        kind=error.kind,
+        message=str(error),
+        requested_ns=None if reply.connected_ns is None else reply.requested_ns,
+        ended_ns=reply.ended_ns,
+    )
+
+
 class _Answer:
     """What the events of a reply have said so far; `flaw` is what broke it off."""
 
