@@ -112,6 +112,29 @@ def test_every_word_is_held_against_the_cell_that_needs_it(word: str) -> None:
     assert reason == SAID.get(word, f'the backend "mine" has no {word}')
 
 
+def test_choices_need_what_a_continuation_needs() -> None:
+    """And it is said which of the two cannot be read."""
+    cell = asks(a_plain_cell(), choices=("Oslo", "Rome"), target=0)
+    assert refusal(Declaring(frozenset(WORDS)), cell) is None
+    reason = refusal(Declaring(frozenset(WORDS) - {"logprobs"}), cell)
+    assert reason == 'the backend "mine" cannot read choices'
+
+
+class Discerning(Declaring):
+    """One whose engines read if their models are called so."""
+
+    def capabilities_of(self, spec: ModelSpec) -> frozenset[str]:
+        """Return all words, or all but one."""
+        return frozenset(WORDS) - (set() if spec.name == "reads" else {"logprobs"})
+
+
+def test_a_factory_may_declare_for_each_model() -> None:
+    """What it says of one goes before what it says of all."""
+    factory, cell = Discerning(frozenset()), asks(a_plain_cell(), continuation="Oslo")
+    assert refusal(factory, cell) == 'the backend "mine" cannot read a continuation'
+    assert refusal(factory, replace(cell, model=replace(cell.model, name="reads"))) is None
+
+
 def test_a_factory_that_declares_nothing_is_asked_when_it_has_loaded() -> None:
     """Nothing is known of it."""
     assert [refusal(object(), needing(word)) for word in WORDS] == [None] * len(WORDS)
