@@ -17,6 +17,7 @@ from gemma_eval.report.gates.github import annotation_lines
 from gemma_eval.report.gates.terminal import lines
 from gemma_eval.report.groups import Groups, groups_of
 from gemma_eval.report.judges import about_judges, own_judges
+from gemma_eval.report.reductions import told as reduced
 from gemma_eval.report.serving_rows import Served, served, warnings
 from gemma_eval.report.untimed import untimed
 from gemma_eval.report.visible import visible
@@ -93,6 +94,7 @@ def ending(report: Report) -> list[Line]:
     for sentence in own_judges(report):
         shown += _wrapped(sentence, {"yellow": True})
     shown += _wrapped(about_judges(report))
+    shown += _wrapped(reduced(report.outcomes))
     for sentence in untimed(report, groups_of(report)):
         shown += _wrapped(sentence)
     shown += _wrapped(noisy(run), {"yellow": True}) + _wrapped(harness_sentence(run))
