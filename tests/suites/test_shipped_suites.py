@@ -13,6 +13,7 @@ NAMES = (
     "choices",
     "citations",
     "every_layer",
+    "judge",
     "long_context",
     "long_context_position",
     "multiple_choice",

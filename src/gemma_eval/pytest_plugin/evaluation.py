@@ -140,12 +140,13 @@ class Evaluation:
         return tuple(lines)
 
     def server_processes(self, cells: Sequence[Cell]) -> tuple[int, ...]:
-        """Return the processes of this machine that answer for the models of `cells` as servers.
+        """Return the processes of this machine that answer or judge for `cells` as servers.
 
         Those of a backend that cannot be loaded or asked are not known, and its cells say why when they run.
         """
         found: dict[int, None] = {}
-        for spec in {cell.model.name: cell.model for cell in cells}.values():
+        specs = {spec.name: spec for cell in cells for spec in (cell.model, *cell.judges)}
+        for spec in specs.values():
             with suppress(Exception):
                 factory = self.registry.backends.find(spec.backend)
                 if isinstance(factory, ServingBackendFactory):
