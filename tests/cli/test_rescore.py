@@ -163,8 +163,8 @@ def test_the_table_says_what_became_of_checks_and_scores() -> None:
         f"{RUN.id}: 1 of 6 answers have another score now (scoring 1, by the checks of village)",
         "",
         "check     cases  before  now   answers changed",
-        "equals    1      0.00    –     2",  # noqa: RUF001 - the dash of the tables
-        "contains  2      1.00    0.75  2",
+        "equals    1      0.00    –     –",  # noqa: RUF001 - the dash of the tables
+        "contains  2      1.00    0.75  0",
         "numeric   1      1.00    1.00  0",
         "",
         "score                      cases  before  now   change  95 % interval",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gemma_eval.records import Case, Group, Outcome, Run, Scoring
@@ -29,14 +29,15 @@ Pair = tuple[tuple[Outcome, ...], tuple[Outcome, ...]]
 class CheckChange:
     """What became of one check: the mean over its cases before and now, and how many answers it changed for.
 
-    A mean is `None` where there is no such check, or no case has a value of it.
+    A mean is `None` where there is no such check, or no case has a value of it, and `changed` where no answer
+    was checked by it both times.
     """
 
     check: str
     cases: int
     before: float | None
     now: float | None
-    changed: int
+    changed: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,17 +77,18 @@ def check_changes(before: Mapping[str, Outcome], now: Mapping[str, Outcome]) -> 
         for name in dict.fromkeys((*then, *today)):
             values[name].append((_reduced(old, then.get(name)), _reduced(new, today.get(name))))
             cases[name].add((cell.suite, cell.case.id))
-            differ[name] += sum(
-                _value(one, then.get(name)) != _value(other, today.get(name))
-                for one, other in zip(old, new, strict=True)
-            )
+            if name in then and name in today:
+                differ[name] += sum(
+                    _value(one, then[name]) != _value(other, today[name])
+                    for one, other in zip(old, new, strict=True)
+                )
     return tuple(
         CheckChange(
             check=name,
             cases=len(cases[name]),
             before=mean([value for value, _ in found if value is not None]),
             now=mean([value for _, value in found if value is not None]),
-            changed=differ[name],
+            changed=differ.get(name),
         )
         for name, found in values.items()
     )
@@ -160,8 +162,8 @@ def _reduced(outcomes: Sequence[Outcome], place: int | None) -> float | None:
     return None if place is None else check_value(outcomes, place)
 
 
-def _value(outcome: Outcome, place: int | None) -> float | None:
-    return outcome.scores[place].value if place is not None and place < len(outcome.scores) else None
+def _value(outcome: Outcome, place: int) -> float | None:
+    return outcome.scores[place].value if place < len(outcome.scores) else None
 
 
 def _group_change(group: Group, pairs: Sequence[Pair]) -> GroupChange:
@@ -186,8 +188,8 @@ def _group_change(group: Group, pairs: Sequence[Pair]) -> GroupChange:
 
 
 def _check_row(each: CheckChange) -> tuple[str, ...]:
-    write: Callable[[float | None], str] = numbers.score
-    return each.check, str(each.cases), write(each.before), write(each.now), str(each.changed)
+    means = numbers.score(each.before), numbers.score(each.now)
+    return each.check, str(each.cases), *means, numbers.count(each.changed)
 
 
 def _row(each: GroupChange) -> tuple[str, ...]:
