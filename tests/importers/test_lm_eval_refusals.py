@@ -83,6 +83,7 @@ def step(**options: object) -> str:
         (step(function="regex", group_select=2), "group_select is 2; 0, the first match, or -1, the last"),
         (step(function="regex", regex_pattern="'(a'"), 'regex_pattern "(a" is no RE2 expression: missing )'),
         (step(function="regex", regex_pattern="'(?!x)y'"), "RE2 has no lookaround"),
+        (step(function="regex", regex_pattern="'" + "[" * 20_000 + "'"), "is longer than 10,000 characters"),
         (step(function="map", mapping_dict="{a: b}"), "map needs a mapping_dict of texts"),
         ("filter_list: []\n", "filter_list is empty"),
         ("filter_list: [{name: x}]\n", "a pipeline needs a name and a list of functions"),
@@ -225,6 +226,9 @@ TEXT, CHOICES, TARGET = '"Where does {{name}} live?"', '["Oslo", "Rome"]', "labe
             "task.yaml:8: doc_to_target cannot be rendered: line 1: unexpected end",
         ),
         (TARGET, '"{{label}"\n', ROWS, "task.yaml:8: doc_to_target is not a Jinja template"),
+        (TARGET, f'"{"x" * 70_000}"\n', ROWS, "is not a Jinja template: it is longer than 65,536 characters"),
+        (TARGET, '"{{name}}"\n', [{"name": "²"}], 'doc_to_target makes "²", which is no index'),
+        (TARGET, '"{{name}}"\n', [{"name": "9" * 5000}], "which is no index"),
         (TEXT, "label", ROWS, "rows.jsonl:1: doc_to_text is 0, and not a text"),
         (TEXT, '"{{label}}"', ROWS, "stands for one of several inputs"),
         (TEXT, "3", ROWS, "doc_to_text is a number, which stands for several inputs"),
@@ -287,6 +291,13 @@ def task_in(folder: Path, text: str) -> Path:
     """Write a task file into a folder of its own."""
     folder.mkdir()
     return task(folder, text)
+
+
+def test_a_split_that_the_task_has_not_is_refused(tmp_path: Path) -> None:
+    """A misspelt one would leave its file unread."""
+    path = task(tmp_path, CHOOSING)
+    with pytest.raises(UsageError, match='the task has no split "tset"; did you mean "test"'):
+        imported(path, Wanted(data={"tset": tmp_path / "rows.jsonl"}))
 
 
 def test_examples_need_rows_of_their_own(tmp_path: Path) -> None:

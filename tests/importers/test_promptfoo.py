@@ -205,6 +205,7 @@ def test_a_prompt_that_is_json_becomes_messages(tmp_path: Path) -> None:
         ("{type: contains, value: 'file://x.txt'}", 'contains takes its value from "file://x.txt"'),
         ("{type: contains-any, value: [1]}", "contains-any has the value [1]; it should be a list of texts"),
         ("{type: is-json, value: x}", 'is-json has the value "x"; it should be a JSON Schema, as a table'),
+        ("{type: equals, value: {a: .nan}}", "the value has NaN or an infinity, which JSON has not"),
         ("{type: latency}", "latency needs a threshold, in milliseconds"),
         ("{type: word-count, value: {least: 1}}", "it should be a number, or {min, max}"),
         ("{type: rouge-n, value: a, threshold: 3}", "rouge-n has the threshold 3; it should lie in 0..1"),
@@ -246,6 +247,7 @@ def test_what_of_a_configuration_cannot_be_carried_over(tmp_path: Path, more: st
 
 
 MANY = list(range(100))
+NINE = ", ".join(f"v{n}: {MANY}" for n in range(9))
 
 
 @pytest.mark.parametrize(
@@ -257,6 +259,11 @@ MANY = list(range(100))
         (
             "prompts: ['file://a.txt']\ntests: [{assert: [{type: is-json}]}]\n",
             "is another file; write the prompt",
+        ),
+        ("prompts: [a]\ntests: [{vars: {x: []}, assert: [{type: is-json}]}]\n", "vars.x is an empty list"),
+        (
+            f"prompts: [a]\ntests: [{{assert: [{{type: is-json}}]}}]\ndefaultTest: {{vars: {{{NINE}}}}}\n",
+            "makes 1,000,000,000,000,000,000 cases",
         ),
         ("prompts: [3]\ntests: [{assert: [{type: is-json}]}]\n", "it should be a list of texts"),
         ("prompts: [a]\ntests: [{vars: {x: 1}}]\n", "has no assertions, so that nothing would be scored"),

@@ -18,6 +18,8 @@ from gemma_eval.importers.data import Plain
 Render = Callable[[str, str, Mapping[str, Plain]], str]
 """Renders a template of a given name, in the sandbox of this package. Raises TemplateError."""
 
+LONGEST = 1 << 16
+"""Characters that a template of this package may have."""
 _THEIRS = jinja2.Environment(keep_trailing_newline=True, autoescape=False)  # noqa: S701 - only ever lexes
 
 
@@ -27,7 +29,7 @@ def carried(text: str) -> str:
     It can stand before and after others, of which it takes no space away. Raises jinja2.TemplateSyntaxError.
     """
     pieces, raw = [], False
-    tokens = [(kind, piece) for _, kind, piece in _THEIRS.lex(text)]
+    tokens = _tokens(text)
     for place, (kind, piece) in enumerate(tokens):
         if kind in ("raw_begin", "raw_end"):
             raw = kind == "raw_begin"
@@ -49,13 +51,13 @@ def whole(template: str) -> str:
 
 def expression(text: str) -> str | None:
     """Return what stands between the braces of a template that is one `{{ … }}`, or `None`."""
-    tokens = list(_THEIRS.lex(text))
-    kinds = [kind for _, kind, _ in tokens]
+    tokens = _tokens(text)
+    kinds = [kind for kind, _ in tokens]
     if len(tokens) < 3 or kinds[0] != "variable_begin" or kinds[-1] != "variable_end":
         return None
     if "data" in kinds or kinds.count("variable_begin") > 1:
         return None
-    return "".join(piece for _, _, piece in tokens[1:-1]).strip()
+    return "".join(piece for _, piece in tokens[1:-1]).strip()
 
 
 def names(text: str) -> frozenset[str]:
@@ -71,6 +73,13 @@ def leaks(text: str) -> bool:
 def literal(text: str) -> str:
     """Return the template that makes `text`, whatever is in it, but for a last line end."""
     return re.sub(r"\{[{%#]", lambda mark: f'{{{{ "{mark[0]}" }}}}', text)
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    """Return the kind and the text of each token. Raises jinja2.TemplateSyntaxError."""
+    if len(text) > LONGEST:
+        raise jinja2.TemplateSyntaxError(f"it is longer than {LONGEST:,} characters", 1)
+    return [(kind, piece) for _, kind, piece in _THEIRS.lex(text)]
 
 
 def _begin(kind: str, piece: str, *, first: bool) -> str:

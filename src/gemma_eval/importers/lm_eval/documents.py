@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from gemma_eval.errors import UsageError, suggestion
 from gemma_eval.files import read
 from gemma_eval.files.rows import show
 from gemma_eval.importers import data
@@ -39,6 +40,7 @@ def find(sheet: Sheet, task: TaskRow, *, given: Mapping[str, Path], n_shots: int
 
     What is missing is noted in the sheet, with the option that helps.
     """
+    _check_splits(task, given)
     files = _Files(sheet, task, given=given, root=root)
     split = task.test_split or task.validation_split
     if split is None:
@@ -57,6 +59,16 @@ def examples_split(task: TaskRow) -> str | None:
     """Return the split that a task itself says its examples are from."""
     own = task.fewshot_config.split if task.fewshot_config else None
     return own or task.fewshot_split
+
+
+def _check_splits(task: TaskRow, given: Mapping[str, Path]) -> None:
+    """Raise UsageError for a file of a split that the task has not."""
+    own = (task.test_split, task.validation_split, task.training_split, examples_split(task))
+    known = {split for split in own if split}
+    for split in given.keys() - known - {ASKED}:
+        raise UsageError(
+            f"--data {split}={given[split]}: the task has no split {show(split)}{suggestion(split, known)}"
+        )
 
 
 def _pool(sheet: Sheet, task: TaskRow, files: _Files, *, asked: tuple[str, Path]) -> Sequence[Columns]:

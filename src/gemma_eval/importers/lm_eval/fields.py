@@ -82,7 +82,7 @@ class Fields:
             return native
         made = native if isinstance(native, str) else str(native)
         if made.isdigit() and self.has_choices:
-            return int(made)
+            return _index(made, key)
         if len(made) >= 2 and made[0] == "[" and made[-1] == "]":
             listed = _literal(made)
             return made if listed is None else listed
@@ -128,6 +128,14 @@ class Fields:
             except TemplateError:
                 pass  # said below by the template itself, in its own words
         return self._made(template, doc, key)
+
+
+def _index(digits: str, key: str) -> int:
+    """Return the number that a text of digits is, which ² and 10,000 digits are not. Raises Unfit."""
+    try:
+        return int(digits)
+    except ValueError as error:
+        raise Unfit(key, f"makes {show(digits)}, which is no index") from error
 
 
 def _literal(text: str) -> list[Plain] | None:

@@ -11,6 +11,10 @@ _END, _AT_END = re.compile(r"(?<!\\)\$"), r"\\n?\\z"
 _BEHIND, _AHEAD = "(?<=", "(?="
 
 
+LONGEST = 10_000
+"""Characters of an expression."""
+
+
 def carried(pattern: str, *, takes_first: bool) -> str:
     """Return an RE2 expression that finds what `pattern` does. Raises ValueError with what RE2 refuses.
 
@@ -18,6 +22,8 @@ def carried(pattern: str, *, takes_first: bool) -> str:
     what must stand before and after can be read as a part of the match, for the group leaves it out: what is
     looked behind at has one length, so that the first match stays the first.
     """
+    if len(pattern) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST:,} characters")
     rewritten = _without_lookaround(pattern) if takes_first else pattern
     if rewritten != pattern and groups(rewritten) != 1:
         rewritten = pattern

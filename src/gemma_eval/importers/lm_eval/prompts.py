@@ -19,8 +19,6 @@ from gemma_eval.importers.lm_eval.fields import Fields
 from gemma_eval.importers.lm_eval.shots import Draw
 from gemma_eval.importers.lm_eval.task import FewShotRow, TaskRow
 
-LONGEST_TEMPLATE = 1 << 16
-"""Characters that a template of this package may have."""
 _PROVIDED = ("range", "namespace")
 """Names that the templates of both have without a column."""
 
@@ -84,7 +82,7 @@ def prompt(task: TaskRow, fields: Fields, made: Sequence[Parts], *, fixed: bool)
         return Carried(template=f"{{{{ {name} }}}}", column=name, values=tuple(each.whole for each in made))
     reads = jinja.names(description + question)
     whole = jinja.whole(description + jinja.literal(made[0].examples) + question)
-    if fixed and len(whole) <= LONGEST_TEMPLATE:
+    if fixed and len(whole) <= jinja.LONGEST:
         return Carried(template=whole, reads=reads)
     name = free("examples", fields)
     whole = jinja.whole(f"{description}{{{{ {name} }}}}{question}")

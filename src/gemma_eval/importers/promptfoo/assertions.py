@@ -155,7 +155,7 @@ def _judged(given: Assertion, options: Table) -> Scoring:
 def _one_text(given: Assertion) -> str:
     value = given.value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        value = json.dumps(value)
+        value = _json(value)
     if not isinstance(value, str) or not value.strip():
         raise Unfit(f"{given.kind} has the value {show(value)}; it should be a text that is not empty")
     if value.startswith("file://"):
@@ -164,7 +164,10 @@ def _one_text(given: Assertion) -> str:
 
 
 def _json(value: Plain) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise Unfit("the value has NaN or an infinity, which JSON has not") from error
 
 
 KINDS: Mapping[str, Callable[[Assertion], Scoring]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import cast
 
@@ -55,11 +56,12 @@ def convert(path: Path, choice: Choice, *, judge: str | None, render: Render) ->
     row = config.read(sheet)
     sheet.stop()
     reading = _Reading(sheet=sheet, render=render, judge=judge)
+    n_cases = _n_variants(row) * len(cast("list[str]", row.prompts))
+    if n_cases > MOST_CASES:
+        what = f"makes {n_cases:,} cases; a suite that is written out has at most {MOST_CASES:,}"
+        sheet.say(("tests",), what)
+        sheet.stop()
     cases = list(_cases(row, reading))
-    if len(cases) > MOST_CASES:
-        sheet.say(
-            ("tests",), f"makes {len(cases):,} cases; a suite that is written out has at most {MOST_CASES:,}"
-        )
     sheet.stop()
     name = choice.name or slug(path.stem)
     defaults: Table = {"models": list(choice.models), "profiles": ["greedy"], "templates": ["plain"]}
@@ -92,6 +94,13 @@ def _cases(row: ConfigRow, reading: _Reading) -> Iterator[Table]:
                 yield {"id": name, **_asked(("prompts", place), text, reading), "check": checks}
 
 
+def _n_variants(row: ConfigRow) -> int:
+    """Return how many ways there are to choose the variables of all tests, before any of them is taken."""
+    shared = (row.defaultTest.vars if row.defaultTest else None) or {}
+    tables = [{**shared, **(test.vars or {})} for test in row.tests or ()]
+    return sum(prod(len(each) for each in table.values() if isinstance(each, list)) for table in tables)
+
+
 def _checked(at: locate.Path, test: TestRow) -> list[Checked]:
     return [((*at, "assert", number), each) for number, each in enumerate(test.assertions or ())]
 
@@ -100,6 +109,8 @@ def _variables(at: locate.Path, given: Mapping[str, object], reading: _Reading) 
     """Yield the variables of each case of a test: one for each way to choose of those that are lists."""
     for name, value in given.items():
         texts = value if isinstance(value, list) else [value]
+        if not texts:
+            reading.sheet.say((*at, "vars", name), f"vars.{name} is an empty list, so that nothing is asked")
         if any(isinstance(text, str) and text.startswith("file://") for text in texts):
             reading.sheet.say((*at, "vars", name), f"vars.{name} is in another file; write it here")
     chosen = [value if isinstance(value, list) else [value] for value in given.values()]
