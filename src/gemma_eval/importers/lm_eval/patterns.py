@@ -73,10 +73,3 @@ def groups(pattern: str) -> int:
         raise ValueError(
             f"is no RE2 expression: {said} (RE2 has no lookaround and no backreferences)"
         ) from error
-
-
-def removed(pattern: str, text: str) -> str:
-    """Return a text without what an RE2 expression matches."""
-    options = re2.Options()
-    options.log_errors = False
-    return str(re2.sub(pattern, "", text, options=options))
