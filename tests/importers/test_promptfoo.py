@@ -11,7 +11,7 @@ from gemma_eval import plugins
 from gemma_eval.errors import SuiteError
 from gemma_eval.importers.promptfoo import assertions
 from gemma_eval.importers.promptfoo.assertions import Assertion, Unfit
-from gemma_eval.importers.promptfoo.convert import convert
+from gemma_eval.importers.promptfoo.convert import AskedModels, convert
 from gemma_eval.importers.written import Choice, Imported, write
 from gemma_eval.prompts import sandbox
 from gemma_eval.suite import load_suite
@@ -36,8 +36,9 @@ def config(folder: Path, text: str) -> Path:
 
 
 def imported(path: Path, *, judge: str | None = None) -> Imported:
-    """Import a configuration."""
-    return convert(path, Choice(), judge=judge, render=sandbox.render)
+    """Import a configuration; what judges embeds, too."""
+    asked = AskedModels(judge=judge, embedder=judge)
+    return convert(path, Choice(), asked=asked, render=sandbox.render)
 
 
 def cases(path: Path, *, judge: str | None = None) -> Cases:
@@ -142,6 +143,12 @@ def test_assertions_that_ask_a_model_need_its_name(tmp_path: Path) -> None:
     }
     fact = check(tmp_path, "{type: factuality, value: Finn lives in Oslo}", judge="pocket")
     assert fact["preset"] == "correctness"
+    assert check(tmp_path, "{type: similar, value: [a b, c], threshold: 0.6}", judge="minilm") == {
+        "scorer": "similarity",
+        "reference": ["a b", "c"],
+        "embedder": "minilm",
+        "pass_at": 0.6,
+    }
     (found,) = refused(config(tmp_path, BASE.replace("{type: contains, value: Oslo}", rubric)))
     assert found.startswith("5: llm-rubric asks a model; name it with --judge")
 
@@ -198,7 +205,10 @@ def test_a_prompt_that_is_json_becomes_messages(tmp_path: Path) -> None:
         ("{type: webhook, value: 'https://host'}", "webhook sends answers to another machine"),
         ("{type: assert-set}", "an assert-set passes as one"),
         ("{type: cost, threshold: 1}", "cost is of a service"),
-        ("{type: similar, value: x}", 'similar needs an embedder; write a check with scorer = "similarity"'),
+        (
+            "{type: similar, value: x}",
+            "similar compares by the vectors of an embedder; name it with --embedder",
+        ),
         ("{type: containz, value: x}", 'no assertion "containz" is carried over; known: bleu, contains'),
         ("{value: x}", 'no assertion "" is carried over'),
         ("{type: contains}", "contains has the value null; it should be a text that is not empty"),

@@ -151,12 +151,14 @@ def inspect(*, asked: _Asked, scorer: Scorer) -> None:
 @import_suites.command("promptfoo", short_help="A configuration of promptfoo: prompts, tests, assertions.")
 @_common
 @click.option("--judge", help="The model that llm-rubric and its like ask; without it they are refused.")
-def promptfoo(*, asked: _Asked, judge: str | None) -> None:
+@click.option("--embedder", help="The embedder that similar asks; without it that is refused.")
+def promptfoo(*, asked: _Asked, judge: str | None, embedder: str | None) -> None:
     """Make a suite of FILE, a promptfooconfig.yaml; assertions that are code are refused."""
-    from gemma_eval.importers.promptfoo.convert import convert
+    from gemma_eval.importers.promptfoo.convert import AskedModels, convert
     from gemma_eval.prompts import sandbox
 
-    _write(convert(asked.file, _choice(asked), judge=judge, render=sandbox.render), asked)
+    models = AskedModels(judge=judge, embedder=embedder)
+    _write(convert(asked.file, _choice(asked), asked=models, render=sandbox.render), asked)
 
 
 def _splits(given: Iterable[str]) -> dict[str, Path]:

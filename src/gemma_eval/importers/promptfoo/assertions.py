@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gemma_eval.files.rows import show
 from gemma_eval.importers.data import Plain
@@ -24,12 +24,13 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assertion:
-    """An assertion with what its templates have made; `threshold` and `judge` are `None` when not given."""
+    """An assertion with what its templates have made, and the models that those may ask that ask one."""
 
     kind: str
     value: Plain = None
     threshold: float | None = None
     judge: str | None = None
+    embedder: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +136,13 @@ def _word_count(given: Assertion) -> Scoring:
     return Scoring(scorer="word_count", options=dict(found))
 
 
+def _similar(given: Assertion) -> Scoring:
+    if given.embedder is None:
+        raise Unfit("similar compares by the vectors of an embedder; name it with --embedder")
+    found = _overlap("similarity", default=0.75)(given)
+    return replace(found, options={**found.options, "embedder": given.embedder})
+
+
 def _rubric(given: Assertion) -> Scoring:
     return _judged(given, {"rubric": _one_text(given)})
 
@@ -187,6 +195,7 @@ KINDS: Mapping[str, Callable[[Assertion], Scoring]] = {
     "bleu": _overlap("bleu", default=0.5),
     "latency": _latency,
     "word-count": _word_count,
+    "similar": _similar,
     "llm-rubric": _rubric,
     "model-graded-closedqa": _rubric,
     "factuality": _factuality,
@@ -202,7 +211,6 @@ REFUSED: Mapping[str, str] = {
     "webhook": "webhook sends answers to another machine, and nothing here does",
     "assert-set": "an assert-set passes as one; list its assertions one by one",
     "cost": "cost is of a service; a local model has tokens, seconds and energy",
-    "similar": 'similar needs an embedder; write a check with scorer = "similarity" and its name',
     "perplexity": "perplexity is of texts that are read here: a case with a continuation",
     "perplexity-score": "perplexity-score is of texts that are read here: a case with a continuation",
 }

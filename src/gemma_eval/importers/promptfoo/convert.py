@@ -32,12 +32,20 @@ Checked = tuple[locate.Path, AssertionRow]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskedModels:
+    """The models that assertions ask, by what for: to judge, or to embed texts."""
+
+    judge: str | None = None
+    embedder: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Reading:
     """What is needed to read the tests of one configuration."""
 
     sheet: Sheet
     render: Render
-    judge: str | None
+    asked: AskedModels
 
     def fill(self, at: locate.Path, name: str, text: str, values: Columns) -> str:
         """Return a text with variables filled in; what cannot be rendered is noted."""
@@ -50,12 +58,12 @@ class _Reading:
         return ""
 
 
-def convert(path: Path, choice: Choice, *, judge: str | None, render: Render) -> Imported:
+def convert(path: Path, choice: Choice, *, asked: AskedModels, render: Render) -> Imported:
     """Return the suite of a configuration. Raises SuiteError with what cannot be carried over, by line."""
     sheet = sheets.load(path)
     row = config.read(sheet)
     sheet.stop()
-    reading = _Reading(sheet=sheet, render=render, judge=judge)
+    reading = _Reading(sheet=sheet, render=render, asked=asked)
     n_cases = _n_variants(row) * len(cast("list[str]", row.prompts))
     if n_cases > MOST_CASES:
         what = f"makes {n_cases:,} cases; a suite that is written out has at most {MOST_CASES:,}"
@@ -143,7 +151,13 @@ def _check(at: locate.Path, row: AssertionRow, values: Columns, reading: _Readin
         return {}
     try:
         made = assertions.scoring(
-            Assertion(kind=kind, value=value, threshold=row.threshold, judge=reading.judge)
+            Assertion(
+                kind=kind,
+                value=value,
+                threshold=row.threshold,
+                judge=reading.asked.judge,
+                embedder=reading.asked.embedder,
+            )
         )
     except Unfit as error:
         reading.sheet.say((*at, "type"), str(error))
