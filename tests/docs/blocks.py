@@ -31,6 +31,7 @@ from gemma_eval.errors import UsageError
 from gemma_eval.importers import yaml_file
 from gemma_eval.prompts.build import build
 from gemma_eval.records import Cell, Message, Passage, Template
+from gemma_eval.scoring.judge_items import load as load_labelled
 from tests.docs.commands import run_command
 from tests.examples import a_cell
 
@@ -117,6 +118,8 @@ def _load_toml(block: Block, keys: set[str]) -> None:
         load_gates(path)
     elif keys == {"accepted"}:
         load_accepted(path)
+    elif "item" in keys:
+        load_labelled(path)
     elif "model" in keys:
         models.load(path)
     elif keys == {"tool"}:
