@@ -143,6 +143,9 @@ RULES: tuple[tuple[str, str, bool], ...] = (
     (f'{{"$schema": "{_OLD}-07/schema", "items": [{{"type": "string"}}]}}', '["a", 5]', True),
     ('{"unevaluatedProperties": false, "properties": {"a": {}}}', '{"a": 1, "b": 2}', False),
     ('{"properties": {"const": {"type": "null"}, "$schema": {"type": "null"}}}', '{"const": 1}', False),
+    ('{"properties": {"$schema": true}, "additionalProperties": false}', '{"$schema": 1}', True),
+    ('{"const": {"$schema": "x"}}', '{"$schema": "x"}', True),
+    ('{"const": {"$schema": "x"}}', "{}", False),
     ('{"properties": {"$schema": {"type": "null"}}}', '{"$schema": 1}', False),
 )
 
@@ -237,6 +240,9 @@ def test_a_hostile_answer_is_judged_in_linear_time() -> None:
         json.dumps({"a" * 40 + "!": 1}),
         schema='{"patternProperties": {"^(a+)+$": {}}, "additionalProperties": false}',
     )
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    inner = f'{{"items": {{"$schema": "{draft}", "pattern": "^(a+)+$"}}, "properties": {{"a": true}}}}'
+    assert not right("json_schema", json.dumps(["a" * 40 + "!"]), schema=inner)
     mixed = [{"a": index} if index % 2 else index for index in range(20_000)]
     assert right("json_schema", json.dumps(mixed), schema='{"uniqueItems": true}')
     wide: Json = {str(key): key for key in range(LARGEST_UNEVALUATED + 1)}
