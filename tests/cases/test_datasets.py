@@ -393,3 +393,13 @@ def test_a_dataset_is_a_file_of_rows_in_the_folder_of_the_suite(tmp_path: Path, 
     (tmp_path / "qa.txt").write_text("x")
     (line,) = said(tmp_path, dataset=f'path = "{path}"')
     assert line.startswith(f's.toml:10: case "qa": dataset "{path}" ')
+
+
+def test_a_gate_may_be_about_rows_of_a_large_dataset(tmp_path: Path) -> None:
+    """Their ids are known, though no case is made of most of them."""
+    written(tmp_path, QA)
+    gate = '[[gate]]\nid = "g"\nmetric = "score"\nmargin = 0.1\nwhere = {{ case = "{case}" }}\n'
+    keys = 'path = "qa.jsonl"\ngranularity = "dataset"'
+    assert said(tmp_path, dataset=keys, more=gate.format(case="qa-*")) == []
+    (line,) = said(tmp_path, dataset=keys, more=gate.format(case="qb-*"))
+    assert 'where.case is "qb-*", and this suite has no such case' in line

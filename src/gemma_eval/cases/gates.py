@@ -102,7 +102,7 @@ def check_where(suite: Suite, models: Collection[str], problems: Problems) -> No
     """
     cases = suite.cases
     known: Mapping[str, set[str]] = {
-        "case": {case.id for case in cases},
+        "case": {case.id for case in (*cases, *(rows[0].case for rows in suite.rows.values()))},
         "tag": {tag for case in cases for tag in case.tags},
         "kind": {case.kind for case in cases},
         "model": {*models, *(name for case in cases for name in case.models)},

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from gemma_eval.executors.in_process import CellResult
 from gemma_eval.pytest_plugin import row_reports
+from gemma_eval.pytest_plugin.case_item import RESULT, CaseItem, CellFailure
 from gemma_eval.pytest_plugin.counter import Counter
 from gemma_eval.pytest_plugin.demands import missed
 from gemma_eval.pytest_plugin.evaluation import EVALUATION
-from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem, CellFailure
 from gemma_eval.records import EngineInfo, Outcome
 
 MOST_SHOWN = 10

@@ -9,10 +9,11 @@ import pytest
 
 from gemma_eval.executors.arm import INSIDE
 from gemma_eval.pytest_plugin import payload
+from gemma_eval.pytest_plugin.case_item import RESULT, CaseItem
 from gemma_eval.pytest_plugin.demands import mendable
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.matrix import by_model
-from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem, collect
+from gemma_eval.pytest_plugin.suite_file import collect
 
 
 class EveryProcess:

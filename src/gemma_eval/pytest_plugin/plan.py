@@ -17,13 +17,13 @@ from gemma_eval.errors import GemmaEvalError
 from gemma_eval.gating.hold import read_earlier
 from gemma_eval.pytest_plugin import gate_options
 from gemma_eval.pytest_plugin.begin import describe_run
+from gemma_eval.pytest_plugin.case_item import CaseItem
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.gates_in_force import gates_of
 from gemma_eval.pytest_plugin.matrix import check, left_out
 from gemma_eval.pytest_plugin.plan_power import block_s, blocks_line, power_lines
 from gemma_eval.pytest_plugin.problems import relative
 from gemma_eval.pytest_plugin.refusals import in_words
-from gemma_eval.pytest_plugin.suite_file import CaseItem
 from gemma_eval.records import Cell, Outcome, Skipped
 from gemma_eval.report import numbers
 from gemma_eval.store.read import open_reader

@@ -18,11 +18,11 @@ from gemma_eval.measure.noise import NoiseWatch
 from gemma_eval.measure.noise import begin as begin_noise
 from gemma_eval.pytest_plugin import matrix, microbenchmarks, payload
 from gemma_eval.pytest_plugin.begin import describe_run, run_id, utc
+from gemma_eval.pytest_plugin.case_item import RESULT, CaseItem
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.gatekeeper import Gatekeeper
 from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
 from gemma_eval.pytest_plugin.recorder import Closed, Recorder
-from gemma_eval.pytest_plugin.suite_file import RESULT, CaseItem
 from gemma_eval.records import Cell, Harness, Run
 
 _OVER_A_LINE = "\r\x1b[K"

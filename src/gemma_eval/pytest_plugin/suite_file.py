@@ -1,28 +1,18 @@
-"""Suite files and their cells as pytest sees them: a collector and its items."""
+"""Suite files as pytest sees them: collectors of their cells."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from gemma_eval.errors import GemmaEvalError
-from gemma_eval.executors.in_process import CellResult
-from gemma_eval.pytest_plugin.demands import explain, missed
+from gemma_eval.pytest_plugin.case_item import CaseItem
+from gemma_eval.pytest_plugin.dataset_item import DatasetItem
 from gemma_eval.pytest_plugin.evaluation import EVALUATION
 from gemma_eval.pytest_plugin.ids import cell_id, suite_id
 from gemma_eval.pytest_plugin.problems import lines_of
 from gemma_eval.records import Cell
-
-if TYPE_CHECKING:
-    from _pytest._code.code import TerminalRepr, TracebackStyle
-
-RESULT = pytest.StashKey[CellResult]()
-
-
-class CellFailure(Exception):
-    """A cell missed a demand; the message is what a person reads instead of a traceback."""
 
 
 class SuiteFile(pytest.File):
@@ -38,55 +28,12 @@ class SuiteFile(pytest.File):
         return [self._item(cell, loaded.refused.get(cell.label)) for cell in loaded.cells]
 
     def _item(self, cell: Cell, refusal: str | None) -> CaseItem:
-        kind = CaseItem if cell.case.dataset is None else _dataset_item()
+        kind = CaseItem if cell.case.dataset is None else DatasetItem
         item = kind.from_parent(self, name=cell.label, nodeid=cell_id(self.nodeid, cell), cell=cell)
         item.refusal = refusal
         if refusal is not None:
             item.add_marker(pytest.mark.skip(reason=refusal))
         return item
-
-
-class CaseItem(pytest.Item):
-    """A case with one model, profile and template; `refusal` is why its engine cannot run it."""
-
-    refusal: str | None = None
-
-    def __init__(self, *, cell: Cell, **node: object) -> None:
-        """Take the cell, its names as keywords for `-k`, and its markers for `-m`."""
-        super().__init__(**node)  # type: ignore[arg-type]
-        self.cell = cell
-        self.extra_keyword_matches.update((cell.model.name, cell.profile.name, cell.template.name))
-        self.extra_keyword_matches.update(cell.case.tags)
-        self.add_marker("gemma")
-        self.add_marker(f"gemma_{cell.case.kind}")
-
-    def runtest(self) -> None:
-        """Run the trials of the cell. Raises CellFailure when a demand is missed."""
-        result = self.config.stash[EVALUATION].run(self.cell)
-        self.stash[RESULT] = result
-        if result.raised is not None:
-            raise result.raised
-        lines = missed(result.outcomes)
-        if lines:
-            raise CellFailure(explain(result.outcomes, lines))
-
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: TracebackStyle | None = None
-    ) -> str | TerminalRepr:
-        """Return the missed demands in plain words; a traceback is kept for faults of code."""
-        if isinstance(excinfo.value, CellFailure | GemmaEvalError):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        """Return file, line (from 0) and name of the case."""
-        return self.path, max(self.cell.case.source.line - 1, 0), self.name
-
-
-def _dataset_item() -> type[CaseItem]:
-    from gemma_eval.pytest_plugin.dataset_item import DatasetItem  # here, for it is an item of this module
-
-    return DatasetItem
 
 
 def collect(path: Path, parent: pytest.Collector) -> SuiteFile:
