@@ -32,7 +32,12 @@ def value(text: str, **row: object) -> object:
 pieces = st.sampled_from(
     ["{{ a }}", "{{b}}", "{{- a }}", "{{ a -}}", "{# no #}", "x", " ", "\n", "{ ", "}", "é"]
 )
-scalars = st.text(max_size=5) | st.integers(-(2**70), 2**70) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
+scalars = (
+    st.text(max_size=5)
+    | st.integers(-(2**70), 2**70)
+    | st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 
 
 @settings(max_examples=100, deadline=None)
