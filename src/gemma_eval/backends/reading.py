@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from gemma_eval.backends.seam import divided
 from gemma_eval.errors import BackendError, NonFiniteLogits
@@ -67,7 +68,8 @@ class Reader:
             raise BackendError("there are no choices; give one at least")
         if "" in texts:
             raise BackendError(f"{what} is empty; at least one token is needed")
-        pairs = [divided(prompt.text, text, encode=self.encode) for text in texts]
+        encode = cache(self.encode)  # the prompt's ids are the same for each text
+        pairs = [divided(prompt.text, text, encode=encode) for text in texts]
         before = pairs[0][0]
         readings = self._readings(before, [tokens for _, tokens in pairs], what=what)
         return before, tuple(

@@ -64,6 +64,8 @@ def read_beside(model: Transformer, before: Ids, texts: Sequence[Ids]) -> tuple[
     They are read together, each as if it were alone, up to 256 tokens at a time; a longer one is read with
     all that is before it. What a generation's length decides of the positions is that of the longest.
     """
+    if min(map(len, texts)) > PREFILL_TOKENS:
+        return tuple(read_after(model, before, text) for text in texts)
     cache = KVCache(model.architecture, capacity=len(before) + max(map(len, texts)))
     for part in parts(before, PREFILL_TOKENS):
         hidden = model.read(part, cache)

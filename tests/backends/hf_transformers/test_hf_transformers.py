@@ -31,6 +31,7 @@ from gemma_eval.errors import (
     UnknownName,
 )
 from gemma_eval.gemma import decode
+from gemma_eval.gemma.reading import found
 from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.tokenizer import load as load_tokenizer
 from gemma_eval.prompts import chat
@@ -627,6 +628,33 @@ def test_a_reading_in_parts_is_a_reading_in_one(pocket: HfTransformers) -> None:
     ids = load_tokenizer(POCKET).encode(STORY)
     whole = Decoding(model).read(ids[:-1], last=len(ids) - 1)
     for size in (2, 33, 34, 35, 65, 66):
-        known = hf_transformers_model.log_probabilities(model, ids[:size], first=1)
-        expected = hf_transformers_model._chosen(whole[: size - 1], ids[1:size])
-        np.testing.assert_allclose(known, expected, atol=1e-4)
+        known = hf_transformers_model.read_after(model, ids[:1], ids[1:size])
+        expected = found(whole[: size - 1], ids[1:size])
+        np.testing.assert_allclose(known.log_probabilities, expected.log_probabilities, atol=1e-4)
+        assert known.greedy == expected.greedy
+
+
+def test_choices_are_read_without_a_cache_that_can_be_had_several_times(
+    pocket: HfTransformers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of some models cannot; the prompt is then read for each, and the numbers are the same."""
+    model = pocket._loaded
+    ids = load_tokenizer(POCKET).encode(STORY)
+    texts = [ids[20:21], ids[20:40], ids[25:30]]
+    together = hf_transformers_model.read_beside(model, ids[:20], texts)
+    monkeypatch.setattr(Decoding, "divides", False)
+    alone = hf_transformers_model.read_beside(model, ids[:20], texts)
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.log_probabilities, other.log_probabilities, atol=1e-4)
+        assert one.greedy == other.greedy
+
+
+def test_a_long_choice_is_read_by_itself(pocket: HfTransformers) -> None:
+    """Beside a short one, and alone."""
+    model = pocket._loaded
+    ids = load_tokenizer(POCKET).encode(STORY * 4)
+    before, long, short = ids[:9], ids[9:280], ids[30:33]
+    expected = hf_transformers_model.read_after(model, before, long).log_probabilities
+    for texts in ([short, long], [long]):
+        read = hf_transformers_model.read_beside(model, before, texts)[-1]
+        np.testing.assert_allclose(read.log_probabilities, expected, atol=1e-4)

@@ -188,6 +188,8 @@ def read_beside(
     One of more than 256 tokens is read with all that is before it, and so is each with a model whose cache
     cannot be had several times.
     """
+    if min(map(len, texts)) > PREFILL_TOKENS:
+        return tuple(read_after(model, before, text) for text in texts)
     decoding = Decoding(model)
     firsts = decoding.read(before)
     known: list[Reading] = []
