@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 
 from gemma_eval.protocols import AnyScorer, Scorer, Services
@@ -51,6 +52,12 @@ def test_what_could_not_be_scored_stays_so_when_negated() -> None:
     assert (score.value, score.passed, score.unscored) == (None, False, "no idea")
 
 
+def test_a_negated_check_that_waits_has_the_name_that_it_will_have() -> None:
+    """Else a table would know two scorers where there is one."""
+    waiting = scored(Check(scorer="is_oslo", negated=True, over_repeats=True))
+    assert waiting.scorer == scored(Check(scorer="is_oslo", negated=True)).scorer == "not is_oslo"
+
+
 def test_weight_and_veto_are_those_of_the_check() -> None:
     """They go with the score, for whoever reads it later has no suite at hand."""
     score = scored(Check(scorer="is_oslo", weight=3.0, must_pass=True, pass_at=1.0))
@@ -77,6 +84,38 @@ class Longest:
         return Score(
             scorer="longest", value=sum(n == max(lengths) for n in lengths) / len(lengths), passed=None
         )
+
+
+@pytest.mark.parametrize(
+    ("flaw", "why"),
+    [
+        ({"figures": {"perplexity": float("nan")}}, 'the figure "perplexity" of nan; it should be finite'),
+        ({"figures": {"perplexity": float("inf")}}, 'the figure "perplexity" of inf; it should be finite'),
+        ({"answer": None}, "the answer None; it should be a str"),
+        ({"explanation": 3}, "the explanation 3; it should be a str"),
+        ({"votes": ("yes",)}, "the vote 'yes'; it should be a Vote"),
+    ],
+)
+def test_what_could_not_be_recorded_is_not_scored(flaw: dict[str, object], why: str) -> None:
+    """For a record that the store refuses would end the run, and cost every answer after this one."""
+    score = Score(**{"scorer": "plugin", "value": 1.0, "passed": None, **flaw})  # type: ignore[arg-type]
+    found = scored(Check(scorer="plugin"), build=lambda check: lambda case, generation: score)
+    assert found.value is None
+    assert why in (found.unscored or "")
+
+
+def test_numbers_of_numpy_are_plain_in_a_record() -> None:
+    """A store and another process know no others."""
+    score = Score(scorer="plugin", value=np.float32(0.5), passed=None, figures={"n": np.int64(3)})  # type: ignore[arg-type, dict-item]
+    found = scored(Check(scorer="plugin"), build=lambda check: lambda case, generation: score)
+    assert (type(found.value), type(found.figures["n"])) == (float, float)
+
+
+def test_a_scorer_without_a_value_and_a_reason_is_given_one() -> None:
+    """Nobody is left to ask why."""
+    score = Score(scorer="plugin", value=None, passed=None)
+    found = scored(Check(scorer="plugin"), build=lambda check: lambda case, generation: score)
+    assert found.unscored == "the scorer gave no value"
 
 
 def test_repeats_are_judged_together_after_filters() -> None:

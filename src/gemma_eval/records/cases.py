@@ -75,6 +75,11 @@ class Check:
     over_repeats: bool = False
     judges: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What its scores are known by: its scorer, after *not* where it is negated."""
+        return f"not {self.scorer}" if self.negated else self.scorer
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:

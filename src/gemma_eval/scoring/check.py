@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
 from gemma_eval.errors import PluginError
 from gemma_eval.protocols import AnyScorer, RepeatsScorer, Scorer, ServedScorer, Services
-from gemma_eval.records import Case, Check, Generation, Score
+from gemma_eval.records import Case, Check, Generation, Score, Vote
 from gemma_eval.scoring import filters
 
 Build = Callable[[Check], AnyScorer]
@@ -41,7 +42,7 @@ def score_repeats(check: Check, case: Case, generations: Sequence[Generation], *
 
 def unscored_yet(check: Check, why: str) -> Score:
     """Return the score of a check that is judged later, as long as that has not been done."""
-    return with_demand(check, Score(scorer=check.scorer, value=None, passed=None, unscored=why))
+    return with_demand(check, Score(scorer=check.name, value=None, passed=None, unscored=why))
 
 
 def with_demand(check: Check, score: Score) -> Score:
@@ -85,12 +86,29 @@ def _negated(score: Score) -> Score:
 
 
 def _checked(score: Score) -> Score:
-    """Return what a scorer gave, its value as a plain float. Raises PluginError when it is no score."""
+    """Return what a scorer gave, numbers as plain floats. Raises PluginError when it is no score."""
     if not isinstance(score, Score):
         raise PluginError(f"the scorer returned {score!r}; it should return a Score")
+    for name in ("scorer", "answer", "explanation"):
+        _refuse_other(name, getattr(score, name), str)
+    for vote in score.votes:
+        _refuse_other("vote", vote, Vote)
+    figures = {name: _figure(name, value) for name, value in score.figures.items()}
     if score.value is None:
-        return score
+        return replace(score, figures=figures, unscored=score.unscored or "the scorer gave no value")
     value = float(score.value)
     if not 0 <= value <= 1:
         raise PluginError(f"the scorer returned the value {score.value!r}; it should lie in 0..1")
-    return replace(score, value=value)
+    return replace(score, value=value, unscored=None, figures=figures)
+
+
+def _figure(name: str, value: float) -> float:
+    """Return a figure as a plain float: what is no number could not be recorded. Raises PluginError."""
+    if not math.isfinite(value):
+        raise PluginError(f'the scorer returned the figure "{name}" of {value!r}; it should be finite')
+    return float(value)
+
+
+def _refuse_other(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise PluginError(f"the scorer returned the {name} {value!r}; it should be a {kind.__name__}")

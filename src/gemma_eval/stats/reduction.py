@@ -107,8 +107,9 @@ def _reduced(
 def _scorers(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Return the scorers of the checks of a case in their order, as its scores name them if there are any."""
     scored = next((outcome.scores for outcome in outcomes if outcome.scores), ())
-    checks = outcomes[0].trial.cell.case.checks if outcomes else ()
-    return tuple(each.scorer for each in scored or checks)
+    if scored or not outcomes:
+        return tuple(each.scorer for each in scored)
+    return tuple(each.name for each in outcomes[0].trial.cell.case.checks)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
