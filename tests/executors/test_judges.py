@@ -15,7 +15,7 @@ from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound
 from gemma_eval.executors.in_process import Engines
 from gemma_eval.executors.judges import Judges, reply
-from gemma_eval.executors.trials import run_trials
+from gemma_eval.executors.trials import as_far_as_it_went, run_each, run_trials
 from gemma_eval.measure.clock import clock
 from gemma_eval.protocols import Backend, Services
 from gemma_eval.records import (
@@ -28,6 +28,7 @@ from gemma_eval.records import (
     ModelSpec,
     Prompt,
     Question,
+    Reply,
     SamplingProfile,
 )
 from gemma_eval.run import load_backend, stages
@@ -274,6 +275,27 @@ def test_judges_are_asked_when_all_answers_of_a_cell_are_made() -> None:
     outcomes = run_trials(trials(cell), stages(registry, cast(Backend, engine), services=services))
     assert log == ["answer"] * 3 + ["judge"] * 3
     assert [(each.score, each.passed, len(each.scores[0].votes)) for each in outcomes] == [(1.0, True, 1)] * 3
+
+
+def test_an_interrupt_while_judging_keeps_what_was_judged() -> None:
+    """The others are asked again with the case: an answer that is recorded is never left unjudged."""
+    asked: list[str] = []
+
+    def ask(model: str, question: Question) -> Reply:
+        asked.append(model)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return Reply(text="correct", how="text")
+
+    cell = judged_by("j")
+    check = Check(scorer="judge", options={"judge": "j", "reference": "Oslo"}, judges=("j",))
+    cell = replace(cell, case=replace(cell.case, checks=(check,), repeats=4))
+    services = Services(ask=ask, embed=no_embedder)
+    stage = stages(plugins.load(), cast(Backend, Plain(text="Oslo")), services=services)
+    made, raised = as_far_as_it_went(run_each(trials(cell), stage))
+    assert isinstance(raised, KeyboardInterrupt)
+    assert [each.score for each in made] == [1.0, 1.0]
+    assert cell.case.is_whole
 
 
 def test_what_an_engine_takes_is_not_told_beside_that_of_a_judge() -> None:

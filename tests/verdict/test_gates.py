@@ -17,6 +17,7 @@ from gemma_eval.records import (
     Gate,
     Gated,
     Load,
+    ModelSpec,
     Noise,
     Outcome,
     Run,
@@ -72,6 +73,35 @@ def the_one(gate: Gate, of: Sides) -> Gated:
     """Return what became of a gate in the only group."""
     (found,) = judge([gate], of)
     return found
+
+
+def judged(outcomes: Outcomes) -> tuple[Outcome, ...]:
+    """Return outcomes whose scores are of a judge."""
+    judges = (ModelSpec(name="judge", backend="scripted", location="-"),)
+    trials = [replace(each.trial, cell=replace(each.trial.cell, judges=judges)) for each in outcomes]
+    return tuple(replace(each, trial=trial) for each, trial in zip(outcomes, trials, strict=True))
+
+
+def weighing(run: Run, sha256: str | None) -> Run:
+    """Return the run with a judge of these weights."""
+    info = replace(run.engines["scripted"], model_sha256=sha256)
+    return replace(run, engines={**run.engines, "judge": info})
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [("ab", "ab", "PASS"), ("ab", "cd", "INCOMPARABLE"), ("ab", None, "PASS"), (None, None, "PASS")],
+)
+def test_scores_of_two_judges_of_one_name_are_not_compared(
+    ours: str | None, theirs: str | None, verdict: Verdict
+) -> None:
+    """Where both are known to have other weights; the reason has both."""
+    right = judged(RIGHT)
+    of = sides(right, right, base_run=weighing(BASE, ours), run=weighing(RUN, theirs))
+    found = the_one(SCORE, of).comparison
+    assert found.verdict == verdict
+    if verdict == "INCOMPARABLE":
+        assert found.reason == 'weights of the judge judge: "ab" against "cd"'
 
 
 def turned(shift: float, *, spread: float = 1.0) -> Sides:

@@ -1,10 +1,11 @@
-"""Why the times of two runs cannot be held together: another machine, another engine, other formulas."""
+"""Why two runs cannot be held together: another machine, engine or formula for times, a judge for scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gemma_eval.records import EngineInfo, Host, ModelSpec, Run
+from gemma_eval.verdict.sides import Pair
 
 _SOFT = ("kernel", "libc", "microcode", "clock_source", "huge_pages")
 """What an update changes on one and the same machine; it is part of what a comparison is about."""
@@ -35,6 +36,15 @@ def engine_differs(
     for name in _CONFIGURED:
         if getattr(base, name) != getattr(candidate, name):
             yield _told(f"{name} of {ours.name}", getattr(base, name), getattr(candidate, name))
+
+
+def judges_differ(runs: Sequence[Run], pair: Pair) -> Iterator[str]:
+    """Say which judges have other weights in one of two runs than in the other, under the same name."""
+    outcomes = (*pair.base, *pair.candidate)
+    for name in dict.fromkeys(spec.name for outcome in outcomes for spec in outcome.trial.cell.judges):
+        known = [run.engines[name].model_sha256 for run in runs if name in run.engines]
+        if len(known) == 2 and None not in known and known[0] != known[1]:
+            yield _told(f"weights of the judge {name}", str(known[0])[:12], str(known[1])[:12])
 
 
 def is_engine_alike(one: EngineInfo | None, other: EngineInfo | None) -> bool:

@@ -22,7 +22,7 @@ from gemma_eval.stats.power import log_margin
 from gemma_eval.stats.sequential import looks_between
 from gemma_eval.verdict import microbenchmarks
 from gemma_eval.verdict.cases import cases
-from gemma_eval.verdict.comparable import engine_differs, speed_differs
+from gemma_eval.verdict.comparable import engine_differs, judges_differ, speed_differs
 from gemma_eval.verdict.costs import costs
 from gemma_eval.verdict.family import adjusted
 from gemma_eval.verdict.history import Earlier, prior_of
@@ -79,19 +79,16 @@ def undecided(gated: Sequence[Gated]) -> tuple[Gated, ...]:
 
 def _gated(gate: Gate, sides: Sides) -> Iterator[Gated]:
     if gate.metric == MICROBENCHMARK:
-        yield from microbenchmarks.gated(gate, _sessions(sides))
+        sessions = microbenchmarks.Sessions(
+            candidate=sides.candidate.run,
+            base=None if sides.base is None else sides.base.run,
+            earlier=[each.run for each in sides.earlier],
+            together=sides.together,
+        )
+        yield from microbenchmarks.gated(gate, sessions)
         return
     yield from _present(gate, sides)
     yield from _missing(gate, sides)
-
-
-def _sessions(sides: Sides) -> microbenchmarks.Sessions:
-    return microbenchmarks.Sessions(
-        candidate=sides.candidate.run,
-        base=None if sides.base is None else sides.base.run,
-        earlier=[each.run for each in sides.earlier],
-        together=sides.together,
-    )
 
 
 def _present(gate: Gate, sides: Sides) -> Iterator[Gated]:
@@ -140,6 +137,9 @@ def _compared(
         return _none(gate, label, "NEW", what) if _has(gate, candidate) else None
     pair = Pair(shared=label, base=base, candidate=candidate)
     if not is_cost:
+        runs = [side.run for side in (sides.base, sides.candidate) if side is not None]
+        if differ := "; ".join(judges_differ(runs, pair)):
+            return _none(gate, label, "INCOMPARABLE", differ)
         return compare_scores(pair, margin=gate.margin or 0.0)
     return _speed(gate, pair, group, sides)
 
