@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OLDEST := $(VENV)/oldest
 
+# Tests start many interpreters, and each would compile the package anew where this is set. Empty is unset.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: standard test check lint types layers tests oldest slow example clean help
 
 help:  ## Show the targets.

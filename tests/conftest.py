@@ -5,6 +5,7 @@ A run of a suite loads this file as well, and whoever only measures has installe
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,7 +29,13 @@ what runs pytest-benchmark, which does nothing in a worker of pytest-xdist."""
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that want the machine for themselves, before `-m` chooses."""
+    """Mark the tests that want the machine for themselves, before `-m` chooses.
+
+    From here on no process that a test starts is measured by coverage: that costs more than most of them do,
+    and lines that only they run are few. The workers of pytest-xdist have been started by then.
+    """
+    for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS_")]:
+        del os.environ[name]
     alone = tuple(Path(__file__).parent / place for place in ALONE)
     for item in items:
         if any(item.path.is_relative_to(place) for place in alone):

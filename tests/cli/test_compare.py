@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -32,14 +33,20 @@ def record(path: Path, run_id: str, outcomes: Sequence[Outcome]) -> None:
         store.finish(run_id, "done")
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs: in the second half of the answers became wrong, and there are two templates."""
-    path = tmp_path / "results.db"
+    path = tmp_path_factory.mktemp("recorded") / "results.db"
     record(path, "first", scored(RIGHT))
     other = tuple(named(outcome, text="Rome", template="plain") for outcome in scored(RIGHT))
     record(path, "second", (*scored(HALF, text="Rome"), *other))
     return path
+
+
+@pytest.fixture
+def database(recorded: Path, tmp_path: Path) -> Path:
+    """Those runs, for one test alone."""
+    return Path(shutil.copy(recorded, tmp_path))
 
 
 def invoke(path: Path, *arguments: str) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -49,12 +50,20 @@ expires = 2999-01-01
 """
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with two runs, which each test has a copy of."""
+    path = tmp_path_factory.mktemp("recorded") / DB
+    record(path, a_run("one"), RIGHT)
+    record(path, a_run("two"), WRONG)
+    return path
+
+
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a folder of no repository, with two runs."""
+def here(recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder of no repository, with those runs."""
     monkeypatch.chdir(tmp_path)
-    record(DB, a_run("one"), RIGHT)
-    record(DB, a_run("two"), WRONG)
+    shutil.copy(recorded, DB)
 
 
 def invoke(*arguments: str) -> Result:

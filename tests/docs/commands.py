@@ -12,6 +12,8 @@ import tomllib
 from itertools import pairwise
 from pathlib import Path
 
+from tests.plugin.gating import Session, program, session
+
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 180
 RUNS_NOTHING = ("--gemma-plan", "--co", "--collect-only", "--help", "-h")
@@ -22,9 +24,9 @@ SET_UP = ("git clone", "cd gemma_eval", "python3 -m venv .venv", ". .venv/bin/ac
 def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
     """Check one command and return what it printed. Raises AssertionError when the page is wrong.
 
-    `pytest` and `gemma-eval` are run in `folder`; a shipped suite that takes longer than seconds is planned
-    instead of run, and what `>` sends to a file is written there. `make` and `pip` lines are held against the
-    Makefile and the extras of the project.
+    `pytest` and `gemma-eval` are run in `folder`, without a start-up for each; a shipped suite that takes
+    longer than seconds is planned instead of run, and what `>` sends to a file is written there. `make` and
+    `pip` lines are held against the Makefile and the extras of the project.
     """
     words = shlex.split(command)
     if words[0] == "make":
@@ -40,7 +42,7 @@ def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
         (folder / words[-1]).write_text(printed, encoding="utf-8")
         return ""
     if words[0] in ("pytest", "gemma-eval") or words[:2] == ["python", "-m"]:
-        return _execute(_argv(words), folder=folder, exit_code=exit_code)
+        return _execute(words, folder=folder, exit_code=exit_code)
     raise AssertionError(f"no way to check the command {command!r}")
 
 
@@ -92,15 +94,25 @@ def _plan_if_slow(words: list[str]) -> tuple[str, ...]:
     return ("--gemma-plan",) if slow and not any(word in RUNS_NOTHING for word in words) else ()
 
 
-def _execute(argv: list[str], *, folder: Path, exit_code: int) -> str:
+def _execute(words: list[str], *, folder: Path, exit_code: int) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {"COLUMNS": "80", "NO_COLOR": "1"}
+    done = _run(_argv(words), folder=folder, environment=environment)
+    shown = f"{shlex.join(words)}\n{done.text}"
+    assert done.code == exit_code, f"exit code {done.code}, not {exit_code}: {shown}"
+    return done.text
+
+
+def _run(argv: list[str], *, folder: Path, environment: dict[str, str]) -> Session:
+    """Run it; what only starts the project is forked from a process that has imported the project."""
+    if argv[1:3] == ["-m", "pytest"]:
+        return session(folder, *argv[3:], environment=environment)
+    if argv[1:3] == ["-m", "gemma_eval"]:
+        return program(folder, *argv[3:], environment=environment)
     done = subprocess.run(
         argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    shown = f"{shlex.join(argv)}\n{done.stdout}\n{done.stderr}"
-    assert done.returncode == exit_code, f"exit code {done.returncode}, not {exit_code}: {shown}"
-    return done.stdout + done.stderr
+    return Session(done.returncode, tuple((done.stdout + done.stderr).splitlines()))
 
 
 def _check_make(targets: list[str]) -> str:

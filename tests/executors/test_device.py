@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import multiprocessing
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from gemma_eval.executors.device import hold, holders, in_words, lock_folder
 from gemma_eval.records import CaseKind
+from tests import forked
 
 
 def is_free(folder: Path, *, how: int) -> bool:
@@ -49,9 +49,8 @@ def test_the_turn_is_given_on_while_a_cell_runs(tmp_path: Path) -> None:
 
 def test_a_process_that_is_killed_frees_the_device(tmp_path: Path) -> None:
     """The lock is the kernel's and ends with its process."""
-    context = multiprocessing.get_context("forkserver")
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_hold_for_ever, args=(str(tmp_path), writer))
+    reader, writer = forked.pipe()
+    process = forked.process(_hold_for_ever, str(tmp_path), writer)
     process.start()
     assert reader.recv() == "held"
     assert not is_free(tmp_path, how=fcntl.LOCK_SH)
@@ -65,9 +64,8 @@ def test_a_process_that_is_killed_frees_the_device(tmp_path: Path) -> None:
 
 def test_who_waits_is_told_for_whom_and_only_once(tmp_path: Path) -> None:
     """By what the kernel knows of the lock; the cell runs when all is said."""
-    context = multiprocessing.get_context("forkserver")
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_hold_for_ever, args=(str(tmp_path), writer))
+    reader, writer = forked.pipe()
+    process = forked.process(_hold_for_ever, str(tmp_path), writer)
     process.start()
     assert reader.recv() == "held"
     told: list[int | None] = []
@@ -96,12 +94,11 @@ def test_nothing_is_said_of_a_device_that_is_free(tmp_path: Path) -> None:
 
 def test_one_that_has_let_go_of_the_device_is_not_waited_for(tmp_path: Path) -> None:
     """Of quality cells that shared it the one is named that still has it, not the last that came."""
-    context = multiprocessing.get_context("forkserver")
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_hold_for_ever, args=(str(tmp_path), writer, "quality"))
+    reader, writer = forked.pipe()
+    process = forked.process(_hold_for_ever, str(tmp_path), writer, "quality")
     process.start()
     assert reader.recv() == "held"
-    idle = context.Process(target=_hold_and_live_on, args=(str(tmp_path), writer))
+    idle = forked.process(_hold_and_live_on, str(tmp_path), writer)
     idle.start()
     assert reader.recv() == "let go"
     told: list[int | None] = []

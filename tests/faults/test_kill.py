@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +15,10 @@ import pytest
 
 from gemma_eval.errors import StoreError
 from gemma_eval.store.read import open_reader
+from tests import forked
 from tests.faults.recorder import planned, record_all, record_all_acknowledging_early
 
 Recorder = Callable[[Path, int, Connection], None]
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.faults.recorder", "gemma_eval.store.write"])
 
 
 def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -86,8 +84,8 @@ def finish(path: Path, trials: int) -> None:
 
 def start(recorder: Recorder, path: Path, trials: int) -> tuple[ForkServerProcess, Connection]:
     """Start a recorder in a process of its own; the pipe ends when the process does."""
-    pipe, theirs = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=recorder, args=(path, trials, theirs))
+    pipe, theirs = forked.pipe()
+    process = forked.process(recorder, path, trials, theirs)
     process.start()
     theirs.close()
     return process, pipe

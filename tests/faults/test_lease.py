@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -12,8 +11,7 @@ from pathlib import Path
 
 from gemma_eval.errors import StoreError
 from gemma_eval.store.lease import Lease, acquire
-
-CONTEXT = multiprocessing.get_context("forkserver")
+from tests import forked
 
 
 def acquire_carelessly(database: Path) -> Lease:
@@ -66,8 +64,8 @@ def test_the_contest_sees_a_lease_that_two_can_hold(tmp_path: Path) -> None:
 def four_contend(take: Callable[[Path], Lease], folder: Path) -> tuple[int, int]:
     """Let four processes contend for a second and a half; return how often one held, and two did."""
     until = time.monotonic() + 1.5
-    pipes = [CONTEXT.Pipe(duplex=False) for _ in range(4)]
-    processes = [CONTEXT.Process(target=contend, args=(take, folder, until, theirs)) for _, theirs in pipes]
+    pipes = [forked.pipe() for _ in range(4)]
+    processes = [forked.process(contend, take, folder, until, theirs) for _, theirs in pipes]
     for process in processes:
         process.start()
     counts = [ours.recv() for ours, _ in pipes]

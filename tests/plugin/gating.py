@@ -24,6 +24,7 @@ import pytest
 from click.testing import CliRunner
 
 from gemma_eval import plugins
+from gemma_eval.__main__ import main
 from gemma_eval.cli import command
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors import arm
@@ -34,7 +35,7 @@ from gemma_eval.records import Gating, Noise, Outcome, Run
 from gemma_eval.report import html, markdown
 from gemma_eval.selftest import check
 from gemma_eval.store.read import open_reader
-from tests.plugin.killing import CONTEXT
+from tests import forked
 from tests.plugin.project import head
 
 for _name in ("gatekeeper", "gate_hooks", "plan", "recording", "terminal"):
@@ -89,6 +90,11 @@ class Session:
     code: int
     lines: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return "".join(f"{line}\n" for line in self.lines)
+
     def has(self, glob: str) -> bool:
         """Whether a line fits."""
         return any(fnmatchcase(line, glob) for line in self.lines)
@@ -109,14 +115,20 @@ def begun(
     """
     with NamedTemporaryFile(prefix="printed-", suffix=".txt") as printed:
         given = (str(folder), arguments, dict(environment or {}), printed.name, quick, noisy)
-        process = CONTEXT.Process(target=_session, args=given)
-        process.start()
-        try:
+        with _begun(_session, *given) as process:
             yield process, Path(printed.name)
-        finally:
-            process.kill()
-            process.join()
-            process.close()
+
+
+@contextmanager
+def _begun(what: Callable[..., None], *given: object) -> Iterator[BaseProcess]:
+    process = forked.process(what, *given)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+        process.close()
 
 
 def session(
@@ -129,10 +141,23 @@ def session(
     """Run pytest to its end in such a process."""
     started = begun(folder, *arguments, environment=environment, quick=quick, noisy=noisy)
     with started as (process, printed):
-        process.join()
-        assert process.exitcode is not None
-        said = _WARNED.sub("", printed.read_text(errors="replace"))
-        return Session(process.exitcode, tuple(said.splitlines()))
+        return _ended(process, printed)
+
+
+def program(folder: Path, *arguments: str, environment: Mapping[str, str]) -> Session:
+    """Run `gemma-eval` to its end in such a process."""
+    with (
+        NamedTemporaryFile(prefix="printed-", suffix=".txt") as printed,
+        _begun(_program, str(folder), arguments, dict(environment), printed.name) as process,
+    ):
+        return _ended(process, Path(printed.name))
+
+
+def _ended(process: BaseProcess, printed: Path) -> Session:
+    process.join()
+    assert process.exitcode is not None
+    said = _WARNED.sub("", printed.read_text(errors="replace"))
+    return Session(process.exitcode, tuple(said.splitlines()))
 
 
 _WARNED = re.compile(r", \d+ warnings?(?= in )")
@@ -152,7 +177,7 @@ class Forking:
     DEVNULL = None
 
     def __init__(self) -> None:
-        self._ours, self._theirs = CONTEXT.Pipe()
+        self._ours, self._theirs = forked.pipe(both_ways=True)
         if os.fork() == 0:
             end_with_parent()
             _fork_what_is_asked(self._theirs)
@@ -228,7 +253,17 @@ def _session(
     _pytest(folder, ("-p", "no:benchmark", *_WITHOUT, *arguments), environment, printed)
 
 
+def _program(folder: str, arguments: Sequence[str], environment: Mapping[str, str], printed: str) -> None:
+    _go(folder, environment, printed)
+    main(arguments)
+
+
 def _pytest(folder: str, arguments: Sequence[str], environment: Mapping[str, str], printed: str) -> None:
+    _go(folder, environment, printed)
+    os._exit(pytest.main(list(arguments)))
+
+
+def _go(folder: str, environment: Mapping[str, str], printed: str) -> None:
     said = os.open(printed, os.O_WRONLY)
     os.dup2(said, 1)
     os.dup2(said, 2)
@@ -237,7 +272,6 @@ def _pytest(folder: str, arguments: Sequence[str], environment: Mapping[str, str
     os.environ.update(environment)
     os.chdir(folder)
     sys.path[:0] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    os._exit(pytest.main(list(arguments)))
 
 
 _WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")

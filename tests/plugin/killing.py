@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,9 +14,7 @@ from typing import TextIO
 
 import pytest
 
-# Children are forked from a server that has imported everything already.
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.plugin.project", "tests.plugin.gating"])
+from tests import forked
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,8 @@ class Running:
 @contextmanager
 def running(folder: Path, arguments: Sequence[str]) -> Iterator[Running]:
     """Start `pytest` in `folder`; it is killed at the end if it is still there."""
-    reader, writer = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=_run, args=(str(folder), list(arguments), writer))
+    reader, writer = forked.pipe()
+    process = forked.process(_run, str(folder), list(arguments), writer)
     process.start()
     writer.close()
     with os.fdopen(os.dup(reader.fileno()), encoding="utf-8", errors="replace") as printed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import sqlite3
 import tempfile
@@ -23,6 +22,7 @@ from gemma_eval.measure.latency import DEFINITIONS_VERSION, measure
 from gemma_eval.records import Measurement, Outcome, Resources
 from gemma_eval.store.read import open_reader
 from gemma_eval.store.write import open_store
+from tests import forked
 from tests.examples import a_run, an_outcome
 from tests.measure.event_rows import generations
 from tests.measure.test_latency import ANSWERS, RESOURCES, WHOLE_ROW
@@ -159,8 +159,6 @@ def test_a_run_that_was_never_begun_is_refused(tmp_path: Path) -> None:
 
 # --- a recompute that is killed ----------------------------------------------------------------------
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__])
 N = 200
 Recompute = Callable[[Path, Connection], None]
 
@@ -215,8 +213,8 @@ def killed(recompute: Recompute, whole: Path, *, after_s: float) -> int:
     """Kill a recompute of a copy that long after it has begun to write; return what it has renewed."""
     path = whole.with_name("copy.db")
     shutil.copy(whole, path)
-    pipe, theirs = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=recompute, args=(path, theirs))
+    pipe, theirs = forked.pipe()
+    process = forked.process(recompute, path, theirs)
     process.start()
     theirs.close()
     assert pipe.recv() == "ready"
