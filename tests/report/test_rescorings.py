@@ -61,6 +61,17 @@ def test_several_checks_of_one_scorer_are_told_apart() -> None:
     assert found == [("contains", 1.0, 1.0, 0), ("contains 2", 0.0, None, None)]
 
 
+def test_a_check_that_is_negated_now_is_another_one() -> None:
+    """Its value says the opposite, so the two have no row in common."""
+    before = keyed([an_answer(1, contains=1.0)])
+    outcome = an_answer(1, contains=0.0)
+    cell = outcome.trial.cell
+    case = replace(cell.case, checks=(Check(scorer="contains", negated=True),))
+    now = keyed([replace(outcome, trial=replace(outcome.trial, cell=replace(cell, case=case)))])
+    found = [(each.check, each.before, each.now) for each in check_changes(before, now)]
+    assert found == [("contains", 1.0, None), ("not contains", None, 0.0)]
+
+
 def test_answers_with_another_score_are_counted() -> None:
     """One that has none any more is one."""
     assert changed(BEFORE, NOW) == 2

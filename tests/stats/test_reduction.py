@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma_eval.records import Failure, Outcome, Reduction, Score
+from gemma_eval.records import Check, Failure, Outcome, Reduction, Score
 from gemma_eval.stats.reduction import (
     Repeat,
     case_score,
@@ -271,6 +271,36 @@ def test_a_check_is_reduced_by_its_own_values_and_demand() -> None:
     assert check_value([first, second], 0) == 0.5
     assert check_value([first, second], 1) == 1.0
     assert check_value([first, second], 2) is None
+
+
+@pytest.mark.parametrize("by", ["pass_at_k", "pass_hat_k", "all", "max", "majority", "median"])
+def test_a_check_over_all_repeats_keeps_its_value(by: Reduction) -> None:
+    """It is of all answers already: pass@k of a determinism of 0.4 would be 0."""
+    together = Check(scorer="determinism", over_repeats=True)
+    answers = [answered(a_score(1.0), a_score(0.4, scorer="determinism"), reduce=by, k=2)] * 3
+    cell = answers[0].trial.cell
+    case = replace(cell.case, checks=(*cell.case.checks, together))
+    outcomes = [
+        replace(each, trial=replace(each.trial, cell=replace(cell, case=case), repeat=repeat))
+        for repeat, each in enumerate(answers)
+    ]
+    assert check_value(outcomes, 0) == 1.0
+    assert check_value(outcomes, 1) == pytest.approx(0.4, abs=1e-12)
+    assert scorer_values(outcomes)["determinism"] == pytest.approx(0.4, abs=1e-12)
+
+
+def test_a_case_without_an_answer_names_its_negated_check_as_others_do() -> None:
+    """Else a table would have a row for a scorer that judged nothing."""
+    outcome = answered(a_score(1.0, scorer="not contains"))
+    cell = outcome.trial.cell
+    case = replace(cell.case, checks=(Check(scorer="contains", negated=True),))
+    failed = replace(
+        outcome,
+        trial=replace(outcome.trial, cell=replace(cell, case=case)),
+        scores=(),
+        failure=Failure(kind="backend", message="died"),
+    )
+    assert scorer_values([failed]) == {"not contains": None}
 
 
 def test_several_checks_of_one_scorer_have_one_value() -> None:

@@ -48,20 +48,21 @@ def _missed_by(check: Check, outcomes: Sequence[Outcome], place: int) -> str | N
     if any(score.value is None for score in scores):
         unscored = (score.unscored or "no reason given" for score in scores if score.value is None)
         reasons = ", ".join(dict.fromkeys(unscored))
-        return _one_line(f"{check.scorer}: not scored ({reasons}), pass_at = {check.pass_at}")
+        return _one_line(f"{check.name}: not scored ({reasons}), pass_at = {check.pass_at}")
     name, value = reduction_name(outcomes[0].trial.cell.case), check_value(outcomes, place)
     if value is None:
-        return f"{check.scorer}: no {name} of {len(scores)} answers, pass_at = {check.pass_at}"
+        return f"{check.name}: no {name} of {len(scores)} answers, pass_at = {check.pass_at}"
     if check.pass_at is None or value >= check.pass_at:
         return None
-    over = f" ({name} of {len(scores)})" if len(scores) > 1 else ""
-    return f"{check.scorer}: {value:.2f}{over} is below pass_at = {check.pass_at}"
+    how = "over all" if check.over_repeats else f"{name} of"
+    over = f" ({how} {len(scores)})" if len(scores) > 1 else ""
+    return f"{check.name}: {value:.2f}{over} is below pass_at = {check.pass_at}"
 
 
 def _transcript(outcome: Outcome) -> list[str]:
     generation, prompt = outcome.generation, outcome.prompt
     lines = [f"repeat {outcome.trial.repeat}, seed {outcome.trial.seed}"]
-    if prompt is not None:
+    if prompt is not None and prompt.messages:
         lines.append(f"  prompt: {_block(prompt.messages[-1].content)}")
     if generation is not None:
         said = "read" if outcome.trial.cell.case.is_read else "answer"

@@ -66,7 +66,7 @@ def changed(before: Mapping[str, Outcome], now: Mapping[str, Outcome]) -> int:
 def check_changes(before: Mapping[str, Outcome], now: Mapping[str, Outcome]) -> tuple[CheckChange, ...]:
     """Return what became of each check, in the order in which they first occur.
 
-    A check is known by its scorer, and a further one of that scorer in the same case by its number.
+    A check is known by its name, and a further one of that name in the same case by its number.
     """
     values: dict[str, list[tuple[float | None, float | None]]] = defaultdict(list)
     cases: dict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -148,13 +148,13 @@ def _pairs(before: Mapping[str, Outcome], now: Mapping[str, Outcome]) -> Iterato
 
 
 def _places(case: Case) -> dict[str, int]:
-    """Return the place of each check by its name: its scorer, and from the second one of it on its number."""
+    """Return the place of each check by its name, and from the second one of it on by its number too."""
     seen: Counter[str] = Counter()
     places: dict[str, int] = {}
     for place, check in enumerate(case.checks):
-        seen[check.scorer] += 1
-        number = seen[check.scorer]
-        places[check.scorer if number == 1 else f"{check.scorer} {number}"] = place
+        seen[check.name] += 1
+        number = seen[check.name]
+        places[check.name if number == 1 else f"{check.name} {number}"] = place
     return places
 
 

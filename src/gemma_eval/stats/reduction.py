@@ -43,8 +43,14 @@ def case_score(outcomes: Sequence[Outcome]) -> float | None:
 
 
 def check_value(outcomes: Sequence[Outcome], place: int) -> float | None:
-    """Return the value of one check of a case over its repeats, by what the case says; `None` as above."""
-    return _reduced(outcomes, lambda outcome: _value(outcome, place), lambda outcome: _passes(outcome, place))
+    """Return the value of one check of a case over its repeats, by what the case says; `None` as above.
+
+    One that judges all repeats at once has its value already, which is the same in each of them.
+    """
+    by: Reduction | None = "mean" if _is_over_repeats(outcomes, place) else None
+    return _reduced(
+        outcomes, lambda outcome: _value(outcome, place), lambda outcome: _passes(outcome, place), by=by
+    )
 
 
 def scorer_values(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
@@ -90,18 +96,26 @@ def _reduced(
     outcomes: Sequence[Outcome],
     value_of: Callable[[Outcome], float | None],
     succeeds: Callable[[Outcome], bool | None],
+    *,
+    by: Reduction | None = None,
 ) -> float | None:
     if not outcomes:
         return None
     case = outcomes[0].trial.cell.case
+    by = by or case.reduce
     found: list[Repeat] = []
     for outcome in outcomes:
         value = None if outcome.failure else value_of(outcome)
-        success = succeeds(outcome) if case.reduce in _OF_SUCCESSES else False
+        success = succeeds(outcome) if by in _OF_SUCCESSES else False
         if value is None or success is None:
             return None
         found.append(Repeat(value=value, succeeds=success, answer=_answer(outcome)))
-    return reduced(found, by=case.reduce, k=case.k)
+    return reduced(found, by=by, k=case.k)
+
+
+def _is_over_repeats(outcomes: Sequence[Outcome], place: int) -> bool:
+    checks = outcomes[0].trial.cell.case.checks if outcomes else ()
+    return place < len(checks) and checks[place].over_repeats
 
 
 def _scorers(outcomes: Sequence[Outcome]) -> tuple[str, ...]:

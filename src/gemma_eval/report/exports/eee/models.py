@@ -37,9 +37,9 @@ def model_info(spec: ModelSpec, run: Run) -> dict[str, Plain]:
     return told
 
 
-def judges(scorer: str, outcomes: Sequence[Outcome], run: Run) -> dict[str, Plain] | None:
-    """Return the models that a scorer asked and by what it had them judge, `None` for one that asks none."""
-    checks = [check for each in outcomes for check in each.trial.cell.case.checks if check.scorer == scorer]
+def judges(metric: str, outcomes: Sequence[Outcome], run: Run) -> dict[str, Plain] | None:
+    """Return the models that checks of that name asked and how they judged, `None` where none asks."""
+    checks = [check for each in outcomes for check in each.trial.cell.case.checks if check.name == metric]
     names = {name for check in checks for name in check.judges}
     specs = {spec.name: spec for each in outcomes for spec in each.trial.cell.judges if spec.name in names}
     if not specs:
