@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from gemma_eval.records import Outcome, Report, Score
+from gemma_eval.records import Check, Outcome, Report, Score
 from gemma_eval.report import numbers
 from gemma_eval.report.corpus import Corpus, corpus
 from gemma_eval.report.groups import groups_of
@@ -97,6 +97,28 @@ def test_what_was_counted_in_two_ways_is_not_added_up() -> None:
     one = chrf({"reference": "a b"})(a_case(), a_generation("a c"))
     other = chrf({"reference": "a b", "word_order": 2})(a_case(), a_generation("a c"))
     assert of(report([one, other]))["chrF"] == (numbers.MISSING,)
+
+
+def test_a_text_that_two_checks_read_counts_once() -> None:
+    """`likelihood` and `bits_per_byte` leave the same counts, and not every case has both."""
+    long, short = read(-30.0, tokens=10, n_bytes=50, words=9), read(-2.0, tokens=2, n_bytes=8, words=1)
+    first, second = outcomes([long, short])
+    twice = replace(first, scores=(long, replace(long, scorer="bits_per_byte")))
+    found = of(make_report(a_run(), [twice, second]))
+    assert float(found["perplexity of a token"][0]) == pytest.approx(math.exp(32 / 12), rel=0.01)
+
+
+def test_words_that_were_split_in_two_ways_are_not_added_up() -> None:
+    """BLEU of words and BLEU of characters leave figures of the same names."""
+    module("sacrebleu", extra="text-metrics")
+    made = []
+    for number, tokenize in enumerate(("13a", "char")):
+        check = Check(scorer="bleu", options={"reference": f"a b {number}", "tokenize": tokenize})
+        (outcome,) = outcomes([bleu(check.options)(a_case(), a_generation("a b"))])
+        cell = replace(a_cell(), case=replace(a_case(f"case-{number}"), checks=(check,)))
+        made.append(replace(outcome, trial=replace(outcome.trial, cell=cell)))
+    assert of(make_report(a_run(), made))["BLEU"] == (numbers.MISSING,)
+    assert of(make_report(a_run(), made[:1]))["BLEU"] != (numbers.MISSING,)
 
 
 def test_scorers_without_counts_make_no_corpus() -> None:

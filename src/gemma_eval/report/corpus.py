@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gemma_eval.records import Group, Outcome, Report
+from gemma_eval.records import Group, Options, Outcome, Report
 from gemma_eval.report import numbers
 from gemma_eval.report.groups import Groups, group_of
 from gemma_eval.stats.corpus import bits_per_byte, weighted_perplexity
 from gemma_eval.stats.translation import corpus_bleu, corpus_chrf
 
 Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """What was counted in one answer, and by which settings: counts of different ones do not add up."""
+
+    figures: Figures
+    settings: Options
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,13 +41,13 @@ class Corpus:
 
 def corpus(report: Report, groups: Groups) -> Corpus | None:
     """Return the figures of each group's corpus; `None` where no scorer has left counts that add up."""
-    figures = _figures(report.outcomes)
-    scorers = {scorer for scorer, _ in figures}
-    shown = [group for group in groups.order if any((scorer, group) in figures for scorer in scorers)]
+    counts = _counts(report.outcomes)
+    kinds = {kind for kind, _ in counts}
+    shown = [group for group in groups.order if any((kind, group) in counts for kind in kinds)]
     rows = tuple(
-        CorpusRow(name=name, values=tuple(_value(figures.get((scorer, group), []), of) for group in shown))
-        for scorer, name, of in _ROWS
-        if scorer in scorers
+        CorpusRow(name=name, values=tuple(_value(counts.get((kind, group), []), of) for group in shown))
+        for kind, name, of in _ROWS
+        if kind in kinds
     )
     if not rows:
         return None
@@ -48,23 +56,35 @@ def corpus(report: Report, groups: Groups) -> Corpus | None:
     return Corpus(columns=tuple(groups.label(group) for group in shown), rows=rows, note=note)
 
 
-def _figures(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], list[Figures]]:
-    found: dict[tuple[str, Group], list[Figures]] = {}
+def _counts(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], list[Counted]]:
+    found: dict[tuple[str, Group], list[Counted]] = {}
     for outcome in outcomes:
-        for score in outcome.scores:
-            if score.figures and score.scorer in _SCORERS:
-                found.setdefault((_SCORERS[score.scorer], group_of(outcome)), []).append(score.figures)
+        for kind, counted in _of_answer(outcome).items():
+            found.setdefault((kind, group_of(outcome)), []).append(counted)
     return found
 
 
-def _value(figures: Sequence[Figures], of: Callable[[Sequence[Figures]], float | None]) -> str:
-    value = of(figures) if figures and _alike(figures) else None
+def _of_answer(outcome: Outcome) -> dict[str, Counted]:
+    """Return what was counted in an answer by the first check of each kind: no text counts twice."""
+    checks = outcome.trial.cell.case.checks
+    found: dict[str, Counted] = {}
+    for place, score in enumerate(outcome.scores):
+        if score.figures and score.scorer in _SCORERS:
+            options = checks[place].options if place < len(checks) else {}
+            settings = {name: value for name, value in options.items() if name != "reference"}
+            found.setdefault(_SCORERS[score.scorer], Counted(figures=score.figures, settings=settings))
+    return found
+
+
+def _value(counts: Sequence[Counted], of: Callable[[Sequence[Figures]], float | None]) -> str:
+    value = of([each.figures for each in counts]) if counts and _alike(counts) else None
     return numbers.MISSING if value is None else numbers.number(value)
 
 
-def _alike(figures: Sequence[Figures]) -> bool:
+def _alike(counts: Sequence[Counted]) -> bool:
     """Whether all were counted in the same way, as chrF with and without words is not."""
-    return len({frozenset(each) for each in figures}) == 1
+    one = counts[0]
+    return all(each.settings == one.settings and each.figures.keys() == one.figures.keys() for each in counts)
 
 
 def _percent(of: Callable[[Sequence[Figures]], float | None]) -> Callable[[Sequence[Figures]], float | None]:
