@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gemma_eval.pytest_plugin.counter import BEGIN, END, Counter
 from tests.plugin.killing import running
 from tests.plugin.project import head, latest, newest_run, results, write_project
 from tests.plugin.test_plugin_resume import INTERRUPTING, determined, has_run, keep
@@ -209,3 +210,32 @@ def test_the_first_of_a_dataset_can_be_run(pytester: pytest.Pytester) -> None:
     pytester.runpytest_inprocess(*SUITE, "--gemma-repeats", "2", "-x").assert_outcomes(passed=1)
     repeats = [(outcome.trial.cell.case.id, outcome.trial.repeat) for outcome in latest(pytester.path)]
     assert repeats == [(f"qa-r{n}", repeat) for n in range(3) for repeat in range(2)]
+
+
+def test_the_counter_is_written_over_and_leaves_nothing() -> None:
+    """Five times a second at most, in what is left of the line."""
+    written: list[str] = []
+    now_s = iter([0.0, 0.0, 0.1, 0.3, 0.4])
+    count = Counter(written.append, of=5000, clock_s=lambda: next(now_s))
+    for done in (1, 40, 1200, 1300):
+        count.show(done)
+    count.clear()
+    assert written == [f"{BEGIN} 1/5,000{END}", f"{BEGIN} 1,200/5,000{END}", f"{BEGIN}{END}"]
+
+
+def test_a_terminal_shows_how_far_a_dataset_is(pytester: pytest.Pytester) -> None:
+    """And what is no terminal shows nothing of it."""
+    a_dataset(pytester.path, rows=3, keys=WHOLE)
+    assert "\x1b" not in pytester.runpytest_inprocess(*SUITE).stdout.str()
+    pytester.makeconftest(TERMINAL)
+    assert f"{BEGIN} 1/3{END}" in pytester.runpytest_inprocess(*SUITE).stdout.str()
+
+
+TERMINAL = """
+import pytest
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter.isatty = type(reporter.isatty)(True)
+"""

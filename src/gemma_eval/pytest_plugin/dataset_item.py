@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gemma_eval.executors.in_process import CellResult
 from gemma_eval.pytest_plugin import row_reports
 from gemma_eval.pytest_plugin.case_item import RESULT, CaseItem, CellFailure
-from gemma_eval.pytest_plugin.counter import Counter
+from gemma_eval.pytest_plugin.counter import counter
 from gemma_eval.pytest_plugin.demands import missed
 from gemma_eval.pytest_plugin.evaluation import EVALUATION
 from gemma_eval.records import EngineInfo, Outcome
@@ -23,19 +23,19 @@ class DatasetItem(CaseItem):
         """Run the rows that are not recorded. Raises CellFailure when a demand is missed."""
         dataset = self.cell.case.dataset
         rows = 0 if dataset is None else dataset.rows
-        tally, counter = _Tally(), Counter(self.config, of=rows)
+        tally, count = _Tally(), counter(self.config, of=rows)
 
         def bring(result: CellResult) -> None:
             self.stash[RESULT] = result  # what an interrupt finds is recorded again, which does nothing twice
             if result.fresh:
                 row_reports.send(self, result)
             tally.add(result)
-            counter.show(tally.rows)
+            count.show(tally.rows)
 
         try:
             self.config.stash[EVALUATION].run_rows(self.cell, bring)
         finally:
-            counter.clear()
+            count.clear()
         self.stash[RESULT] = tally.result()
         if tally.missed:
             raise CellFailure(tally.explanation(rows))
