@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -336,9 +337,9 @@ checks = [{ scorer = "acc" }]
     row = {"q": "?", "a": "x", "b": "y", "t": "A"}
     rows = [row, {**row, "q": " "}, {**row, "t": "C"}, {**row, "q": ["?"]}, {**row, "b": None}, row]
     written(tmp_path, [*rows, {**row, "b": "x", "t": "x"}, {**row, "q": " "}])
-    assert said(tmp_path, case) == [
+    assert [line.partition(", a letter")[0] for line in said(tmp_path, case)] == [
         'qa.jsonl:2: case "mc": prompt is empty (and so in 1 more rows)',
-        'qa.jsonl:3: case "mc": target is "C"; it should be an index from 0 to 1, a letter AB, or a choice',
+        'qa.jsonl:3: case "mc": target is "C"; it should be an index from 0 to 1',
         'qa.jsonl:4: case "mc": prompt is ["?"]; it should be a text in quotes',
         'qa.jsonl:5: case "mc": choices is ["x", null]; it should be a list of at least 2 texts',
         'qa.jsonl:7: case "mc": target is "x", which several choices are',
@@ -403,3 +404,32 @@ def test_a_gate_may_be_about_rows_of_a_large_dataset(tmp_path: Path) -> None:
     assert said(tmp_path, dataset=keys, more=gate.format(case="qa-*")) == []
     (line,) = said(tmp_path, dataset=keys, more=gate.format(case="qb-*"))
     assert 'where.case is "qb-*", and this suite has no such case' in line
+
+
+def test_parquet_without_its_package_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the line of the suite that names the file."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "qa.parquet").write_bytes(b"PAR1")
+    (line,) = said(tmp_path, dataset='path = "qa.parquet"')
+    assert line.startswith('s.toml:10: case "qa": dataset "qa.parquet" cannot be read: reading Parquet needs')
+    assert 'pip install "gemma_eval[analysis]"' in line
+
+
+def test_rows_of_parquet_become_cases(tmp_path: Path) -> None:
+    """And what is wrong with one is said with its number, for there are no lines."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in QA]), tmp_path / "qa.parquet")
+    keys = 'path = "qa.parquet"\nid_column = "id"'
+    assert [case.query for case in cases_of(tmp_path, dataset=keys)] == [
+        f"Q: {row['question']}" for row in QA
+    ]
+    twice = [dict(row) for row in (QA[0], QA[1], QA[0])]
+    parquet.write_table(pyarrow.Table.from_pylist(twice), tmp_path / "qa.parquet")
+    (line,) = said(tmp_path, dataset=keys)
+    assert line == 'qa.parquet:0: row 3 makes a case "qa-oslo" as row 1 does; ids are unique'
+    parquet.write_table(pyarrow.Table.from_pylist([{**QA[0], "answer": None}]), tmp_path / "qa.parquet")
+    (line,) = said(tmp_path, dataset=keys)
+    assert line.startswith('qa.parquet:0: row 1: case "qa": checks[0].text is null; ')
