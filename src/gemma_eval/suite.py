@@ -14,7 +14,7 @@ from gemma_eval.errors import PluginError, TemplateError, UnknownName, UsageErro
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.row_template import compile_row
 from gemma_eval.prompts.templates import check as check_template
-from gemma_eval.protocols import models_of, subject_of
+from gemma_eval.protocols import models_of, repeats_of, subject_of
 from gemma_eval.records import Cell, Check, Suite, Template
 from gemma_eval.scoring import filters
 
@@ -32,6 +32,7 @@ def load_suite(
         profiles=tuple(catalog.profiles),
         templates=tuple(catalog.templates),
         retrievers=tuple(registry.retrievers),
+        filters=filters.filter_names(),
     )
     suite = load_cases(path, names=names, look=lambda check: look(check, registry), compile_text=compile_row)
     cells = expand(
@@ -56,7 +57,7 @@ def look(check: Check, registry: Registry) -> Looked:
     except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
         what = f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
         return Looked(problem=what)
-    return Looked(subject=subject_of(scorer), models=models_of(scorer))
+    return Looked(subject=subject_of(scorer), models=models_of(scorer), repeats=repeats_of(scorer))
 
 
 def model_names(path: Path) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from gemma_eval.cases.load import Looked, Names, load
 from gemma_eval.errors import SuiteError
 from gemma_eval.records import Check, Subject, Suite
 
-NAMES = Names(models=("pocket", "big"), profiles=("greedy", "hot"), templates=("plain", "rag"))
+NAMES = Names(
+    models=("pocket", "big"), profiles=("greedy", "hot"), templates=("plain", "rag"), filters=("strip",)
+)
 
 DEFAULTS = '[defaults]\nmodels = ["pocket"]\nprofiles = ["greedy"]\ntemplates = ["plain"]\n'
 CASE = '[[case]]\nid = "a"\nprompt = "Hi?"\nchecks = [{scorer = "contains", text = "x"}]\n'
@@ -25,13 +27,18 @@ checks = [{scorer = "contains", text = "{value}"}]
 """
 
 
-SUBJECTS: dict[str, Subject] = {"likelihood": "continuation", "acc": "choices", "distinct_n": "repeats"}
+SUBJECTS: dict[str, Subject] = {
+    "likelihood": "continuation",
+    "acc": "choices",
+    "distinct_n": "repeats",
+    "determinism": "repeats",
+}
 
 
 def look(check: Check) -> Looked:
     """Know a scorer of each subject, and one that asks a model; that of answers has two options."""
     if check.scorer in SUBJECTS:
-        return Looked(subject=SUBJECTS[check.scorer])
+        return Looked(subject=SUBJECTS[check.scorer], repeats=2 if check.scorer == "determinism" else 1)
     if check.scorer == "judge":
         return Looked(subject="answer", models=("big",))
     if check.scorer != "contains":

@@ -90,6 +90,11 @@ def test_the_right_choice_is_an_index_a_letter_or_the_choice(tmp_path: Path, giv
         ('k = 3\nchecks = [{scorer = "contains", text = "x"}]\n', 'k is for reduce = "pass_at_k"'),
         ('checks = [{scorer = "contains", text = "x", weight = -1}]\n', "at least 0"),
         ('checks = [{scorer = "contains", text = "x", filter = []}]\n', "at least 1"),
+        ('checks = [{scorer = "contains", text = "x", weight = 0}]\n', "every check has weight 0"),
+        ('checks = [{scorer = "determinism"}]\n', "there is 1; give repeats = 2"),
+        (f'{CHOICES}target = 0\nchecks = [{{scorer = "acc", filter = "strip"}}]\n', "leave out the filter"),
+        ('continuation = "x"\nchecks = [{scorer = "likelihood", filter = "strip"}]\n', "out the filter"),
+        ('choices = ["a", "b"]\ntarget = 2\nchecks = [{scorer = "acc"}]\n', "a letter A or B, or a choice"),
         ('checks = [{scorer = "contains", text = "x", filter = [{pattern = "a"}]}]\n', "needs a name"),
     ],
 )
@@ -97,6 +102,13 @@ def test_what_does_not_go_together_is_said_at_its_line(tmp_path: Path, body: str
     """One problem each."""
     (problem,) = said(tmp_path, suite(body))
     assert what in problem
+
+
+def test_a_pipeline_does_not_stand_in_a_filters_place(tmp_path: Path) -> None:
+    """Else `strip` would mean one thing in this suite and another in all others."""
+    body = 'checks = [{scorer = "contains", text = "x", filter = "strip"}]\n'
+    (problem,) = said(tmp_path, suite(body, filters='[filters]\nstrip = ["lower"]\n'))
+    assert 'the pipeline "strip" has the name of a filter' in problem
 
 
 def test_a_judge_is_one_of_the_models(tmp_path: Path) -> None:

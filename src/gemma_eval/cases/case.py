@@ -25,6 +25,7 @@ class Names:
     profiles: Collection[str]
     templates: Collection[str]
     retrievers: Collection[str] = frozenset({"bm25"})
+    filters: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +130,7 @@ class Reading:
             return None
         index = _index(given, choices)
         if index is None and (*at, "choices") not in self.problems.flawed:
-            letters = "AB" if len(choices) == 2 else f"A to {chr(ord('A') + len(choices) - 1)}"
+            letters = "A or B" if len(choices) == 2 else f"A to {chr(ord('A') + len(choices) - 1)}"
             known = f"an index from 0 to {len(choices) - 1}, a letter {letters}, or a choice"
             what = f"target is {rows.show(given)}; it should be {known}"
             self.problems.say((*at, "target"), what if choices else "target needs choices")
@@ -137,8 +138,12 @@ class Reading:
         return index
 
     def _check_reading(self, at: locate.Path, row: CaseRow, case: Case) -> None:
-        """Note what keeps a case from being read or written, and a quality case without a check."""
+        """Note what keeps a case from being read or written, and one without a check that counts."""
         flawed = self.problems.flawed & {(*at, "checks"), (*at, "check"), (*at, "kind")}
+        if case.checks and not flawed and not any(check.weight for check in case.checks):
+            key, _ = given_checks(row)
+            what = "every check has weight 0, so that there is no score; give one of them a weight above 0"
+            self.problems.say((*at, key), what)
         if case.kind == "quality" and not case.checks and not flawed:
             scorer = "likelihood" if case.continuation is not None else "acc"
             example = f'{{scorer = "{scorer}"}}' if case.is_read else '{scorer = "contains", text = "…"}'

@@ -17,12 +17,13 @@ class Looked:
     """What is known of a check once its scorer was built.
 
     `problem` says what is wrong with it (an unknown scorer, a wrong option), `subject` what the scorer
-    judges, `None` when nobody looked, and `models` which models it asks.
+    judges, `None` when nobody looked, `models` which models it asks, and `repeats` how many of them it needs.
     """
 
     problem: str | None = None
     subject: Subject | None = None
     models: tuple[str, ...] = ()
+    repeats: int = 1
 
 
 Look = Callable[[Check], Looked]
@@ -89,7 +90,7 @@ class Checks:
         if looked.problem:
             self.problems.say(at, f"{key}: {looked.problem}")
         elif looked.subject is not None and not self.problems.flawed & _read_in(at[:-2]):
-            for what in _misfits(check, looked.subject, case):
+            for what in _misfits(check, looked, case):
                 self.problems.say(at, f"{key}: {what}")
         if looked.models and case.kind == "benchmark":
             what = f"{check.scorer} asks a model, and a benchmark measures the one that answers"
@@ -117,8 +118,9 @@ def steps(given: Pipeline | None) -> tuple[Filter, ...]:
     )
 
 
-def _misfits(check: Check, subject: Subject, case: Case) -> list[str]:
-    """Say why a scorer and a case do not go together: each subject needs its own kind of case."""
+def _misfits(check: Check, looked: Looked, case: Case) -> list[str]:
+    """Say why a check and a case do not go together: each subject needs its own kind of case."""
+    subject = looked.subject
     if case.continuation is not None and case.choices:
         return []  # that is said already
     read = "continuation" if case.continuation is not None else "choices" if case.choices else None
@@ -132,6 +134,16 @@ def _misfits(check: Check, subject: Subject, case: Case) -> list[str]:
         return [f'{what}; the scorer is "{scorers[read]}"']
     if subject == "choices" and case.target is None:
         return [f"{check.scorer} needs to know the right choice; give its index, as target = 0"]
+    return _unused(check, looked, case)
+
+
+def _unused(check: Check, looked: Looked, case: Case) -> list[str]:
+    """Say what of a check could have no effect on its case, or leave it without a value always."""
+    if case.is_read and check.filters:
+        return [f"{check.scorer} goes by probabilities, and a filter changes none; leave out the filter"]
+    if looked.subject == "repeats" and case.repeats < looked.repeats:
+        needed = f"needs at least {looked.repeats} answers to a case"
+        return [f"{check.scorer} {needed}, and there is {case.repeats}; give repeats = {looked.repeats}"]
     return []
 
 

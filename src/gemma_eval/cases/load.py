@@ -16,7 +16,7 @@ from gemma_eval.cases.row_cases import Compile
 from gemma_eval.cases.schema import DefaultsRow, RetrievalRow, SuiteFileRow, SuiteRow
 from gemma_eval.errors import Problem, SuiteError
 from gemma_eval.files import decode, read, rows
-from gemma_eval.records import Case, Retrieval, RowCase, Suite
+from gemma_eval.records import Case, Filter, Retrieval, RowCase, Suite
 
 __all__ = ["Look", "Looked", "Names", "load"]
 
@@ -50,7 +50,7 @@ def load(path: Path, *, names: Names, look: Look, compile_text: Compile = as_it_
             problems=problems,
             look=look,
             models=names.models,
-            pipelines={name: steps(given) for name, given in (row.filters or {}).items()},
+            pipelines=_pipelines(row, names, problems),
         ),
         defaults=row.defaults or DefaultsRow(),
         folder=folder,
@@ -73,6 +73,16 @@ def load(path: Path, *, names: Names, look: Look, compile_text: Compile = as_it_
     if problems.found:
         raise SuiteError(problems.found)
     return suite
+
+
+def _pipelines(row: SuiteFileRow, names: Names, problems: Problems) -> Mapping[str, tuple[Filter, ...]]:
+    """Return the named pipelines, and note one that would stand in a filter's place."""
+    given = row.filters or {}
+    for name in given:
+        if name in names.filters:
+            what = f'the pipeline "{name}" has the name of a filter; give it another one'
+            problems.say(("filters", name), what)
+    return {name: steps(each) for name, each in given.items()}
 
 
 def _name(row: SuiteRow, problems: Problems) -> str:

@@ -46,6 +46,7 @@ from gemma_eval.protocols.scorers import (
     Services,
     models_of,
     needs_unconditional,
+    repeats_of,
     subject_of,
 )
 
@@ -91,5 +92,6 @@ __all__ = [
     "WidenableBackendFactory",
     "models_of",
     "needs_unconditional",
+    "repeats_of",
     "subject_of",
 ]

@@ -73,6 +73,11 @@ def needs_unconditional(scorer: AnyScorer) -> bool:
     return bool(getattr(scorer, "unconditional", False))
 
 
+def repeats_of(scorer: AnyScorer) -> int:
+    """Return how many answers a scorer over repeats needs, by its attribute `least`, 1 where it has none."""
+    return int(getattr(scorer, "least", 1))
+
+
 def models_of(scorer: AnyScorer) -> tuple[str, ...]:
     """Return the names of the models that a scorer asks, by its attribute `models`."""
     return tuple(getattr(scorer, "models", ()))
