@@ -262,7 +262,7 @@ def _generate(
         name = trial.cell.model.backend
         raise BackendError(f'the backend "{name}" cannot read {what}: it has no method read')
     if case.continuation is not None and isinstance(backend, ReadingBackend):
-        return backend.read(prompt, continuation=case.continuation)
+        return reading.read(backend, prompt, continuation=case.continuation)
     if case.choices and isinstance(backend, ReadingBackend):
         return reading.read_choices(
             backend,

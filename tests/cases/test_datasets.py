@@ -433,3 +433,18 @@ def test_rows_of_parquet_become_cases(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.Table.from_pylist([{**QA[0], "answer": None}]), tmp_path / "qa.parquet")
     (line,) = said(tmp_path, dataset=keys)
     assert line.startswith('qa.parquet:0: row 1: case "qa": checks[0].text is null; ')
+
+
+def test_rows_may_be_texts_that_are_read_after_nothing(tmp_path: Path) -> None:
+    """Nothing goes before them, and so no example."""
+    written(tmp_path, QA)
+    alone = CASE.replace('prompt = "Q: {{ question }}"', 'continuation = "{{ question }}"').replace(
+        '{ scorer = "contains", text = "{{ answer }}" }', '{ scorer = "likelihood" }'
+    )
+    cases = cases_of(tmp_path, case=alone)
+    assert [(case.messages, case.continuation) for case in cases] == [
+        ((), str(row["question"])) for row in QA
+    ]
+    shots = SHOTS.format(path="qa.jsonl") + 'prompt = "Q"\n'
+    (line,) = said(tmp_path, case=alone, more=shots)
+    assert "few_shot goes before a question, and this text is read after nothing" in line

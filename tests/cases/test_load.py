@@ -291,3 +291,32 @@ def test_editors_get_a_json_schema() -> None:
     """Its keys are those that the loader knows."""
     properties = suite_schema({})["properties"]
     assert set(properties) == {"suite", "defaults", "retrieval", "filters", "case", "haystack", "gate"}  # type: ignore[call-overload]
+
+
+FOR_A_PROMPT = "are for a prompt, and this text is read after nothing; give a prompt, or leave them out"
+ALONE = '[[case]]\nid = "a"\ncontinuation = "Oslo is old."\nchecks = [{scorer = "likelihood"}]\n'
+
+
+def test_a_text_may_be_read_after_nothing(tmp_path: Path) -> None:
+    """It has no turns and no question."""
+    (case,) = read(tmp_path, DEFAULTS + ALONE).cases
+    assert (case.messages, case.query, case.continuation) == ((), "", "Oslo is old.")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (ALONE + 'documents = [{text = "Ada."}]\n', f"documents {FOR_A_PROMPT}"),
+        (ALONE.replace('"Oslo is old."', "3"), "continuation is 3; it should be a text in quotes"),
+        (
+            ALONE.replace('continuation = "Oslo is old."', 'choices = ["a", "b"]\ntarget = 0').replace(
+                "likelihood", "acc"
+            ),
+            "has neither prompt nor messages; give one of them",
+        ),
+    ],
+)
+def test_what_cannot_be_read_after_nothing_is_said(tmp_path: Path, text: str, problem: str) -> None:
+    """Choices have a question, and documents a prompt that shows them."""
+    found = said(tmp_path, DEFAULTS + text)
+    assert [line.partition(': case "a": ')[2] for line in found if "likelihood" not in line] == [problem]

@@ -51,6 +51,15 @@ class ChoosingContract:
             alone = choosing_backend.read(prompt, continuation=choice.text).log_probabilities
             assert choice.log_probabilities == pytest.approx(alone, abs=self.same)
 
+    def test_a_text_is_read_from_its_beginning_after_an_empty_prompt(
+        self, choosing_backend: ChoosingBackend, read: Generation
+    ) -> None:
+        """As a choice is for its unconditional probability."""
+        empty = Prompt(messages=(), text="", n_tokens=0)
+        for choice in read.choices[1:3]:
+            alone = choosing_backend.read(empty, continuation=choice.text).log_probabilities or ()
+            assert math.fsum(alone) == pytest.approx(choice.unconditional, abs=self.same * len(alone))
+
     def test_another_order_changes_nothing(
         self, choosing_backend: ChoosingBackend, prompt: Prompt, read: Generation
     ) -> None:

@@ -178,3 +178,14 @@ def test_a_chat_template_does_not_know_the_date() -> None:
     """The same trial reads the same prompt tomorrow."""
     text = "{% if strftime_now is defined %}{{ strftime_now('%Y') }}{% else %}2024{% endif %}"
     assert chat.render(text, [Message(role="user", content="x")]) == "2024"
+
+
+@pytest.mark.parametrize("template", ["plain", "rag"])
+def test_a_case_without_turns_has_an_empty_prompt(template: str) -> None:
+    """No template, no markup, no passages, with or without a chat template."""
+    cell = replace(a_cell(), case=a_case(messages=(), continuation="Oslo is old."))
+    assert cell.case.query == ""
+    made = prompt(SHIPPED[template], TWO, cell=cell)
+    assert made == Prompt(messages=(), text="", n_tokens=0)
+    bare = build(cell, passages=(), chat_template=None, count_tokens=lambda _: None, context_tokens=1)
+    assert bare == made

@@ -98,6 +98,7 @@ class Local:
             demand=self._demand,
             read_beside=read_beside,
             clock=self.clock,
+            most_tokens=self.context_tokens,
         )
 
     def _demand(self, ids: Sequence[int]) -> None:

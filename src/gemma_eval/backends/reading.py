@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from gemma_eval.backends.seam import divided
+from gemma_eval.backends.windows import windows
 from gemma_eval.errors import BackendError, NonFiniteLogits
-from gemma_eval.gemma.reading import Reading
+from gemma_eval.gemma.reading import Reading, joined
 from gemma_eval.protocols import ChoosingBackend, Clock, ReadingBackend
 from gemma_eval.records import ChoiceReading, Delta, Generation, Prompt
 
@@ -23,7 +24,8 @@ class Reader:
     """Reads with an engine that is told tokens.
 
     `encode` returns the ids of a text, none added, and `beginning` the one that an empty prompt consists of.
-    `demand` raises BackendError for ids that the engine cannot read.
+    `demand` raises BackendError for ids that the engine cannot read. At once it reads `most_tokens`, `None`
+    where nothing limits them.
     """
 
     encode: Callable[[str], tuple[int, ...]]
@@ -31,15 +33,18 @@ class Reader:
     demand: Callable[[Ids], None]
     read_beside: ReadBeside
     clock: Clock
+    most_tokens: int | None
 
     def read(self, prompt: Prompt, *, continuation: str) -> Generation:
         """Read `continuation` after `prompt.text` and say how probable each of its tokens is.
 
-        Its tokens follow those of the prompt, and none spans both: `backends.seam`. Raises BackendError,
-        ContextOverflow, NonFiniteLogits.
+        Its tokens follow those of the prompt, and none spans both: `backends.seam`. After an empty prompt it
+        is read from its beginning, and what the context does not hold in pieces: `backends.windows`. Raises
+        BackendError, ContextOverflow, NonFiniteLogits.
         """
         requested_ns = self.clock()
-        before, known = self._read(prompt, (continuation,), what="the continuation")
+        read = self._read if prompt.text != "" else self._read_from_beginning
+        before, known = read(prompt, (continuation,), what="the continuation")
         return self._answer(known, prompt_tokens=len(before), requested_ns=requested_ns)
 
     def read_choices(self, prompt: Prompt, *, choices: Sequence[str], unconditional: bool) -> Generation:
@@ -72,14 +77,19 @@ class Reader:
         pairs = [divided(prompt.text, text, encode=encode) for text in texts]
         before = pairs[0][0]
         readings = self._readings(before, [tokens for _, tokens in pairs], what=what)
-        return before, tuple(
-            ChoiceReading(
-                text=text,
-                log_probabilities=reading.log_probabilities,
-                is_greedy=all(reading.greedy),
-            )
-            for text, reading in zip(texts, readings, strict=True)
-        )
+        return before, tuple(_known(text, reading) for text, reading in zip(texts, readings, strict=True))
+
+    def _read_from_beginning(
+        self, prompt: Prompt, texts: Sequence[str], *, what: str
+    ) -> tuple[Ids, tuple[ChoiceReading, ...]]:
+        """Return what an empty prompt consists of, and what each text is after it."""
+        (beginning,) = before = self._empty_prompt()
+        known = []
+        for text in texts:
+            pieces = windows(self.encode(text), beginning=beginning, most_tokens=self.most_tokens)
+            readings = [self._readings(some, [piece], what=what)[0] for some, piece in pieces]
+            known.append(_known(text, joined(readings)))
+        return before, tuple(known)
 
     def _empty_prompt(self) -> Ids:
         token = self.beginning()
@@ -123,6 +133,16 @@ class Reader:
         )
 
 
+def read(backend: ReadingBackend, prompt: Prompt, *, continuation: str) -> Generation:
+    """Read `continuation` after `prompt`; for a backend that only reads an empty one is `<bos>`.
+
+    Raises BackendError.
+    """
+    if prompt.text == "" and not isinstance(backend, ChoosingBackend):
+        prompt = replace(prompt, text=_EMPTY, n_tokens=1)
+    return backend.read(prompt, continuation=continuation)
+
+
 def read_choices(
     backend: ReadingBackend, prompt: Prompt, *, choices: Sequence[str], unconditional: bool
 ) -> Generation:
@@ -138,7 +158,7 @@ def read_choices(
     made = [backend.read(prompt, continuation=choice) for choice in choices]
     alone: list[Generation] = []
     if unconditional:
-        empty = replace(prompt, messages=(), text="<bos>", n_tokens=1)
+        empty = replace(prompt, messages=(), text=_EMPTY, n_tokens=1)
         alone = [backend.read(empty, continuation=choice) for choice in choices]
     if not all(each.log_probabilities for each in (*made, *alone)):
         raise BackendError("the engine gave no log-probabilities for a choice")
@@ -161,3 +181,13 @@ def most_probable(choices: Sequence[ChoiceReading]) -> int:
     """Return the index of the most probable of the choices, of equals that of the first."""
     sums = [math.fsum(choice.log_probabilities) for choice in choices]
     return sums.index(max(sums))
+
+
+def _known(text: str, reading: Reading) -> ChoiceReading:
+    return ChoiceReading(
+        text=text, log_probabilities=reading.log_probabilities, is_greedy=all(reading.greedy)
+    )
+
+
+_EMPTY = "<bos>"
+"""An empty prompt as a text, for who has no other word for it."""

@@ -104,6 +104,9 @@ class Reading:
             for key, value in (("prompt", row.prompt), ("messages", row.messages))
             if value is not None or (*at, key) in self.problems.flawed
         ]
+        if not given and (row.continuation is not None or (*at, "continuation") in self.problems.flawed):
+            self._check_alone(at, row)
+            return ()
         if len(given) != 1:
             what = "both prompt and messages" if given else "neither prompt nor messages"
             self.problems.say(at, f"has {what}; give one of them")
@@ -115,6 +118,12 @@ class Reading:
             for problem_at, what in _turn_problems(turns):
                 self.problems.say((*at, *problem_at), what)
         return tuple(Message(role=turn.role or "user", content=turn.content or "") for turn in turns)
+
+    def _check_alone(self, at: locate.Path, row: CaseRow) -> None:
+        """Note what has no place beside a text that is read after nothing."""
+        if row.documents:
+            what = "documents are for a prompt, and this text is read after nothing"
+            self.problems.say((*at, "documents"), f"{what}; give a prompt, or leave them out")
 
     def _choices(self, at: locate.Path, row: CaseRow) -> tuple[str, ...]:
         if isinstance(row.choices, str):

@@ -95,6 +95,10 @@ def _pieces(
     place: locate.Path, row: FewShotRow, case: CaseRow, reading: Reading, compile_text: Compile
 ) -> Mapping[str, Piece]:
     """Return the templates of question and answer, and note what is absent."""
+    if case.continuation is not None and case.prompt is None and case.messages is None:
+        what = "few_shot goes before a question, and this text is read after nothing"
+        reading.problems.say(place, f"{what}; give a prompt, or leave few_shot out")
+        return {}
     turns = case.messages or []
     asked = row.prompt or case.prompt or (turns[-1].content if turns else None)
     given = {"path": row.path, "n": row.n, "answer": row.answer, "prompt": asked}

@@ -121,7 +121,7 @@ class RowReading:
         return row.model_copy(update={"choices": texts, "target": target})
 
     def _with_shots(self, case: Case) -> Case:
-        if not self.shots and not self.before:
+        if not case.messages or (not self.shots and not self.before):
             return case
         last = replace(case.messages[-1], content=self.before + case.messages[-1].content)
         return replace(case, messages=(*case.messages[:-1], *self.shots, last))

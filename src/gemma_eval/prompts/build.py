@@ -26,8 +26,11 @@ def build(
     The template makes the last user turn; earlier turns stay turns of the chat. Without a `chat_template`
     the engine applies its own markup, so `text` and `n_tokens` are `None`. Only with `overflow = "truncate"`
     is anything left out, so that prompt and answer fit into the `context_tokens` of the model. A `nonce`
-    begins the first turn, so that no engine has read the beginning of this prompt before.
+    begins the first turn, so that no engine has read the beginning of this prompt before. Of a case without
+    turns the prompt is empty: no template, no markup.
     """
+    if not cell.case.messages:
+        return Prompt(messages=(), text="", n_tokens=0)
     found = passages if templates.uses_retrieval(cell.template) else ()
     kept = budget.fit(found, budget_tokens=cell.retrieval.budget_tokens, count_tokens=count_tokens)
     make = partial(_prompt, cell, chat_template=chat_template, count_tokens=count_tokens, nonce=nonce)

@@ -56,7 +56,10 @@ class ReadingBackend(Backend, Protocol):
 
 @runtime_checkable
 class ChoosingBackend(ReadingBackend, Protocol):
-    """A backend that can tell how probable several continuations of one prompt are, reading that once."""
+    """A backend that can tell how probable several continuations of one prompt are, reading that once.
+
+    It knows what an empty prompt consists of, so that a prompt whose text is "" is one to be read after.
+    """
 
     def read_choices(self, prompt: Prompt, *, choices: Sequence[str], unconditional: bool) -> Generation:
         """Read each of `choices` after `prompt` as `read` does; nothing is drawn.

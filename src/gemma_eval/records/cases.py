@@ -130,7 +130,8 @@ class Dataset:
 class Case:
     """One question with the checks on its answer.
 
-    `messages` ends with the user's turn that is asked; `prompt` in a suite file is one such turn.
+    `messages` ends with the user's turn that is asked; `prompt` in a suite file is one such turn. There are
+    none where the `continuation` is read after nothing.
     `cluster` names what cases share (a document, a needle): one datum of an interval against a variable.
     `warmup` generations per cell are made first and never recorded.
     `continuation` is a text that the model does not write but reads after the prompt, so that its
@@ -172,8 +173,8 @@ class Case:
 
     @property
     def query(self) -> str:
-        """The last user turn: what retrieval searches for and what templates call `query`."""
-        return self.messages[-1].content
+        """The last user turn, what retrieval searches for and templates call `query`; "" without any."""
+        return self.messages[-1].content if self.messages else ""
 
     @property
     def is_read(self) -> bool:

@@ -53,7 +53,12 @@ class Miniature(ThreadingHTTPServer):
             return {"version": "0.16.0"}
         if path == "/tokenize":
             ids = self.engine.tokenizer.encode(body["prompt"])
-            return {"tokens": [*([2] if body["add_special_tokens"] else []), *ids]}
+            return {
+                "tokens": [
+                    *([2] if body["add_special_tokens"] and self.spoil != "no beginning" else []),
+                    *ids,
+                ]
+            }
         assert path == "/v1/completions"
         self.asked.append(body)
         choices = [
@@ -164,6 +169,39 @@ def test_a_choice_must_fit_the_context_of_the_server(miniature: Miniature) -> No
     with closing(load(miniature)) as backend, pytest.raises(ContextOverflow):
         backend.read(PROMPT, continuation="x" * 64)
     assert miniature.asked == []
+
+
+EMPTY = Prompt(messages=(), text="", n_tokens=0)
+
+
+def test_a_text_read_after_nothing_follows_the_token_that_the_server_puts_first(
+    miniature: Miniature, engine: NumpyGemma
+) -> None:
+    """vLLM tells nothing of the first token of a prompt, which is that one."""
+    with closing(load(miniature)) as backend:
+        ours = backend.read(EMPTY, continuation="Oslo")
+    assert miniature.asked[0]["prompt"] == [[2, *engine.tokenizer.encode("Oslo")]]
+    theirs = engine.read(EMPTY, continuation="Oslo").log_probabilities
+    assert ours.log_probabilities == pytest.approx(theirs, abs=1e-4)
+
+
+def test_a_text_beyond_the_context_of_the_server_is_asked_for_in_windows(miniature: Miniature) -> None:
+    """One token of the context is for the one that vLLM must write."""
+    with closing(load(miniature)) as backend:
+        made = backend.read(EMPTY, continuation="x" * 70)
+    asked = [body["prompt"][0] for body in miniature.asked]
+    assert [len(ids) for ids in asked] == [63, 63]
+    assert (asked[0][0], made.output_tokens) == (2, 70)
+
+
+def test_a_model_whose_texts_begin_with_no_token_reads_nothing_after_nothing(miniature: Miniature) -> None:
+    """Nobody can know how probable its first token is."""
+    miniature.spoil = "no beginning"
+    with (
+        closing(load(miniature)) as backend,
+        pytest.raises(BackendError, match="no token of the model begins"),
+    ):
+        backend.read(EMPTY, continuation="Oslo")
 
 
 READS: Mapping[tuple[str | None, str], bool] = {

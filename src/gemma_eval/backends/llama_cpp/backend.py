@@ -168,6 +168,7 @@ class LlamaCpp:
             demand=lambda ids: self._demand_room(len(ids)),
             read_beside=partial(read_beside, self.engine),
             clock=self.clock,
+            most_tokens=self.settings.context_tokens,
         )
 
     @cached_property

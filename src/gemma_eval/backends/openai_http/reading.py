@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from gemma_eval.backends import llama_reading
 from gemma_eval.backends.openai_http.dialects import CAPABILITIES
@@ -45,6 +45,7 @@ def reader(line: Line, server: Server, *, limits: Limits, context_tokens: int | 
         demand=demand,
         read_beside=asked.read_beside,
         clock=line.transport.clock,
+        most_tokens=None if context_tokens is None else context_tokens - asked.written,
     )
 
 
@@ -55,6 +56,9 @@ class _Asked:
     line: Line
     server: Server
     limits: Limits
+
+    written: ClassVar[int] = 0
+    """How many tokens must be written for a text to be read."""
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the ids of `text`, none added. Raises BackendError."""
@@ -88,6 +92,8 @@ class _LlamaServer(_Asked):
 
 
 class _Vllm(_Asked):
+    written = 1
+
     def beginning(self) -> int | None:
         """Return the token that is put before a text, if any is."""
         body = {"model": self.server.model, "prompt": "a", "add_special_tokens": True}

@@ -64,7 +64,7 @@ def _by_scorer(outcome: Outcome) -> dict[str, float]:
 def _row(evaluation: Evaluation, outcome: Outcome, metric: str | None) -> dict[str, Plain]:
     case, generation = outcome.trial.cell.case, outcome.generation
     reference = references(case)
-    is_single = len(case.messages) == 1
+    is_single = len(case.messages) <= 1
     row: dict[str, Plain] = {
         "schema_version": SCHEMA_VERSION,
         "evaluation_id": evaluation.id,
