@@ -14,7 +14,7 @@ from gemma_eval.importers.lm_eval.convert import Wanted, convert
 from gemma_eval.importers.written import Imported
 from gemma_eval.prompts import sandbox
 from gemma_eval.protocols import AnyScorer
-from gemma_eval.records import Case, Check
+from gemma_eval.records import Case, Check, Generation, Score
 from gemma_eval.scoring import check as checking
 from tests.examples import a_generation
 
@@ -41,6 +41,15 @@ doc_to_text: "Where does {{name}} live?"
 doc_to_target: "{{city}}"
 generation_kwargs: {until: ["\\n"]}
 """
+READING = """\
+task: home
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl}}
+test_split: test
+output_type: loglikelihood_rolling
+doc_to_text: ""
+doc_to_target: text
+"""
 ROWS = ({"name": "Finn", "city": "Oslo", "label": 0}, {"name": "Ada", "city": "Rome", "label": 1})
 
 
@@ -66,12 +75,16 @@ def imported(path: Path, wanted: Wanted | None = None) -> Imported:
 
 def values(case: Case, answer: str) -> list[float | None]:
     """Return the value of each check of a case for an answer."""
+    return [score.value for score in scores(case, a_generation(answer))]
+
+
+def scores(case: Case, generation: Generation) -> list[Score]:
+    """Return the score of each check of a case."""
 
     def build(check: Check) -> AnyScorer:
         return REGISTRY.scorers.find(check.scorer)(check.options)
 
-    found = [checking.score(check, case, a_generation(answer), build=build) for check in case.checks]
-    return [score.value for score in found]
+    return [checking.score(check, case, generation, build=build) for check in case.checks]
 
 
 def refused(path: Path, wanted: Wanted | None = None) -> list[str]:

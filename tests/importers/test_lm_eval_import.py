@@ -19,7 +19,7 @@ from gemma_eval.importers.written import write
 from gemma_eval.records import Case
 from gemma_eval.scoring.filters import filter_names
 from gemma_eval.suite import load_suite
-from tests.importers.imported import CHOOSING, ROWS, WRITING, imported, task, write_rows
+from tests.importers.imported import CHOOSING, READING, ROWS, WRITING, imported, task, write_rows
 
 REGISTRY = plugins.load()
 
@@ -224,3 +224,27 @@ def test_too_few_examples_are_the_task_s_fault() -> None:
     draw = Draw(pool=[{"n": 0}] * 5, sampler="default", random=chance_of(0), excludes_asked=True)
     with pytest.raises(UnfitTask, match="is 3, and there are 0 other examples"):
         draw.examples(3, {"n": 0})
+
+
+def test_a_text_that_is_read_alone_has_no_prompt(tmp_path: Path) -> None:
+    """Whatever the task says of one; its three metrics are figures of one check, said once."""
+    text = READING.replace(
+        'doc_to_text: ""', 'doc_to_text: "Read: {{text}}"\ndescription: Texts.\nnum_fewshot: 3'
+    )
+    path = task(tmp_path, text, rows=[{"text": "{{ Ada }} \n", "meta": 1}, {"text": "Finn"}])
+    made = imported(path)
+    assert case(path) == {
+        "id": "home",
+        "continuation": "{{ text }}",
+        "dataset": "data/home.jsonl",
+        "check": [{"scorer": "bits_per_byte"}],
+    }
+    assert rows_of(path) == [{"text": "{{ Ada }} \n"}, {"text": "Finn"}]
+    assert [len(made.notes), made.notes[0].partition(" there are ")[2]] == [
+        1,
+        "of all texts together; a report has them under Corpus, and the score is of each text",
+    ]
+    assert [(each.messages, each.continuation) for each in cases(path)] == [
+        ((), "{{ Ada }} \n"),
+        ((), "Finn"),
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from gemma_eval.errors import UsageError
 from gemma_eval.importers.lm_eval.convert import Wanted
-from tests.importers.imported import CHOOSING, ROWS, WRITING, imported, refused, task, write_rows
+from tests.importers.imported import CHOOSING, READING, ROWS, WRITING, imported, refused, task, write_rows
 
 NEXT_OF_CHOOSING = CHOOSING.count("\n") + 1
 NEXT_OF_WRITING = WRITING.count("\n") + 1
@@ -144,13 +144,19 @@ def test_everything_is_told_at_once(tmp_path: Path) -> None:
     assert [line.partition(":")[0] for line in added(tmp_path, CHOOSING, more)] == ["9", "10", "12"]
 
 
-def test_rolling_log_likelihood_is_refused_with_its_reason(tmp_path: Path) -> None:
-    """A case here has a prompt."""
-    text = CHOOSING.replace("multiple_choice", "loglikelihood_rolling").replace(
-        'doc_to_choice: ["Oslo", "Rome"]\n', ""
-    )
-    (found,) = refused(task(tmp_path, text))
-    assert "task.yaml:5: loglikelihood_rolling reads a text after nothing" in found
+def test_what_a_task_of_texts_that_are_read_alone_cannot_carry_over(tmp_path: Path) -> None:
+    """Another metric, a text that is none, and examples that would stand before it."""
+    rolling = READING + "metric_list: [{metric: bits_per_byte, aggregation: weighted_perplexity}]\n"
+    (found,) = refused(task(tmp_path, rolling))
+    assert 'aggregation "weighted_perplexity" of bits_per_byte is not carried over' in found
+    (found,) = refused(task(tmp_path, READING + "metric_list: [{metric: acc}]\n"))
+    assert 'metric "acc" of loglikelihood_rolling is not carried over' in found
+    rows: list[dict[str, object]] = [{"text": "Ada"}, {"text": " "}, {"text": 7}]
+    blank, number = refused(task(tmp_path, READING, rows=rows))
+    assert blank == 'rows.jsonl:2: doc_to_target makes " "; it should make a text that is not empty'
+    assert number == "rows.jsonl:3: doc_to_target makes 7; it should make a text that is not empty"
+    with pytest.raises(UsageError, match=r"reads each text after nothing.*leave --num-fewshot out"):
+        imported(task(tmp_path, READING), Wanted(n_shots=2))
 
 
 @pytest.mark.parametrize(

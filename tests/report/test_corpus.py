@@ -89,6 +89,7 @@ def test_perplexities_are_of_all_tokens_words_and_bytes_together() -> None:
     found = of(report([read(-2.0, tokens=2, n_bytes=8, words=1), read(-9.0, tokens=6, n_bytes=30, words=4)]))
     assert float(found["perplexity of a token"][0]) == pytest.approx(math.exp(11 / 8), rel=0.01)
     assert float(found["perplexity of a word"][0]) == pytest.approx(math.exp(11 / 5), rel=0.01)
+    assert float(found["perplexity of a byte"][0]) == pytest.approx(math.exp(11 / 38), rel=0.01)
     assert float(found["bits per byte"][0]) == pytest.approx(11 / 38 / math.log(2), rel=0.01)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal, localcontext
@@ -131,3 +132,18 @@ def test_a_greedy_match_is_what_the_engine_tells(*, told: bool | None, value: fl
     found = greedy_match({})(a_case(), replace(a_generation(), choices=(read,)))
     assert found.value == value
     assert (found.unscored is None) == (value is not None)
+
+
+def words(text: str, *, alone: bool) -> float:
+    """Return how many words a text counts that is read after nothing, or after a prompt."""
+    case = replace(a_case(), messages=()) if alone else a_case()
+    return likelihood({})(case, replace(a_generation(text), log_probabilities=(-1.0,))).figures["n_words"]
+
+
+@given(st.text(" \n\t\x1c\u00a0aé", min_size=1, max_size=8))
+def test_words_of_a_text_read_alone_are_counted_as_lm_evaluation_harness_does(text: str) -> None:
+    """White space at an end has an empty word before or after it; after a prompt there are words only."""
+    assert words(text, alone=True) == len(re.split(r"\s+", text))
+    assert words(text, alone=False) == max(1, len(text.split()))
+    edges = (text[0].isspace()) + (text[-1].isspace())
+    assert words(text, alone=True) == len(text.split()) + edges or not text.strip()

@@ -109,5 +109,6 @@ _ROWS: Sequence[tuple[str, str, Callable[[Sequence[Figures]], float | None]]] = 
     ("chrf", "chrF", _percent(corpus_chrf)),
     ("read", "perplexity of a token", _over(weighted_perplexity, "n_tokens")),
     ("read", "perplexity of a word", _over(weighted_perplexity, "n_words")),
+    ("read", "perplexity of a byte", _over(weighted_perplexity, "n_bytes")),
     ("read", "bits per byte", _over(bits_per_byte, "n_bytes")),
 )

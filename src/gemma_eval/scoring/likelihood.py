@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -85,7 +86,7 @@ class _Scorer:
             log_likelihood=math.fsum(known),
             n_tokens=len(known),
             n_bytes=max(1, len(read.encode(errors="replace"))),
-            n_words=max(1, len(read.split())),
+            n_words=max(1, _words(read, from_beginning=not case.messages)),
         )
         value, why = self.judge(text)
         return Score(
@@ -115,6 +116,15 @@ class _GreedyMatch:
             answer=generation.text,
             explanation=why,
         )
+
+
+def _words(text: str, *, from_beginning: bool) -> int:
+    r"""Return how many words a text has; one that is read from its beginning as others count a corpus.
+
+    They count an empty word before white space at the begin, and one after that at the end.
+    Source: EleutherAI/lm-evaluation-harness:lm_eval/api/task.py, `count_words`, version 0.4.13.
+    """
+    return len(re.split(r"\s+", text) if from_beginning else text.split())
 
 
 def _figures(text: Text) -> dict[str, float]:

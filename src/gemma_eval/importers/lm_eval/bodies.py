@@ -10,7 +10,7 @@ from gemma_eval.importers.lm_eval import choosing, references
 from gemma_eval.importers.lm_eval.fields import Fields
 from gemma_eval.importers.lm_eval.prompts import Carried, free, template
 from gemma_eval.importers.lm_eval.questions import Question
-from gemma_eval.importers.lm_eval.task import TaskRow
+from gemma_eval.importers.lm_eval.task import ROLLING, TaskRow
 from gemma_eval.importers.written import Table
 
 Body = tuple[Table, tuple[Carried, ...]]
@@ -21,7 +21,7 @@ def body(task: TaskRow, fields: Fields, questions: Sequence[Question], *, chat: 
     """Return the body of the case of a task, by its output type."""
     if task.output_type == "multiple_choice":
         return _choosing(task, fields, questions, chat=chat)
-    if task.output_type == "loglikelihood":
+    if task.output_type in ("loglikelihood", ROLLING):
         return _reading(task, fields, questions)
     return {}, (_references(fields, questions),)
 

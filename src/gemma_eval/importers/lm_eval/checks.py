@@ -19,6 +19,10 @@ from gemma_eval.importers.written import Table, slug
 
 _WHOLE_SET = "is a figure of all rows together; the suite has acc for each row, with the choice that was made"
 _SUMS = "there is of all rows together; the suite has it for each row, with the counts that sum to it"
+_OF_TEXTS = (
+    "word_perplexity, byte_perplexity and bits_per_byte there are of all texts together; a report has them "
+    "under Corpus, and the score is of each text"
+)
 SCORERS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "multiple_choice": {
         "acc": ("acc", ""),
@@ -37,6 +41,11 @@ SCORERS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
         "acc": ("greedy_match", ""),
     },
+    "loglikelihood_rolling": {
+        "word_perplexity": ("bits_per_byte", _OF_TEXTS),
+        "byte_perplexity": ("bits_per_byte", _OF_TEXTS),
+        "bits_per_byte": ("bits_per_byte", _OF_TEXTS),
+    },
     "generate_until": {
         "exact_match": ("exact_match", ""),
         "bleu": ("bleu", f"bleu {_SUMS}"),
@@ -50,20 +59,23 @@ SCORERS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 DEFAULTS = {
     "multiple_choice": ("acc", "acc_norm"),
     "loglikelihood": ("perplexity", "acc"),
+    "loglikelihood_rolling": ("word_perplexity", "byte_perplexity", "bits_per_byte"),
     "generate_until": ("exact_match",),
 }
-_AGGREGATIONS = {
+_AGGREGATIONS: Mapping[str, Sequence[str] | None] = {
     "mean": None,
-    "perplexity": "perplexity",
-    "bleu": "bleu",
-    "chrf": "chrf",
-    "chrf++": "chrf++",
-    "ter": "ter",
-    "f1": "f1",
-    "matthews_corrcoef": "mcc",
-    "brier_score": "brier_score",
+    "perplexity": ("perplexity",),
+    "weighted_perplexity": ("word_perplexity", "byte_perplexity"),
+    "bits_per_byte": ("bits_per_byte",),
+    "bleu": ("bleu",),
+    "chrf": ("chrf",),
+    "chrf++": ("chrf++",),
+    "ter": ("ter",),
+    "f1": ("f1",),
+    "matthews_corrcoef": ("mcc",),
+    "brier_score": ("brier_score",),
 }
-"""Aggregations, and the metric that each belongs to; `None` for those of any metric."""
+"""Aggregations, and the metrics that each belongs to; `None` for those of any metric."""
 FILTERS = frozenset(
     (
         *(
@@ -104,11 +116,7 @@ class Scored:
 
 def read(task: TaskRow, sheet: Sheet, *, reference: str) -> Scored:
     """Return how a task is scored against the column `reference`; problems go to the sheet."""
-    known = SCORERS.get(task.output_type)
-    if known is None:
-        what = "loglikelihood_rolling reads a text after nothing, and a case has a prompt"
-        sheet.say(("output_type",), f"{what}; it is not carried over")
-        return Scored(pipelines={}, groups=())
+    known = SCORERS[task.output_type]
     metrics = task.metric_list or [MetricRow(metric=name) for name in DEFAULTS[task.output_type]]
     found = [
         (metric, known[metric.metric or ""])
@@ -123,7 +131,9 @@ def read(task: TaskRow, sheet: Sheet, *, reference: str) -> Scored:
             filters = {"filter": _name(pipeline)} if pipeline.filters else {}
             group = groups.setdefault(pipeline.voters, [])
             weight = {"weight": 0.0} if group else {}
-            group.append({**check, **filters, **weight})
+            made = {**check, **filters}
+            if made not in [{key: each[key] for key in each if key != "weight"} for each in group]:
+                group.append({**made, **weight})
     return Scored(
         pipelines={_name(each): list(each.filters) for each in pipelines if each.filters},
         groups=tuple(Group(voters=n, checks=tuple(each)) for n, each in groups.items()),
@@ -146,7 +156,8 @@ def _is_known(
     if row.metric is None:
         sheet.say(at, "an entry of metric_list needs a metric")
         return False
-    if row.aggregation is not None and _AGGREGATIONS.get(row.aggregation, "") not in (None, row.metric):
+    of = None if row.aggregation is None else _AGGREGATIONS.get(row.aggregation, ())
+    if of is not None and row.metric not in of:
         sheet.say(
             (*at, "aggregation"), f"aggregation {show(row.aggregation)} of {row.metric} is not carried over"
         )
@@ -184,7 +195,7 @@ def _made_alike(row: MetricRow, at: locate.Path, sheet: Sheet) -> Table:
 def _notes(
     task: TaskRow, found: Sequence[tuple[MetricRow, tuple[str, str]]], groups: Mapping[int, Sequence[Table]]
 ) -> tuple[str, ...]:
-    notes = [note for _, (_, note) in found if note]
+    notes = list(dict.fromkeys(note for _, (_, note) in found if note))
     if any(len(checks) > 1 for checks in groups.values()):
         notes.append(
             "Only the first check counts for the score of a case; the others, of weight 0, are recorded."

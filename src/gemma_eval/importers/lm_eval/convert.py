@@ -64,14 +64,16 @@ def convert(path: Path, wanted: Wanted, *, render: Render) -> Imported:
     sheet.stop()
     name = wanted.choice.name or slug(row.task or path.stem)
     fixed = drawn.is_fixed or not n_shots
-    prompt = prompts.prompt(row, fields, [each.parts for each in made], fixed=fixed)
     body, needed = bodies.body(row, fields, made, chat=wanted.chat)
-    case: Table = {"prompt": prompt.template, **body, "dataset": f"data/{name}.jsonl"}
+    if row.output_type != task.ROLLING:
+        prompt = prompts.prompt(row, fields, [each.parts for each in made], fixed=fixed)
+        body, needed = {"prompt": prompt.template, **body}, (prompt, *needed)
+    case: Table = {**body, "dataset": f"data/{name}.jsonl"}
     return Imported(
         name=name,
         framework="lm-evaluation-harness",
         suite=_suite(row, name, case, scored, wanted=wanted),
-        rows={f"data/{name}.jsonl": _rows(made, (prompt, *needed))},
+        rows={f"data/{name}.jsonl": _rows(made, needed)},
         profiles={} if sampled is None else {name: sampled},
         sources=sheet.sources,
         notes=scored.notes,
@@ -79,6 +81,11 @@ def convert(path: Path, wanted: Wanted, *, render: Render) -> Imported:
 
 
 def _n_shots(row: TaskRow, wanted: Wanted) -> int:
+    if row.output_type == task.ROLLING:
+        if wanted.n_shots:
+            what = f"{task.ROLLING} reads each text after nothing, so that no example goes before it"
+            raise UsageError(f"{row.task}: {what}; leave --num-fewshot out")
+        return 0
     if wanted.n_shots is None or row.num_fewshot == wanted.n_shots:
         return row.num_fewshot or 0
     if row.num_fewshot == 0:

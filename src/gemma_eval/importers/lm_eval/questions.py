@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gemma_eval.files.rows import show
 from gemma_eval.importers.data import Columns, Plain, Row
 from gemma_eval.importers.lm_eval import choosing, prompts
 from gemma_eval.importers.lm_eval.documents import Documents
 from gemma_eval.importers.lm_eval.fields import Fields, Unfit
 from gemma_eval.importers.lm_eval.prompts import Parts
 from gemma_eval.importers.lm_eval.shots import Draw
-from gemma_eval.importers.lm_eval.task import TaskRow
+from gemma_eval.importers.lm_eval.task import ROLLING, TaskRow
 from gemma_eval.importers.sheet import Sheet
 
 MOST_SAID = 10
@@ -48,6 +49,8 @@ def make(
 
 def _one(task: TaskRow, fields: Fields, row: Row, *, drawn: Draw, n_shots: int) -> Question:
     doc = row.columns
+    if task.output_type == ROLLING:
+        return _read_alone(task, fields, doc)
     parts = prompts.parts(task, fields, doc, drawn=drawn, n_shots=n_shots)
     if not parts.whole.strip():
         raise Unfit("doc_to_text", "makes an empty prompt")
@@ -56,6 +59,15 @@ def _one(task: TaskRow, fields: Fields, row: Row, *, drawn: Draw, n_shots: int) 
     if task.output_type == "multiple_choice":
         choosing.right_index(target, choices)
     return Question(doc=doc, parts=parts, choices=choices, target=target)
+
+
+def _read_alone(task: TaskRow, fields: Fields, doc: Columns) -> Question:
+    """Return a text that is read after nothing. Raises Unfit."""
+    text = fields.target(task.doc_to_target, doc)
+    if not isinstance(text, str) or not text.strip():
+        raise Unfit("doc_to_target", f"makes {show(text)}; it should make a text that is not empty")
+    nothing = Parts(description="", examples="", question="")
+    return Question(doc=doc, parts=nothing, choices=(), target=text)
 
 
 def _say(sheet: Sheet, found: Documents, row: Row, error: Unfit) -> None:

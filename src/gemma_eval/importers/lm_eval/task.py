@@ -14,6 +14,8 @@ from gemma_eval.files.rows import Row, show
 from gemma_eval.importers.sheet import Sheet
 
 OutputType = Literal["multiple_choice", "generate_until", "loglikelihood", "loglikelihood_rolling"]
+ROLLING = "loglikelihood_rolling"
+"""The output type of texts that are read after nothing, whatever else a task says of its prompt."""
 
 _CODE = "is Python code of the task, and an import runs none"
 REFUSED = {
@@ -210,4 +212,4 @@ def read(sheet: Sheet) -> TaskRow:
 
 
 def _spared(key: str, row: TaskRow) -> bool:
-    return key == "doc_to_text" and row.output_type == "loglikelihood_rolling"
+    return key == "doc_to_text" and row.output_type == ROLLING
