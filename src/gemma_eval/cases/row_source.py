@@ -17,6 +17,7 @@ from gemma_eval.files.read import ReadError
 MOST_SAID = 20
 """So many problems of one file are said, and how many more there are."""
 _MOST_COLUMNS = 20
+_LONGEST = 80
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.+-]")
 
 
@@ -151,10 +152,11 @@ def note(found: Sequence[Found], *, file: str, problems: Problems) -> None:
 
 def unknown_column(name: str, naming: Naming, source: Rows) -> str | None:
     """Say that no row has the column of a name, `None` when one has it."""
-    column, known = naming.column(name), source.columns
-    if column in known:
+    column = naming.column(name)
+    if column in source.columns:
         return None
-    near = suggestion(column, known)
-    shown = ", ".join(map(str, known[:_MOST_COLUMNS])) + (", …" if len(known) > _MOST_COLUMNS else "")
+    known = [rows.show(each)[1:-1] for each in source.columns]
+    near = suggestion(column[:_LONGEST], known)
+    shown = ", ".join(known[:_MOST_COLUMNS]) + (", …" if len(known) > _MOST_COLUMNS else "")
     meant = near if near.startswith("; did") else ""
     return f"column {rows.show(column)} is not in {naming.file}; it has {shown}{meant}"
