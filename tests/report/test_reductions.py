@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from gemma_eval.records import Outcome, Reduction, Report
 from gemma_eval.report.effect_rows import effect_tables
 from gemma_eval.report.grid import grids
 from gemma_eval.report.groups import groups_of
+from gemma_eval.report.html import Html
 from gemma_eval.report.ledger import accounts
 from gemma_eval.report.markdown import Markdown
 from gemma_eval.report.reductions import score_name, told
@@ -92,6 +94,18 @@ def test_the_score_of_a_table_says_what_it_is() -> None:
     assert "- **Repeats:** the repeats of each case are reduced by pass@2." in text
     assert "0.67 (pass@2)" in text
     assert page(report).score_name == "score (pass@2)"
+
+
+def test_every_table_of_scores_has_that_heading() -> None:
+    """Of groups and of effects, in Markdown and in HTML, and the matrix says it in its lead."""
+    report = a_report(answers("pass_at_k", 2, profiles=("greedy", "warm")))
+    text = Markdown().render(report).replace("\u2060", "")
+    assert "| score [95 % interval] |" not in text
+    assert text.count("| score (pass@2) [95 % interval] |") >= 3
+    html = Html().render(report)
+    assert re.search(r"<th[^>]*>score</th>", html.partition('id="cases"')[0]) is None
+    assert html.count(">score (pass@2)</th>") >= 3
+    assert "Mean score (pass@2) and its 95 % interval" in html
 
 
 def test_nothing_is_said_of_means() -> None:

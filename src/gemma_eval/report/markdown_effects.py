@@ -9,6 +9,7 @@ from gemma_eval.records import Report
 from gemma_eval.report.effect_rows import EffectRow, EffectTables, effect_tables
 from gemma_eval.report.groups import Groups
 from gemma_eval.report.pareto_rows import TradeTable, trade_table
+from gemma_eval.report.reductions import score_name
 
 Cells = tuple[str, ...]
 
@@ -35,30 +36,31 @@ class EffectSection:
 def effect_sections(report: Report, groups: Groups) -> tuple[EffectSection, ...]:
     """Return a section for each model with a choice of profile or template, and one of quality and speed."""
     found = effect_tables(report)
-    trade = trade_table(groups)
+    trade, score = trade_table(groups), f"{score_name(report.outcomes)} [95 % interval]"
     return (
-        *(_section(each) for each in found),
-        *(() if trade is None else (_trade(trade),)),
+        *(_section(each, score) for each in found),
+        *(() if trade is None else (_trade(trade, score),)),
     )
 
 
-def _section(of: EffectTables) -> EffectSection:
+def _section(of: EffectTables, score: str) -> EffectSection:
     return EffectSection(
         title=f"What profile and template do{of.title and ': '}{of.title}",
         lines=tuple((each.topic, each.text) for each in of.findings),
-        tables=tuple(_tables(of)),
+        tables=tuple(_tables(of, score)),
         notes=of.notes,
     )
 
 
-def _tables(of: EffectTables) -> Iterator[EffectTable]:
+def _tables(of: EffectTables, score: str) -> Iterator[EffectTable]:
+    """Yield the tables; `score` heads the column of scores."""
     if of.parts:
         yield EffectTable(
             "Each profile and template held against the first, and both together against the sum of the two",
             (
                 "effect",
                 "of",
-                "score [95 % interval]",
+                score,
                 "change",
                 "95 % interval",
                 "shown",
@@ -70,11 +72,11 @@ def _tables(of: EffectTables) -> Iterator[EffectTable]:
     if of.ranking:
         yield EffectTable(
             "Every choice held against the best",
-            ("choice", "score [95 % interval]", "behind", "95 % interval", "standing", "n", "detectable"),
+            ("choice", score, "behind", "95 % interval", "standing", "n", "detectable"),
             tuple(_row(row) for row in of.ranking),
         )
     if of.ledger:
-        header = ("choice", "score [95 % interval]", "of cases", "of repeats", "standard error")
+        header = ("choice", score, "of cases", "of repeats", "standard error")
         judged = () if of.ledger[0].of_judges is None else ("of judges",)
         more = ("twice the cases", "twice the repeats", "cases", "repeats", "n", "detectable")
         yield EffectTable(
@@ -91,8 +93,8 @@ def _tables(of: EffectTables) -> Iterator[EffectTable]:
         )
 
 
-def _trade(of: TradeTable) -> EffectSection:
-    header = ("group", "score [95 % interval]", f"{of.speed} [95 % interval]", "standing")
+def _trade(of: TradeTable, score: str) -> EffectSection:
+    header = ("group", score, f"{of.speed} [95 % interval]", "standing")
     return EffectSection(
         title="Quality and speed",
         lines=(),
