@@ -14,7 +14,7 @@ import pytest
 if find_spec("hypothesis") is not None:
     from hypothesis import settings
 
-    settings.register_profile("project", deadline=None, derandomize=True)
+    settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
     settings.load_profile("project")
 
 ALONE = (

@@ -222,7 +222,7 @@ def loads(folder: Path, content: bytes) -> bool:
 
 
 @given(data=st.data())
-@settings(deadline=2000, max_examples=150)
+@settings(deadline=2000, max_examples=60)
 def test_a_truncated_file_is_refused(
     small: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
@@ -233,7 +233,7 @@ def test_a_truncated_file_is_refused(
 
 
 @given(data=st.data())
-@settings(deadline=2000, max_examples=400)
+@settings(deadline=2000, max_examples=120)
 def test_a_file_with_changed_bytes_loads_or_is_refused(
     small: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -367,7 +367,7 @@ def test_losing_an_answer_of_the_candidate_never_makes_a_pass(
         assert found.verdict != "PASS"
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     DIFFERENCES,
     st.data(),
