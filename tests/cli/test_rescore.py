@@ -247,6 +247,15 @@ def test_how_repeats_are_reduced_is_part_of_how_a_case_is_judged() -> None:
     assert {(each.trial.cell.case.reduce, each.trial.cell.case.k) for each in outcomes} == {("pass_at_k", 2)}
 
 
+def test_a_case_with_too_few_answers_for_its_k_is_named() -> None:
+    """It had a score, and has none now: not because of its answers."""
+    change("repeats = 2", 'repeats = 3\nreduce = "pass_hat_k"\nk = 3')
+    why = "answered fewer times than their k, and without a score: norway, add, gone"
+    assert why in rescore("--dry-run")
+    change("k = 3", "k = 2")
+    assert "answered fewer times" not in rescore()
+
+
 def test_reports_and_the_list_of_runs_say_that_a_run_was_scored_again() -> None:
     """And the original scores can be reported."""
     change(EQUALS, CONTAINS)

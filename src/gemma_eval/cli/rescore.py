@@ -125,6 +125,8 @@ def _scoring(run: Run, given: Sequence[Given], before: Mapping[str, Outcome], fo
 def _left_out(found: Rescored) -> Iterator[str]:
     if found.otherwise:
         yield f"asked otherwise now, and not scored: {_some(found.otherwise)}"
+    if found.fewer:
+        yield f"answered fewer times than their k, and without a score: {_some(found.fewer)}"
     if found.removed:
         yield f"not in the suite any more, and not scored: {_some(found.removed)}"
     if found.added:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -41,13 +41,15 @@ class Rescored:
     """The outcomes that were scored again, by the keys of their trials, and the cases that were not.
 
     `removed` are no longer in their suite, `added` were not asked then, and `otherwise` asks something else
-    now. `kept` counts the answers with a score of a judge that was not asked again.
+    now. `fewer` have not as many answers as their reduction needs, and so no score. `kept` counts the answers
+    with a score of a judge that was not asked again.
     """
 
     outcomes: Mapping[str, Outcome]
     removed: tuple[str, ...]
     added: tuple[str, ...]
     otherwise: tuple[str, ...]
+    fewer: tuple[str, ...]
     kept: int
 
 
@@ -88,6 +90,7 @@ def rescore(
         removed=tuple(id_ for suite, id_ in asked if now[suite].get(id_) is None),
         added=tuple(id_ for suite, cases in now.items() for id_ in cases if (suite, id_) not in asked),
         otherwise=tuple(id_ for _, id_ in otherwise),
+        fewer=_fewer(fresh.values()),
         kept=kept,
     )
 
@@ -100,6 +103,17 @@ def _cells(outcomes: Mapping[str, Outcome]) -> Iterable[Mapping[str, Outcome]]:
         names = (cell.suite, cell.case.id, cell.model.name, cell.profile.name, cell.template.name)
         cells[*names, outcome.trial.block][key] = outcome
     return cells.values()
+
+
+def _fewer(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """Return the cases that have fewer answers than their pass@k or pass^k is of."""
+    least: dict[tuple[str, str], int] = {}
+    counts: dict[tuple[str, str], Counter[tuple[str, str, str]]] = defaultdict(Counter)
+    for outcome in outcomes:
+        cell = outcome.trial.cell
+        least[_key(outcome)] = cell.case.k or 0
+        counts[_key(outcome)][cell.model.name, cell.profile.name, cell.template.name] += 1
+    return tuple(key[1] for key, each in counts.items() if min(each.values()) < least[key])
 
 
 def _key(outcome: Outcome) -> _Key:

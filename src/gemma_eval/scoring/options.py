@@ -124,6 +124,9 @@ class CheckOptions:
 
 
 def _shown(value: Option) -> str:
+    """Write a value as the suite has it."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
