@@ -18,7 +18,7 @@ from gemma_eval.pytest_plugin.demands import explain, mendable, missed
 from gemma_eval.pytest_plugin.ids import cell_id, model_of, suite_id, suite_name
 from gemma_eval.pytest_plugin.matrix import by_model
 from gemma_eval.pytest_plugin.terminal import MOST_ROWS, WIDTH, closing, ending, table, timings
-from gemma_eval.records import Check, Failure, Group, Outcome, Reduction, Report, Score, Summary
+from gemma_eval.records import Check, Failure, Group, Outcome, Prompt, Reduction, Report, Score, Summary
 from gemma_eval.run import make_report
 from tests.examples import a_cell, a_run, an_outcome
 from tests.report.timed import CASES, Timed, answer, cell_of, outcome_of, timed_report, timed_run
@@ -128,6 +128,13 @@ def test_an_answer_is_always_demanded() -> None:
     """A failure fails the item, once per message."""
     assert missed([failed(), failed()]) == ("the engine died",)
     assert explain([failed()], ["the engine died"]) == "the engine died"
+
+
+def test_what_was_read_after_nothing_is_shown_without_a_prompt() -> None:
+    """There is none."""
+    alone = replace(an_outcome(), prompt=Prompt(messages=(), text="", n_tokens=0))
+    assert "prompt:" in explain([an_outcome()], ["missed"])
+    assert "prompt:" not in explain([alone], ["missed"])
 
 
 def test_control_characters_are_shown_and_not_sent() -> None:

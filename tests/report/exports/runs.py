@@ -106,6 +106,23 @@ def choices() -> Report:
     )
 
 
+def alone() -> Report:
+    """Return a run of texts that are read after nothing."""
+    made = []
+    for number, each in enumerate(_plain()):
+        text = f"Oslo is old, and has {number} bridges."
+        reading = ChoiceReading(text=text, log_probabilities=(-2.0, -3.5), is_greedy=False)
+        scores = (Score(scorer="bits_per_byte", value=0.5, passed=None, figures={"n_bytes": 33.0}),)
+        case = replace(
+            each.trial.cell.case, messages=(), continuation=text, checks=(Check(scorer="bits_per_byte"),)
+        )
+        generation = replace(each.generation, text=text, choices=(reading,)) if each.generation else None
+        prompt = Prompt(messages=(), text="", n_tokens=0)
+        read = replace(_in_cell(each, case=case), generation=generation, prompt=prompt, scores=scores)
+        made.append(read)
+    return report_of(made)
+
+
 def hostile() -> Report:
     """Return a run in which every name and text is meant to break a file or a path."""
     return with_text(example(Shape(cases=2)), "../../data", "a\udc80b", '=1+1"\n,;', "nul", "x\x00y", " ")
@@ -114,7 +131,8 @@ def hostile() -> Report:
 RUNS: Mapping[str, Callable[[], Report]] = {
     made.__name__: made
     for made in (
-        quality, repeated, interrupted, benchmark, failed, unscored, judged, conversation, choices, hostile,
+        quality, repeated, interrupted, benchmark, failed, unscored, judged, conversation, choices, alone,
+        hostile,
     )
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from gemma_eval.records import Report
 from gemma_eval.report.exports.eee.export import eee
 from gemma_eval.report.exports.eee.results import unit_of
 from gemma_eval.stats.summary import COSTS
-from tests.report.exports.runs import RUNS, benchmark, failed, judged, quality, repeated, unscored
+from tests.report.exports.runs import RUNS, alone, benchmark, failed, judged, quality, repeated, unscored
 
 Json = dict[str, "Json | list[Json] | str | float | None"]
 SCHEMAS = Path(__file__).parent / "every_eval_ever"
@@ -169,3 +169,11 @@ def test_who_made_it_and_with_what_is_told() -> None:
     }
     assert by_profile["hot"]["generation_args"]["temperature"] == 1.6
     assert by_profile["min-p"]["additional_details"]["min_p"] == "0.1"
+
+
+def test_texts_that_are_read_alone_have_hashes_of_their_own() -> None:
+    """There is no question to tell them apart by."""
+    for _, rows in exported(alone()):
+        known = {(row["input"]["reference"][0], row["sample_hash"]) for row in rows}
+        assert len({text for text, _ in known}) == len({each for _, each in known}) == len(known) > 1
+        assert {row["interaction_type"] for row in rows} == {"single_turn"}

@@ -10,7 +10,7 @@ import pytest
 
 from gemma_eval.records import Report
 from gemma_eval.report.exports.lm_eval import lm_eval
-from tests.report.exports.runs import RUNS, benchmark, choices, quality, repeated
+from tests.report.exports.runs import RUNS, alone, benchmark, choices, quality, repeated
 
 REQUIRED = {
     *("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples"),
@@ -96,3 +96,14 @@ def test_a_choice_is_a_request_with_its_log_probability() -> None:
 def test_a_run_without_checks_has_no_task() -> None:
     """The harness knows no times."""
     assert all(not whole["results"] and not samples for whole, samples in exported(benchmark()))
+
+
+def test_a_text_that_is_read_alone_is_a_request_after_nothing() -> None:
+    """With its log-likelihood; the text is the target, by whose hash samples are told apart."""
+    for whole, samples in exported(alone()):
+        assert {config["output_type"] for config in whole["configs"].values()} == {"loglikelihood_rolling"}
+        assert len({sample["target_hash"] for sample in samples}) == len(samples)
+        for sample in samples:
+            (request,) = sample["arguments"].values()
+            assert (request["arg_0"], request["arg_1"]) == ("", sample["target"])
+            assert sample["filtered_resps"] == [["-5.5", "False"]]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from gemma_eval import __version__
-from gemma_eval.records import Group, Outcome, Report, Run
+from gemma_eval.records import Case, Group, Outcome, Report, Run
 from gemma_eval.report.exports.files import ExportedFile, text_file
 from gemma_eval.report.exports.parts import CaseScores, cases_of, portable, quality, split, standard_error
 from gemma_eval.report.exports.references import references
@@ -114,11 +114,17 @@ def _config(suite: str, one: Outcome) -> dict[str, Plain]:
     case = one.trial.cell.case
     return {
         "task": suite,
-        "output_type": "multiple_choice" if case.choices else "generate_until",
+        "output_type": _output_type(case),
         "doc_to_text": one.trial.cell.template.text,
         "repeats": case.repeats,
         "generation_kwargs": _sampling(one),
     }
+
+
+def _output_type(case: Case) -> str:
+    if case.continuation is not None:
+        return "loglikelihood" if case.messages else "loglikelihood_rolling"
+    return "multiple_choice" if case.choices else "generate_until"
 
 
 def _sampling(one: Outcome) -> dict[str, Plain]:

@@ -9,9 +9,11 @@ NAMES = ("expected", "text", "any", "all", "value", "reference", "references", "
 
 
 def references(case: Case) -> list[str]:
-    """Return the right choice of a case with choices, else what its checks were given, each once."""
+    """Return the right choice of a case, or the text that is read, else what its checks were given."""
     if case.choices and case.target is not None:
         return [case.choices[case.target]]
+    if case.continuation is not None:
+        return [case.continuation]
     found: list[str] = []
     for check in case.checks:
         for name in NAMES:
