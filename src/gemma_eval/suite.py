@@ -14,8 +14,8 @@ from gemma_eval.errors import PluginError, TemplateError, UnknownName, UsageErro
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.row_template import compile_row
 from gemma_eval.prompts.templates import check as check_template
-from gemma_eval.protocols import models_of, repeats_of, subject_of
-from gemma_eval.records import Cell, Check, Suite, Template
+from gemma_eval.protocols import embeds, models_of, repeats_of, subject_of
+from gemma_eval.records import Cell, Check, ModelSpec, Suite, Template
 from gemma_eval.scoring import filters
 
 
@@ -34,20 +34,23 @@ def load_suite(
         retrievers=tuple(registry.retrievers),
         filters=filters.filter_names(),
     )
-    suite = load_cases(path, names=names, look=lambda check: look(check, registry), compile_text=compile_row)
+    known = catalog.models
+    suite = load_cases(
+        path, names=names, look=lambda check: look(check, registry, known), compile_text=compile_row
+    )
     cells = expand(
         suite,
-        models=catalog.models,
+        models=known,
         profiles=catalog.profiles,
         templates=catalog.templates,
-        also=[name for name in models if name in catalog.models],
+        also=[name for name in models if name in known],
     )
     _refuse_unknown_transforms({cell.profile.name: cell.profile.order for cell in cells}, registry)
     _refuse_malformed_templates({cell.template.name: cell.template for cell in cells}.values())
     return suite, cells
 
 
-def look(check: Check, registry: Registry) -> Looked:
+def look(check: Check, registry: Registry, models: Mapping[str, ModelSpec]) -> Looked:
     """Say what a check is, or what is wrong with it, by building its filters and its scorer once."""
     try:
         filters.build(check.filters)
@@ -57,7 +60,13 @@ def look(check: Check, registry: Registry) -> Looked:
     except Exception as error:  # noqa: BLE001 - a plugin that looks an option up and does not find it
         what = f"{check.scorer}: cannot be built with these options: {type(error).__name__}: {error}"
         return Looked(problem=what)
-    return Looked(subject=subject_of(scorer), models=models_of(scorer), repeats=repeats_of(scorer))
+    asked = models_of(scorer)
+    for name in asked if embeds(scorer) else ():
+        if name in models and models[name].backend not in registry.embedders:
+            known = " or ".join(f'"{each}"' for each in registry.embedders)
+            what = f'the model "{name}" has the backend "{models[name].backend}", which makes no vectors'
+            return Looked(problem=f"{check.scorer}: {what}; name one with the backend {known}")
+    return Looked(subject=subject_of(scorer), models=asked, repeats=repeats_of(scorer))
 
 
 def model_names(path: Path) -> tuple[str, ...]:

@@ -73,6 +73,11 @@ def needs_unconditional(scorer: AnyScorer) -> bool:
     return bool(getattr(scorer, "unconditional", False))
 
 
+def embeds(scorer: AnyScorer) -> bool:
+    """Return whether the models of a scorer are embedders, by its attribute `embeds`."""
+    return bool(getattr(scorer, "embeds", False))
+
+
 def repeats_of(scorer: AnyScorer) -> int:
     """Return how many answers a scorer over repeats needs, by its attribute `least`, 1 where it has none."""
     return int(getattr(scorer, "least", 1))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gemma_eval.protocols import Scorer, Services
 from gemma_eval.records import Case, Generation, Options, Score
+from gemma_eval.scoring.findings import quoted
 from gemma_eval.scoring.options import CheckOptions
 
 
@@ -15,6 +16,7 @@ class Similarity:
 
     references: tuple[str, ...]
     models: tuple[str, ...]
+    embeds: bool = True
 
     def bind(self, services: Services) -> Scorer:
         """Return the scorer that judges with the embedder of `services`."""
@@ -32,7 +34,7 @@ class Similarity:
                 value=min(1.0, max(0.0, best)),
                 passed=None,
                 answer=answer,
-                explanation=f'cosine {best:.3f} to "{nearest}"',
+                explanation=f"cosine {best:.3f} to {quoted(nearest)}",
                 figures={"cosine": best},
             )
 
