@@ -114,6 +114,12 @@ def test_the_id_names_all_that_decides_a_vector(folder: Path, tmp_path: Path) ->
         (lambda where: (where / "config.json").write_text('{"model_type": "gemma"}'), "no BERT"),
         (lambda where: (where / "config.json").write_text('{"model_type": "bert"}'), "num_hidden_layers"),
         (lambda where: (where / "model.safetensors").unlink(), "no weights"),
+        (lambda where: change_config(where, num_hidden_layers=3), "do not fit together"),
+        (lambda where: change_config(where, num_attention_heads=5), "do not fit together"),
+        (lambda where: change_config(where, position_embedding_type="relative_key"), "not absolute"),
+        (lambda where: (where / "sentence_bert_config.json").write_text('{"max_seq_length": 65}'), "fit"),
+        (lambda where: (where / "modules.json").write_text('[{"type": "models.Dense"}]'), "the step Dense"),
+        (lambda where: (where / "modules.json").write_text('{"type": 1}'), "no list of the steps"),
     ],
 )
 def test_a_folder_that_is_none_is_one_clear_error(folder: Path, tmp_path: Path, spoil, what: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
@@ -122,6 +128,18 @@ def test_a_folder_that_is_none_is_one_clear_error(folder: Path, tmp_path: Path, 
     spoil(where)
     with pytest.raises(ModelNotFound, match=what):
         embedder(where)
+
+
+def test_half_a_pair_of_surrogates_has_a_vector(folder: Path) -> None:
+    """A model may write it, and the tokenizer takes it for no text."""
+    (vector,) = embedder(folder).embed(["Oslo \ud83d ."])
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
+
+
+def change_config(where: Path, **changes: object) -> None:
+    """Say another thing of the model than its weights do."""
+    path = where / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def copy(folder: Path, to: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ class SentenceBert:
         return int(self.weights["embeddings.LayerNorm.weight"].shape[0])
 
     def _vector(self, text: str) -> Array:
-        ids = np.array(self.tokenizer.encode(text).ids, np.int64)
+        readable = text.encode(errors="replace").decode()  # half a surrogate pair is no text to a tokenizer
+        ids = np.array(self.tokenizer.encode(readable).ids, np.int64)
         states = hidden_states(ids, weights=self.weights, shape=self.shape)
         pooled = states[0] if self.pooling == "cls" else states.mean(axis=0)
         length = np.linalg.norm(pooled)
@@ -61,20 +63,53 @@ def load(spec: ModelSpec) -> SentenceBert:
     config = read_json(folder / "config.json")
     if config.get("model_type") != "bert" or config.get("hidden_act", "gelu") != "gelu":
         raise ModelNotFound(f"{folder}: is no BERT with gelu; sentence_bert knows no other model")
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise ModelNotFound(f"{folder}: has positions that are not absolute; sentence_bert knows no others")
+    _refuse_other_steps(folder)
     longest = _number(read_optional_json(folder / "sentence_bert_config.json"), "max_seq_length", LONGEST)
     pooling = _pooling(folder)
-    weights = sha256(tensors.weight_files(folder))[:12]
-    return SentenceBert(
-        id=f"{spec.name}/{weights}/f32/{pooling}/{longest}",
+    digest = sha256(tensors.weight_files(folder))[:12]
+    shape = Shape(
+        layers=_number(config, "num_hidden_layers"),
+        heads=_number(config, "num_attention_heads"),
+        norm_eps=float(str(config.get("layer_norm_eps", 1e-12))),
+    )
+    made = SentenceBert(
+        id=f"{spec.name}/{digest}/f32/{pooling}/{longest}",
         tokenizer=_tokenizer(folder / "tokenizer.json", longest=longest),
         weights=_weights(folder),
-        shape=Shape(
-            layers=_number(config, "num_hidden_layers"),
-            heads=_number(config, "num_attention_heads"),
-            norm_eps=float(str(config.get("layer_norm_eps", 1e-12))),
-        ),
+        shape=shape,
         pooling=pooling,
     )
+    _try(made, folder, longest=longest)
+    return made
+
+
+def _try(made: SentenceBert, folder: Path, *, longest: int) -> None:
+    """Embed a text of the greatest length. Raises ModelNotFound where the files do not fit together."""
+    highest = made.tokenizer.get_vocab_size() - 1
+    tokens = np.full(longest, highest, np.int64)
+    try:
+        hidden_states(tokens, weights=made.weights, shape=made.shape)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ModelNotFound(
+            f"{folder}: weights, config.json and tokenizer.json do not fit together: {error}"
+        ) from error
+
+
+def _refuse_other_steps(folder: Path) -> None:
+    """Raise ModelNotFound where what follows the pooling would be left out, as a layer of LaBSE."""
+    path = folder / "modules.json"
+    try:
+        steps = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        kinds = [str(step["type"]).rpartition(".")[2] for step in steps]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelNotFound(f"{path}: is no list of the steps of an embedder") from error
+    if others := [kind for kind in kinds if kind not in _STEPS]:
+        raise ModelNotFound(f"{path}: has the step {others[0]}; {', '.join(_STEPS)} are known")
+
+
+_STEPS = ("Transformer", "Pooling", "Normalize")
 
 
 def _weights(folder: Path) -> Mapping[str, Array]:
