@@ -67,7 +67,7 @@ def _results(run: Run, one: Outcome, tasks: Mapping[str, Sequence[CaseScores]]) 
         "group_subtasks": {suite: [] for suite in tasks},
         "configs": {suite: _config(suite, cases[0].outcomes[0]) for suite, cases in tasks.items()},
         "versions": dict.fromkeys(tasks),
-        "n-shot": dict.fromkeys(tasks, 0),
+        "n-shot": {},  # examples are part of a question here, and how many there were is not recorded
         "higher_is_better": {suite: dict.fromkeys(names, True) for suite, names in metrics.items()},
         "n-samples": {
             suite: {"original": len(cases), "effective": len(_scored(cases))}
