@@ -79,9 +79,9 @@ def load(
     )
 
 
-def load_numpy(location: str = "@pocket") -> NumpyGemma:
+def load_numpy(location: str = "@pocket", *, context_tokens: int | None = None) -> NumpyGemma:
     """Load a model into the NumPy engine."""
-    spec = ModelSpec(name="other", backend="numpy_gemma", location=location)
+    spec = ModelSpec(name="other", backend="numpy_gemma", location=location, context_tokens=context_tokens)
     return numpy_gemma.load(spec, clock=time.perf_counter_ns, transforms=plugins.load().transforms)
 
 
@@ -383,6 +383,19 @@ def test_a_prompt_may_fill_the_context_and_no_more() -> None:
         backend.generate(prompt, profile=replace(GREEDY, max_tokens=room + 1), seed=1)
     assert (caught.value.needed_tokens, caught.value.limit_tokens) == (41, 40)
     backend.close()
+
+
+def test_a_text_longer_than_the_context_is_read_in_the_windows_of_the_numpy_engine() -> None:
+    """A window fills the context to the last token; the cache of float16 leaves its mark on rare tokens."""
+    text = "Finn lives in Oslo, and Ada in Rome. " * 8
+    empty = Prompt(messages=(), text="", n_tokens=0)
+    backend = load(context_tokens=32)
+    known = backend.read(empty, continuation=text).log_probabilities or ()
+    backend.close()
+    same, others = (load_numpy(context_tokens=n).read(empty, continuation=text) for n in (32, 33))
+    assert len(known) > 2 * 31
+    assert known == pytest.approx(same.log_probabilities, abs=0.1)
+    assert known != pytest.approx(others.log_probabilities, abs=0.1)
 
 
 def test_what_llama_cpp_can_do_is_declared() -> None:
