@@ -1,4 +1,4 @@
-"""The embedders in use: each loaded when the first text is to be embedded, and a vector made once per text."""
+"""The embedders in use: each loaded when first a text is to be embedded, and a vector made once a text."""
 
 from __future__ import annotations
 
