@@ -176,7 +176,6 @@ def _cell(model: str, profile: SamplingProfile, template: str, number: int, repe
         ),
         documents=(Document(name="people.txt", text="\n".join(facts)),),
         tags=("context", "place") if number % 2 else ("context",),
-        cluster="people",
         repeats=repeats,
         models=(model,),
         profiles=tuple(each.name for each in PROFILES),

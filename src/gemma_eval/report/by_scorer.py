@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
 from gemma_eval.report.groups import Groups, group_of
 from gemma_eval.report.heat import STEPS
-from gemma_eval.stats.intervals import of_scores
+from gemma_eval.stats.clusters import cluster_of, of_case_scores
 from gemma_eval.stats.percentiles import mean
 from gemma_eval.stats.reduction import scorer_values
 
 Case = tuple[str, str]
 Values = Mapping[Case, float | None]
 """What checks with one scorer gave, by suite and id of the case; `None` where a repeat has no value."""
+Clusters = Mapping[Case, Hashable]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +54,11 @@ def by_scorer(report: Report, groups: Groups) -> ByScorer | None:
     if len(scorers) < 2:
         return None
     shown = [group for group in groups.order if any((scorer, group) in values for scorer in scorers)]
-    rows = tuple(_row(scorer, [values.get((scorer, group), {}) for group in shown]) for scorer in scorers)
+    cells = (outcome.trial.cell for outcome in report.outcomes)
+    clusters = {(cell.suite, cell.case.id): cluster_of(cell) for cell in cells}
+    rows = tuple(
+        _row(scorer, [values.get((scorer, group), {}) for group in shown], clusters) for scorer in scorers
+    )
     columns = tuple(groups.label(group) for group in shown)
     note = "Means over the cases that have a check with the scorer, of its value and not by weight; "
     note += "the repeats of a case are one value. Scorers ask different things, so only a row compares."
@@ -73,21 +78,21 @@ def _values(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, f
     return found
 
 
-def _row(scorer: str, of_groups: Sequence[Values]) -> ScorerRow:
+def _row(scorer: str, of_groups: Sequence[Values], clusters: Clusters) -> ScorerRow:
     return ScorerRow(
         scorer=scorer,
-        cells=tuple(_cell(cases) for cases in of_groups),
+        cells=tuple(_cell(cases, clusters) for cases in of_groups),
         n=numbers.count(max(len(cases) for cases in of_groups)),
     )
 
 
-def _cell(cases: Values) -> ScorerCell | None:
+def _cell(cases: Values, clusters: Clusters) -> ScorerCell | None:
     """Return the mean over cases; one of which a value is missing is left out and counted."""
-    known = [value for value in cases.values() if value is not None]
-    value = mean(known)
+    known = {case: value for case, value in cases.items() if value is not None}
+    value = mean(tuple(known.values()))
     if value is None:
         return None
-    interval = of_scores(known)
+    interval = of_case_scores(tuple(known.values()), [clusters[case] for case in known])
     ends = "" if interval.low is None else numbers.interval(interval.low, interval.high)
     n_cases = "1 case" if len(known) == 1 else f"{numbers.count(len(known))} cases"
     left_out = len(cases) - len(known)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemma_eval.records import Group, Outcome, Report, Summary
-from gemma_eval.stats.intervals import of_scores
+from gemma_eval.stats.clusters import cluster_of, of_case_scores
 from gemma_eval.stats.reduction import case_score
 from gemma_eval.stats.summary import MEANS
 from gemma_eval.stats.summary import timed as timed_of
@@ -40,6 +40,7 @@ class Groups:
     order: tuple[Group, ...]
     _summaries: Mapping[tuple[Group, str], Summary] = field(repr=False)
     _cases: Mapping[Group, CaseScores] = field(repr=False)
+    _clusters: Mapping[tuple[str, str], Hashable] = field(repr=False)
 
     @property
     def same_cases(self) -> bool:
@@ -56,7 +57,9 @@ class Groups:
         if set(mine) == set(theirs):
             return interval_of(self.summary(one, "score")), interval_of(self.summary(other, "score"))
         shared = [case for case in mine if mine[case] is not None and theirs.get(case) is not None]
-        return _interval([mine[case] for case in shared]), _interval([theirs[case] for case in shared])
+        clusters = [self._clusters[case] for case in shared]
+        ours = [mine[case] for case in shared], [theirs[case] for case in shared]
+        return _interval(ours[0], clusters), _interval(ours[1], clusters)
 
     def _cases_of(self, group: Group) -> CaseScores:
         return self._cases.get(group, {})
@@ -86,6 +89,7 @@ class Groups:
 def groups_of(report: Report) -> Groups:
     """Collect the groups of a report, each name once, in the order of the summaries."""
     order = tuple(dict.fromkeys(summary.group for summary in report.summaries))
+    cells = (outcome.trial.cell for outcome in report.outcomes)
     return Groups(
         models=tuple(dict.fromkeys(group.model for group in order)),
         profiles=tuple(dict.fromkeys(group.profile for group in order)),
@@ -93,6 +97,7 @@ def groups_of(report: Report) -> Groups:
         order=order,
         _summaries={(summary.group, summary.metric): summary for summary in report.summaries},
         _cases=_case_scores(report),
+        _clusters={(cell.suite, cell.case.id): cluster_of(cell) for cell in cells},
     )
 
 
@@ -142,6 +147,7 @@ def _case_scores(report: Report) -> dict[Group, dict[tuple[str, str], float | No
     return {group: {key: case_score(each) for key, each in cases.items()} for group, cases in trials.items()}
 
 
-def _interval(scores: Sequence[float | None]) -> Interval | None:
-    interval = of_scores([score for score in scores if score is not None])
+def _interval(scores: Sequence[float | None], clusters: Sequence[Hashable]) -> Interval | None:
+    """Return the ends of the interval of scores, of which none is missing."""
+    interval = of_case_scores([score for score in scores if score is not None], clusters)
     return None if interval.low is None or interval.high is None else (interval.low, interval.high)

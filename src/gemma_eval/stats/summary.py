@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gemma_eval.records import Generation, Group, Outcome, Summary
 from gemma_eval.stats import judged
 from gemma_eval.stats.censored import LONGER, limits, percentiles
+from gemma_eval.stats.clusters import cluster_of, of_case_scores
 from gemma_eval.stats.intervals import NONE, Interval, of_median, of_scores
 from gemma_eval.stats.percentiles import mean, median_absolute_deviation, percentile, standard_deviation
 from gemma_eval.stats.reduction import case_score
@@ -32,7 +33,8 @@ Gaps = Callable[[Generation], Sequence[float] | None]
 def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = None) -> tuple[Summary, ...]:
     """Summarise every metric over every group, groups in the order in which they first occur.
 
-    The datum of `score` is the case: its trials, reduced as it says. A case with a check and a trial that
+    The datum of `score` is the case: its trials, reduced as it says; of its interval, the cluster. A case
+    with a check and a trial that
     failed or could not be judged is *missing*, not 0 and not the mean of what is left; a case without checks
     is neither. The datum of a cost is the generation; when a group has benchmark trials only those count, and
     those under a load only when there are no others; requests that a load begins or ends with never do.
@@ -61,7 +63,7 @@ def timed(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 
 
 def _of_group(group: Group, outcomes: Sequence[Outcome]) -> Iterator[Summary]:
-    yield summary_of(group, "score", case_scores(outcomes))
+    yield summary_of(group, "score", case_scores(outcomes), clusters=case_clusters(outcomes))
     counted = timed(outcomes)
     for metric in COSTS:
         data = [_cost(outcome, metric) for outcome in counted]
@@ -101,6 +103,12 @@ def case_scores(outcomes: Sequence[Outcome]) -> tuple[float | None, ...]:
     return tuple(case_score(repeats) for repeats in cases.values())
 
 
+def case_clusters(outcomes: Sequence[Outcome]) -> tuple[Hashable, ...]:
+    """Return the cluster of each case that has checks, in the order of `case_scores`."""
+    cells = (outcome.trial.cell for outcome in outcomes)
+    return tuple({(c.suite, c.case.id): cluster_of(c) for c in cells if c.case.checks}.values())
+
+
 def _cost(outcome: Outcome, metric: str) -> float | None:
     if outcome.measurement is None or (outcome.failure is not None and metric not in LONGER):
         return None
@@ -109,15 +117,21 @@ def _cost(outcome: Outcome, metric: str) -> float | None:
 
 
 def summary_of(
-    group: Group, metric: str, data: Sequence[float | None], *, censored: Sequence[float] = ()
+    group: Group,
+    metric: str,
+    data: Sequence[float | None],
+    *,
+    censored: Sequence[float] = (),
+    clusters: Sequence[Hashable] | None = None,
 ) -> Summary:
     """Summarise the data of one metric, `None` for those that are missing.
 
+    `clusters` has a key for each of `data`, which are scores; those of one are one datum of the interval.
     `censored` are the limits of further data that are larger than theirs; these are counted among `data` as
     missing. What they may be part of is not known: the mean, and percentiles beyond the lowest limit.
     """
     values = [float(value) for value in data if value is not None]
-    interval = NONE if censored else _INTERVALS.get(metric, of_median)(values)
+    interval = NONE if censored else _interval(metric, data, clusters)
     limit = min(censored, default=None)
     at = percentiles(values, beyond=censored)
     return Summary(
@@ -140,6 +154,14 @@ def summary_of(
         censored=len(censored),
         limit=limit,
     )
+
+
+def _interval(metric: str, data: Sequence[float | None], clusters: Sequence[Hashable] | None) -> Interval:
+    values = [float(value) for value in data if value is not None]
+    if clusters is None:
+        return _INTERVALS.get(metric, of_median)(values)
+    keys = [key for key, value in zip(clusters, data, strict=True) if value is not None]
+    return of_case_scores(values, keys)
 
 
 _INTERVALS: Mapping[str, Callable[[Sequence[float]], Interval]] = {

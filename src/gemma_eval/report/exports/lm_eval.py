@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from gemma_eval import __version__
 from gemma_eval.records import Case, Group, Outcome, Report, Run
 from gemma_eval.report.exports.files import ExportedFile, text_file
-from gemma_eval.report.exports.parts import CaseScores, cases_of, portable, quality, split, standard_error
+from gemma_eval.report.exports.parts import CaseScores, cases_of, portable, quality, split
 from gemma_eval.report.exports.references import references
 from gemma_eval.report.groups import group_of
 from gemma_eval.wire import Plain
@@ -98,9 +98,9 @@ def _results(run: Run, one: Outcome, tasks: Mapping[str, Sequence[CaseScores]]) 
 
 def _task(suite: str, cases: Sequence[CaseScores]) -> dict[str, Plain]:
     figures: dict[str, Plain] = {"name": suite, "alias": suite, "sample_len": len(_scored(cases))}
-    for summary in quality(cases):
+    for found in quality(cases):
+        summary, error = found.summary, found.standard_error
         if summary.mean is not None:
-            error = standard_error(summary)
             figures[f"{summary.metric},{FILTER}"] = summary.mean
             figures[f"{summary.metric}_stderr,{FILTER}"] = UNKNOWN if error is None else error
     return figures

@@ -11,6 +11,8 @@ from typing import TypeVar
 
 from gemma_eval.records import Group, Outcome, Summary
 from gemma_eval.report.groups import group_of
+from gemma_eval.stats.clusters import cluster_of
+from gemma_eval.stats.paired import paired
 from gemma_eval.stats.percentiles import mean
 from gemma_eval.stats.reduction import scorer_values
 from gemma_eval.stats.summary import case_scores, summary_of
@@ -35,6 +37,17 @@ class CaseScores:
     values: dict[str, float | None]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quality:
+    """A metric over the cases of one group, and the standard error of its mean, `None` of one datum.
+
+    That is s / sqrt(n) of n cases, where none of them share a cluster.
+    """
+
+    summary: Summary
+    standard_error: float | None
+
+
 def split(outcomes: Sequence[Outcome], key: Callable[[Outcome], K]) -> dict[K, tuple[Outcome, ...]]:
     """Return the outcomes by key, keys in the order in which they first occur."""
     parts: dict[K, list[Outcome]] = defaultdict(list)
@@ -49,17 +62,15 @@ def cases_of(outcomes: Sequence[Outcome]) -> tuple[CaseScores, ...]:
     return tuple(CaseScores(outcomes=members, values=_values(members)) for members in by_case.values())
 
 
-def quality(cases: Sequence[CaseScores]) -> Iterator[Summary]:
-    """Yield a summary of every metric over the cases of one group that have it; the datum is the case."""
+def quality(cases: Sequence[CaseScores]) -> Iterator[Quality]:
+    """Yield what is known of every metric over the cases of one group that have it; the datum is the case."""
     names = dict.fromkeys(name for case in cases for name in case.values)
     for name in names:
-        data = [case.values[name] for case in cases if name in case.values]
-        yield replace(summary_of(group_of(cases[0].outcomes[0]), "score", data), metric=name)
-
-
-def standard_error(summary: Summary) -> float | None:
-    """Return the standard error of a mean of n data with standard deviation s (of n - 1): s / sqrt(n)."""
-    return None if summary.sd is None else summary.sd / summary.n**0.5
+        having = [case for case in cases if name in case.values]
+        data = [case.values[name] for case in having]
+        clusters = [cluster_of(case.outcomes[0].trial.cell) for case in having]
+        summary = summary_of(group_of(cases[0].outcomes[0]), "score", data, clusters=clusters)
+        yield Quality(summary=replace(summary, metric=name), standard_error=_standard_error(data, clusters))
 
 
 def group_label(group: Group) -> str:
@@ -77,6 +88,12 @@ def portable(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()
     return f"{plain.split('.')[0]}_{digest[:6]}"
+
+
+def _standard_error(data: Sequence[float | None], clusters: Sequence[Hashable]) -> float | None:
+    known = [(value, key) for value, key in zip(data, clusters, strict=True) if value is not None]
+    found = paired([value for value, _ in known], clusters=[key for _, key in known])
+    return None if found is None else found.se
 
 
 def _values(outcomes: Sequence[Outcome]) -> dict[str, float | None]:

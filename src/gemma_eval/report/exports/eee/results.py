@@ -9,7 +9,7 @@ from dataclasses import fields
 from gemma_eval.records import Option, Outcome, Run, SamplingProfile, Summary
 from gemma_eval.report.exports.eee.evaluation import Evaluation, result_id
 from gemma_eval.report.exports.eee.models import judges
-from gemma_eval.report.exports.parts import ACCURACY, cases_of, quality, standard_error
+from gemma_eval.report.exports.parts import ACCURACY, Quality, cases_of, quality
 from gemma_eval.stats.summary import COSTS, summarise
 from gemma_eval.wire import Plain
 
@@ -25,10 +25,11 @@ _OF_ARGUMENTS = ("temperature", "top_p", "top_k", "max_tokens")
 def results(evaluation: Evaluation) -> Iterator[dict[str, Plain]]:
     """Yield the results, those of quality before those of costs; a metric of no known data has none."""
     for outcomes in evaluation.groups.values():
-        for summary in quality(cases_of(outcomes)):
+        for found in quality(cases_of(outcomes)):
+            summary = found.summary
             if summary.mean is not None:
                 asked = judges(summary.metric, outcomes, evaluation.run)
-                yield _result(evaluation, outcomes[0], summary) | _of_quality(summary, asked)
+                yield _result(evaluation, outcomes[0], summary) | _of_quality(found, asked)
         for summary in summarise(outcomes):
             if summary.metric in COSTS and summary.p50 is not None:
                 yield _result(evaluation, outcomes[0], summary) | _of_cost(summary)
@@ -88,13 +89,13 @@ def _text(value: Option | Mapping[str, float] | None) -> str:
     return str(dict(value)) if isinstance(value, Mapping) else str(value)
 
 
-def _of_quality(summary: Summary, asked: dict[str, Plain] | None) -> dict[str, Plain]:
+def _of_quality(found: Quality, asked: dict[str, Plain] | None) -> dict[str, Plain]:
     """Return what a mean of scores in 0..1 is: metric, value, standard error and interval."""
+    summary, error = found.summary, found.standard_error
     name, what = _NAMES.get(
         summary.metric, (summary.metric, f"the mean value of the scorer {summary.metric}")
     )
     is_own = summary.metric != ACCURACY
-    error = standard_error(summary)
     uncertainty = _uncertainty(summary)
     if error:  # 0 of equal scores is no certainty: the interval tells how far they go
         uncertainty["standard_error"] = {"value": error, "method": "analytic"}
