@@ -93,6 +93,27 @@ def test_more_edits_than_words_are_worth_nothing() -> None:
     assert (found.value, found.figures["edits"]) == (0.0, 6)
 
 
+def test_an_answer_that_goes_on_and_on_is_worth_nothing_at_once() -> None:
+    """To look for moves in it would take minutes; its length alone is enough edits."""
+    found = score("so it is " * 2_000, ("so it was", "it was so then"))
+    assert (found.value, dict(found.figures)) == (0.0, {})
+    assert "6000 words" in found.explanation
+    words = [f"w{number}" for number in range(60)]
+    beyond, within = " ".join([*words, *["x"] * 60]), " ".join([*words, *["x"] * 59])
+    assert (score(beyond, " ".join(words)).value, score(within, " ".join(words)).value) == (
+        0.0,
+        pytest.approx(1 / 60),
+    )
+
+
+def test_a_pair_of_long_texts_is_not_scored() -> None:
+    """It says why, and does not take minutes to."""
+    words = [f"w{number}" for number in range(400)]
+    found = score(" ".join(words), " ".join(reversed(words)))
+    assert found.value is None
+    assert found.unscored == "400 words against 400 are too many to look for moves"
+
+
 def test_case_matters_when_told_to() -> None:
     """Not by default, as in sacrebleu."""
     assert score("Oslo", "oslo").value == 1.0
