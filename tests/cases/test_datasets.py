@@ -182,6 +182,18 @@ def test_examples_are_never_asked(tmp_path: Path) -> None:
     assert asked | {first[0].content} == {f"Q: {row['question']}" for row in QA}
 
 
+@pytest.mark.parametrize("path", ["./qa.jsonl", "link.jsonl", "copy.jsonl"])
+def test_examples_are_never_asked_however_their_file_is_named(tmp_path: Path, path: str) -> None:
+    """By another path, by a link, or as a copy of the file that is asked."""
+    written(tmp_path, QA)
+    written(tmp_path, QA, "copy.jsonl")
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "qa.jsonl")
+    cases = cases_of(tmp_path, more=SHOTS.format(path=path))
+    shown = cases[0].messages[0].content
+    assert {case.query for case in cases} | {shown} == {f"Q: {row['question']}" for row in QA}
+    assert shown not in {case.query for case in cases}
+
+
 def test_examples_of_another_file_leave_all_rows_to_be_asked(tmp_path: Path) -> None:
     """As turns after the system's, or as text before the question."""
     written(tmp_path, QA)
