@@ -136,6 +136,28 @@ def test_what_is_no_template_is_refused_when_it_is_compiled(text: str) -> None:
         compile_row("t", text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ a.__class__ }}", 'template "t": not allowed'),
+        ("{{ 'x' * a }}", 'template "t": line 1: "*" of str and int'),
+        ("{{\n'x' * a }}", 'template "t": line 2: "*" of str and int'),
+    ],
+)
+def test_an_expression_alone_is_wrong_on_a_line_of_its_text(text: str, said: str) -> None:
+    """And not on one of the code that it is compiled to."""
+    with pytest.raises(TemplateError) as error:
+        template(text).value({"a": 10**9, "b": {}})
+    assert str(error.value).startswith(said)
+
+
+def test_a_filter_that_there_is_not_has_its_place_once() -> None:
+    """Jinja2 puts a place of its own into the text of an error."""
+    with pytest.raises(TemplateError) as error:
+        compile_row("t", "a\n{{ a | nofilter }}")
+    assert str(error.value) == "template \"t\": line 2: No filter named 'nofilter'."
+
+
 def test_a_limit_is_for_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one row uses up is not taken from the next."""
     made = template("{% for x in a %}{{ x }}{% endfor %}")

@@ -122,10 +122,17 @@ def _rendered(text: str) -> Callable[[Row], str]:
 
 def _expression(node: nodes.Expr) -> Callable[[Row], object]:
     """Return what gives the value of an expression instead of its text."""
-    result = nodes.Assign(nodes.Name(_RESULT, "store"), node, lineno=1)
+    result = nodes.Assign(nodes.Name(_RESULT, "store"), node, lineno=node.lineno)
     template = sandbox.compiled_tree(nodes.Template([result], lineno=1))
     expression = TemplateExpression(template, False)  # noqa: FBT003 - what is undefined stays so
-    return lambda row: _plain(expression(row))
+
+    def fill(row: Row) -> object:
+        try:
+            return _plain(expression(row))
+        except Exception:  # noqa: BLE001 - raised again, with the lines of the text in place of those of its code
+            template.environment.handle_exception()
+
+    return fill
 
 
 def _plain(value: object) -> object:

@@ -223,6 +223,8 @@ def _reason(error: Exception, variables: Iterable[str]) -> str:
         return "it needs too much memory"
     if isinstance(error, SecurityError):
         return f"not allowed: {error}"
+    if isinstance(error, jinja2.TemplateSyntaxError) and error.message:
+        return error.message  # without the place, which its text has as well
     missing = re.fullmatch(r"'(.{1,80})' is undefined", str(error))
     if isinstance(error, jinja2.UndefinedError) and missing:
         return f'unknown variable "{missing[1]}"{suggestion(missing[1], variables)}'
