@@ -107,3 +107,9 @@ def test_the_first_difference_is_that_of_all_pairs(answers: list[str]) -> None:
 def test_one_answer_cannot_be_compared(name: str) -> None:
     """It is unscored, not the same as itself."""
     assert score_all(name, ["abc"]).unscored == "needs 2 repeats of the case, has 1"
+
+
+def test_so_many_long_answers_that_it_would_take_minutes_are_not_scored_by_self_bleu() -> None:
+    """Each is held against all others: twice the answers take four times as long."""
+    found = score_all("self_bleu", ["a b c d " * 100] * 100)
+    assert found.unscored == "100 answers of 40000 words are too many to hold each against all others"

@@ -13,6 +13,9 @@ from gemma_eval.scoring.findings import Finding, score_of, unjudged
 from gemma_eval.scoring.options import CheckOptions
 from gemma_eval.scoring.translation import sentence_bleu
 
+MOST_WORDS = 2_000_000
+"""The most words of all answers times the number of answers: so many take `self_bleu` several seconds."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OverRepeats:
@@ -63,6 +66,10 @@ def self_bleu(options: Options) -> RepeatsScorer:
     )
 
     def find(texts: Sequence[str]) -> Finding:
+        n_words = sum(len(text.split()) for text in texts)
+        if n_words * len(texts) > MOST_WORDS:
+            many = f"{len(texts)} answers of {n_words} words"
+            return unjudged("", f"{many} are too many to hold each against all others")
         others = ([*texts[:index], *texts[index + 1 :]] for index in range(len(texts)))
         values = [_alike(score, text, rest) for text, rest in zip(texts, others, strict=True)]
         return Finding(value=sum(values) / len(values), answer="", figures={"n_answers": len(texts)})
