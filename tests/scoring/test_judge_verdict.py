@@ -30,6 +30,10 @@ WRITTEN = (
     ("GRADE: correct or incorrect", None),
     ("GRADE: correct/incorrect", None),
     ("GRADE: incorrectly", None),
+    ("GRADE: correct, because the reference says so too.", "correct"),
+    ("GRADE: correct? No, it names another city.", None),
+    ("GRADE: correct answer is Oslo, and this one is not.", None),
+    ("GRADE: correct - no, it is incorrect", None),
     ("GRADE: correct\nGRADE: partially", None),
     ('{"verdict": "maybe"}', None),
     ('{"verdict": null}', None),
@@ -69,6 +73,11 @@ def test_a_number_is_read_whole(said: str, label: str | None) -> None:
     """10 is not 1, and four and a half is no grade of a scale of whole numbers."""
     numbers = tuple(map(str, range(1, 11)))
     assert read(Reply(text=said, how="text"), numbers).label == label
+
+
+def test_a_letter_is_read_whatever_words_come_after() -> None:
+    """`a` is a word of its own."""
+    assert read(Reply(text="Verdict: B, which is a better answer", how="text"), ("A", "B")).label == "B"
 
 
 def test_the_most_probable_label_is_the_verdict() -> None:

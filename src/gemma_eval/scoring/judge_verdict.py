@@ -24,6 +24,8 @@ _GRADE = re.compile(
 )
 _GOES_ON = re.compile(r"\w|[.,-]\w|/[^\W\d]|\s*(?:or|and)\b")
 """What after a label makes another word, another number or several labels of it."""
+_SENTENCE = re.compile(r"[*_`\"')\s]*(?:\?|\s(?!(?:because|since|as|for)\b)[^\W\d_])")
+"""What after a label that is a word makes it part of a sentence, which may deny it, or a question."""
 _ROUNDING = 1e-6
 _AROUND = " \t*_`\"'.,;:!()[]{}<>"
 
@@ -120,6 +122,18 @@ def _label(said: str, labels: Sequence[str], *, whole: bool) -> str | None:
         wanted = label.casefold()
         if bare == wanted:
             return label
-        if not whole and bare.startswith(wanted) and not _GOES_ON.match(bare[len(wanted) :]):
-            return label
+        if not whole and bare.startswith(wanted):
+            rest = bare[len(wanted) :]
+            if not _GOES_ON.match(rest) and not (_is_word(label) and _may_be_denied(rest, labels, label)):
+                return label
     return None
+
+
+def _may_be_denied(rest: str, labels: Sequence[str], label: str) -> bool:
+    """Whether a sentence goes on after a label, or another label comes after it."""
+    others = (re.escape(other.casefold()) for other in labels if other != label and _is_word(other))
+    return bool(_SENTENCE.match(rest)) or any(re.search(rf"(?<!\w){other}(?!\w)", rest) for other in others)
+
+
+def _is_word(label: str) -> bool:
+    return sum(map(str.isalpha, label)) > 1
