@@ -98,6 +98,14 @@ def test_what_judges_could_not_score_is_counted() -> None:
     )
 
 
+def test_an_answer_that_several_checks_judge_counts_once() -> None:
+    """And judges who are not asked together are no jury."""
+    outcome = judged("a", 1.0, 1.0)
+    alone = Score(scorer="judge", value=None, passed=None, votes=(Vote(judge="j2", value=None, reason="-"),))
+    text = about_judges(a_report(replace(outcome, scores=(*outcome.scores, alone)), judged("b", 0.0, 0.0)))
+    assert str(text).startswith("3 judges judged 2 answers for 3 scores, 1 of them without a verdict")
+
+
 def test_the_alpha_of_a_jury_is_told_with_what_is_enough() -> None:
     """Two thirds, and no more than that."""
     agreed = a_report(judged("a", 1.0, 1.0), judged("b", 0.0, 0.0))

@@ -59,14 +59,23 @@ def _own(judge: str, model: str, report: Report) -> str:
 
 def _scored(outcomes: Sequence[Outcome]) -> str:
     asked = [score for outcome in outcomes for score in outcome.scores if score.votes]
-    names = dict.fromkeys(vote.judge for score in asked for vote in score.votes)
-    who = next(iter(names)) if len(names) == 1 else f"a jury of {len(names)}"
+    answers = sum(any(score.votes for score in outcome.scores) for outcome in outcomes)
     silent = sum(score.value is None for score in asked)
     unscored = f"{numbers.count(silent)} of them without a verdict" if silent else "all with a verdict"
-    count = "1 answer" if len(asked) == 1 else f"{numbers.count(len(asked))} answers"
+    count = "1 answer" if answers == 1 else f"{numbers.count(answers)} answers"
+    count += f" for {numbers.count(len(asked))} scores" if len(asked) > answers else ""
     lost = sum(vote.value is None for score in asked if score.value is not None for vote in score.votes)
     rest = f", {numbers.count(lost)} of the votes on others missing" if lost else ""
-    return f"{who} judged {count}, {unscored}{rest}"
+    return f"{_who(asked)} judged {count}, {unscored}{rest}"
+
+
+def _who(asked: Sequence[Score]) -> str:
+    """Name the judge, or count those of a jury; judges who are not all asked of each score are none."""
+    juries = {frozenset(vote.judge for vote in score.votes) for score in asked}
+    judges = frozenset[str]().union(*juries)
+    if len(judges) == 1:
+        return next(iter(judges))
+    return f"a jury of {len(judges)}" if len(juries) == 1 else f"{len(judges)} judges"
 
 
 def _flips(outcomes: Sequence[Outcome]) -> str:
