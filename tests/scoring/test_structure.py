@@ -280,3 +280,29 @@ def test_json_is_looked_for_in_a_text(answer: str, schema: str, expected: bool) 
 def test_a_search_that_was_given_up_leaves_an_answer_unscored() -> None:
     """With the reason."""
     assert score("contains_json", "[" * 100_000).unscored == "too many brackets that open no JSON"
+
+
+@pytest.mark.parametrize(
+    ("value", "divisor", "is_multiple"),
+    [
+        ("19.99", "0.01", True),
+        ("0.3", "0.1", True),
+        ("0.35", "0.1", False),
+        ("7", "0.5", True),
+        ("1e300", "1e-300", True),
+        ("3", "2", False),
+        ("true", "2", True),
+        ('"a"', "2", True),
+    ],
+)
+def test_a_multiple_is_one_of_the_decimals_that_are_written(
+    value: str, divisor: str, *, is_multiple: bool
+) -> None:
+    """As binary fractions 0.3 and 0.1 have a remainder; what is no number is left alone."""
+    assert right("json_schema", value, schema=f'{{"multipleOf": {divisor}}}') is is_multiple
+
+
+def test_an_address_that_is_none_is_a_mistake_of_the_schema() -> None:
+    """Said in words, and not by what a library raises."""
+    with pytest.raises(UsageError, match='"schema" has an address that is none'):
+        score("json_schema", "1", schema='{"$id": "http://[bad", "$ref": "x"}')

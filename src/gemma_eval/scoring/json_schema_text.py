@@ -7,6 +7,7 @@ more than linear time on a hostile answer is done here: patterns by RE2, unique 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, cast
 
 from gemma_eval.errors import UsageError
@@ -110,6 +111,7 @@ class Schema:
                 "patternProperties": self._pattern_properties,
                 "additionalProperties": self._additional_properties,
                 "uniqueItems": _unique_items,
+                "multipleOf": _multiple_of,
             },
         )
         # A schema that names its draft would be given that draft's own validator, with unbounded patterns.
@@ -151,7 +153,10 @@ class Schema:
             for each in _inner(node):
                 check(each, resolver)
 
-        check(schema, REGISTRY.resolver_with_root(draft.create_resource(schema)))
+        try:
+            check(schema, REGISTRY.resolver_with_root(draft.create_resource(schema)))
+        except ValueError as error:
+            raise UsageError(f"{self._what} has an address that is none: {error}") from error
 
     def _compiled(self, pattern: str) -> Pattern:
         if pattern not in self._patterns:
@@ -191,6 +196,14 @@ class Schema:
 def _unique_items(validator: Validator, wanted: Json, value: Json, schema: Json) -> Violations:
     if wanted and isinstance(value, list) and len({canonical(item) for item in value}) < len(value):
         yield _violation("two items are equal")
+
+
+def _multiple_of(validator: Validator, divisor: float, value: Json, schema: Json) -> Violations:
+    """Go by the decimals that are written: as binary fractions 19.99 is no multiple of 0.01."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    if Fraction(repr(value)) % Fraction(repr(divisor)):
+        yield _violation(f"{value} is not a multiple of {divisor}")
 
 
 def _violation(message: str) -> ValidationError:
