@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -188,6 +189,37 @@ def test_parquet_has_rows_of_plain_data(tmp_path: Path) -> None:
     assert seen == [{**first, "nested": {"k": 1}}, {**nothing, "nested": {"k": 2}}]
     assert again(rows) == seen
     assert rows.line(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("a\0b", "has a NUL character, which no prompt can hold"),
+        ("ä" * (9 << 20), "is a row of more than 16 MB; leave it out, or make it shorter"),
+        (b"\xff", r"""has "b'\xff'" in column "a", which no template can use"""),
+    ],
+    ids=["nul", "large", "bytes"],
+)
+def test_rows_of_parquet_have_the_limits_of_others_and_are_named(
+    tmp_path: Path, value: object, said: str
+) -> None:
+    """As lines of text are: the row that is wrong has its number, and the others are read."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"a": [value, None, value]}), path)
+    _, seen, problems = read(path)
+    assert problems == [f"0: row 1 {said}", f"0: row 3 {said}"]
+    assert seen == [{"a": None}]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_no_parquet(tmp_path: Path) -> None:
+    """Nobody would ever write into it."""
+    pytest.importorskip("pyarrow")
+    os.mkfifo(tmp_path / "a.parquet")
+    with pytest.raises(ReadError, match="is not a regular file"):
+        read(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1 is not all of it"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gemma_eval.cases.parquet_rows import parquet
+from gemma_eval.cases.parquet_rows import parquet, plain_row
 from gemma_eval.cases.text_rows import Columns, Found, TextRows, Visit, scan_lines, scan_table
 from gemma_eval.errors import MissingDependency
 from gemma_eval.files.read import ReadError
@@ -62,6 +62,10 @@ def _parquet(path: Path, visit: Visit, found: list[Found]) -> Rows:
     except MissingDependency as error:
         raise ReadError(f"cannot be read: {error}") from error
     for number, row in enumerate(rows.each(), start=1):
-        if what := visit(number, row):
+        try:
+            what = visit(number, plain_row(row))
+        except ReadError as error:
+            what = error.what
+        if what:
             found.append(Found(0, f"row {number} {what}"))
     return rows

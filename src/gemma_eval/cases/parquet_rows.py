@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gemma_eval.cases.text_rows import HAS_NUL, MOST_BYTES, TOO_LARGE
 from gemma_eval.errors import MissingDependency
 from gemma_eval.files.read import ReadError
 from gemma_eval.files.rows import show
@@ -41,12 +42,12 @@ class ParquetRows:
     def __getitem__(self, index: int) -> Mapping[str, object]:
         """Return a row as plain data: times as ISO 8601 writes them, a NaN as null. Raises ReadError."""
         (row,) = self.table.slice(index, 1).to_pylist()
-        return _plain_row(row)
+        return plain_row(row)
 
     def each(self) -> Iterator[Mapping[str, object]]:
-        """Yield all rows in turn, which is faster than to ask for each. Raises ReadError."""
+        """Yield all rows in turn as they are, not yet plain: that is faster than to ask for each."""
         for batch in self.table.to_batches(max_chunksize=_BATCH):
-            yield from map(_plain_row, batch.to_pylist())
+            yield from batch.to_pylist()
 
 
 def parquet(path: Path) -> ParquetRows:
@@ -57,6 +58,8 @@ def parquet(path: Path) -> ParquetRows:
     except ImportError as error:
         raise MissingDependency("reading Parquet", extra="analysis") from error
     try:
+        if path.exists() and not path.is_file():
+            raise ReadError("is not a regular file")
         whole = hashlib.sha256()
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
@@ -67,11 +70,21 @@ def parquet(path: Path) -> ParquetRows:
     return ParquetRows(table=table, columns=tuple(table.column_names), sha256=whole.hexdigest())
 
 
-def _plain_row(row: Mapping[str, object]) -> Mapping[str, object]:
-    return {name: _plain(name, value) for name, value in row.items()}
+def plain_row(row: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a row as plain data. Raises ReadError for what no template can use, and for too much of it."""
+    texts: list[str] = []
+    plain = {name: _plain(name, value, texts) for name, value in row.items()}
+    if any("\0" in text for text in texts):
+        raise ReadError(HAS_NUL)
+    if sum(len(text.encode()) for text in texts) > MOST_BYTES:
+        raise ReadError(TOO_LARGE)
+    return plain
 
 
-def _plain(name: str, value: object) -> object:
+def _plain(name: str, value: object, texts: list[str]) -> object:
+    """Return a value of a column as plain data, and note the texts in it."""
+    if isinstance(value, str):
+        texts.append(value)
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float) and not math.isinf(value):
@@ -81,7 +94,7 @@ def _plain(name: str, value: object) -> object:
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, list):
-        return [_plain(name, item) for item in value]
+        return [_plain(name, item, texts) for item in value]
     if isinstance(value, dict):
-        return {str(key): _plain(name, item) for key, item in value.items()}
+        return {str(key): _plain(name, item, texts) for key, item in value.items()}
     raise ReadError(f"has {show(repr(value))} in column {show(name)}, which no template can use")

@@ -24,6 +24,8 @@ from gemma_eval.files.rows import show
 
 MOST_BYTES = 16 << 20
 """The largest row; no model reads one."""
+TOO_LARGE = f"is a row of more than {MOST_BYTES >> 20} MB; leave it out, or make it shorter"
+HAS_NUL = "has a NUL character, which no prompt can hold"
 
 Columns = Mapping[str, object]
 """A row: the values of its columns, which are plain data."""
@@ -141,7 +143,7 @@ def _row_of_table(rows: TextRows, cells: list[str], first: _Line, visit: Visit) 
     if len(cells) != len(rows.columns):
         return f"has {len(cells)} cells, and there are {len(rows.columns)} columns"
     if any("\0" in cell for cell in cells):
-        return _NUL
+        return HAS_NUL
     return visit(first.number, dict(zip(rows.columns, cells, strict=True)))
 
 
@@ -152,7 +154,7 @@ def _texts(rows: TextRows, taken: list[_Line], found: list[Found]) -> Iterator[s
         size = len(line.raw or b"") + (size if taken else 0)
         taken.append(line)
         if line.raw is None or size > MOST_BYTES:
-            raise ReadError(_TOO_LARGE, line=taken[0].number)
+            raise ReadError(TOO_LARGE, line=taken[0].number)
         try:
             yield line.raw.decode()
         except UnicodeDecodeError:
@@ -220,7 +222,7 @@ def _part(path: Path, start: int, size: int, *, state: tuple[int, int]) -> bytes
 
 def _sized(raw: bytes | None) -> bytes:
     if raw is None:
-        raise ReadError(_TOO_LARGE)
+        raise ReadError(TOO_LARGE)
     return raw
 
 
@@ -249,7 +251,7 @@ def _refuse_unwritable(row: object) -> None:
     text = json.dumps(row, ensure_ascii=False)
     text.encode()
     if "\\u0000" in text and _has_nul(row):
-        raise ReadError(_NUL)
+        raise ReadError(HAS_NUL)
 
 
 def _has_nul(value: object) -> bool:
@@ -280,5 +282,3 @@ def _large_fields() -> Iterator[None]:
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _NOT_UTF_8 = "is not UTF-8 here; save it as UTF-8"
-_NUL = "has a NUL character, which no prompt can hold"
-_TOO_LARGE = f"is a row of more than {MOST_BYTES >> 20} MB; leave it out, or make it shorter"
