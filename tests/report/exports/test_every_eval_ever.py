@@ -6,6 +6,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
@@ -13,7 +14,7 @@ from typing import cast
 import pytest
 from jsonschema import Draft7Validator, ValidationError
 
-from gemma_eval.records import Report
+from gemma_eval.records import Report, Scoring
 from gemma_eval.report.exports.eee.export import eee
 from gemma_eval.report.exports.eee.results import unit_of
 from gemma_eval.stats.summary import COSTS
@@ -59,6 +60,16 @@ def test_what_the_schemas_do_not_take_is_found() -> None:
     for wrong in ({**rows[0], "invented": 1}, {key: rows[0][key] for key in rows[0] if key != "evaluation"}):
         with pytest.raises(ValidationError):
             INSTANCE.validate(wrong)
+
+
+def test_a_run_that_was_scored_again_says_so() -> None:
+    """By the number of the scoring, in a place that the format has for it."""
+    report = quality()
+    scoring = Scoring(number=2, at_utc="2026-11-29T08:00:00+00:00", suites={"s": "ab"}, answers=6, changed=1)
+    whole, _ = next(exported(replace(report, run=replace(report.run, scorings=(scoring,)))))
+    AGGREGATE.validate(whole)
+    assert whole["source_metadata"]["additional_details"]["scoring"] == "2"
+    assert "scoring" not in next(exported(report))[0]["source_metadata"]["additional_details"]
 
 
 @pytest.mark.parametrize("kind", RUNS)

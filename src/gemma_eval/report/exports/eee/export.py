@@ -73,6 +73,7 @@ def _of_run(evaluation: Evaluation) -> dict[str, Plain]:
         "cpu": run.host.cpu,
         "os": run.host.os,
         **({"commit": run.commit} if run.commit else {}),
+        **({"scoring": str(run.scorings[-1].number)} if run.scorings else {}),
     }
 
 
