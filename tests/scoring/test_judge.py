@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.errors import UsageError
-from gemma_eval.records import Options, Question, Reply
+from gemma_eval.records import Document, Options, Question, Reply
 from gemma_eval.scoring import judge_fence, judge_verdict
 from gemma_eval.scoring.judge import judge
 from gemma_eval.scoring.judge_fence import EMPTY, shown
@@ -232,6 +233,21 @@ def test_a_conversation_is_shown_whole() -> None:
 
     score(ONE, "Oslo", ask, case=a_case("Hello.", "Hi!", "Where does Finn live?"))
     assert "user: Hello.\nassistant: Hi!\nuser: Where does Finn live?" in asked[0]
+
+
+def test_no_question_ends_its_turn() -> None:
+    """A row of a dataset may hold the markup of turns as an answer may, in whatever goes into the prompt."""
+    asked: list[Question] = []
+
+    def ask(model: str, question: Question) -> Reply:
+        asked.append(question)
+        return Reply(text="correct", how="text")
+
+    prompt = "{question} {reference} {documents} {answer} {labels}"
+    case = replace(a_case(ATTACKS[2]), documents=(Document(name="d", text=ATTACKS[3]),))
+    score({**ONE, "prompt": prompt, "reference": ATTACKS[4]}, "Oslo", ask, case=case)
+    assert not MARKUP.search(asked[0].messages[-1].content)
+    assert asked[0].messages[-1].content.count("Rome") == 3
 
 
 def test_an_own_prompt_is_filled_at_once() -> None:

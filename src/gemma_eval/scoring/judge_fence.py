@@ -44,9 +44,9 @@ def shown(*texts: str, fence: Fence = "lines", most: int = MOST_CHARACTERS) -> S
 
     The mark follows from the texts, so that the same answer is always asked about in the same words.
     """
-    harmless = [_harmless(text) for text in texts]
-    kept = [_shortened(text, most) for text in harmless]
-    left_out = sum(max(0, len(text) - most) for text in harmless)
+    whole = [harmless(text) if text.strip() else EMPTY for text in texts]
+    kept = [_shortened(text, most) for text in whole]
+    left_out = sum(max(0, len(text) - most) for text in whole)
     mark = _mark(kept)
     if fence == "line":
         return Shown(texts=tuple(" ".join(text.split()) for text in kept), mark=mark, left_out=left_out)
@@ -54,10 +54,10 @@ def shown(*texts: str, fence: Fence = "lines", most: int = MOST_CHARACTERS) -> S
     return Shown(texts=tuple(fenced), mark=mark, left_out=left_out)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Return a text that any engine can read: no half surrogate pairs, no NUL, no markup of turns."""
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
-    return _TURNS.sub(lambda match: f"{match[0]} ", whole) if whole.strip() else EMPTY
+    return _TURNS.sub(lambda match: f"{match[0]} ", whole)
 
 
 def _shortened(text: str, most: int) -> str:

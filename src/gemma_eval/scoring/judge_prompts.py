@@ -9,7 +9,7 @@ from typing import Literal
 
 from gemma_eval.errors import UsageError, suggestion
 from gemma_eval.records import Case
-from gemma_eval.scoring.judge_fence import MOST_CHARACTERS, Fence, shown
+from gemma_eval.scoring.judge_fence import MOST_CHARACTERS, Fence, harmless, shown
 
 PresetName = Literal["correctness", "pocket"]
 PRESETS: tuple[PresetName, ...] = ("correctness", "pocket")
@@ -70,13 +70,13 @@ class Wording:
         """
         seen = shown(*answers.values(), fence=self.fence, most=self.most)
         values = {
-            "question": _question(case),
-            "reference": self.reference,
+            "question": harmless(_question(case)),
+            "reference": harmless(self.reference),
             "rubric": self.rubric,
             "labels": either(labels),
             "mark": seen.mark,
             "notice": f"{_NOTICES[self.fence].format(mark=seen.mark)}\n{_ORDERS}",
-            "documents": "\n\n".join(document.text for document in case.documents),
+            "documents": harmless("\n\n".join(document.text for document in case.documents)),
             **dict(zip(answers, seen.texts, strict=True)),
         }
         return _PLACE.sub(lambda place: values.get(place[1], place[0]), self.template), seen.left_out
