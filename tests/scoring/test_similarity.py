@@ -62,3 +62,12 @@ def test_it_names_its_embedder_and_needs_one() -> None:
     assert models_of(similarity({"reference": "Oslo", "embedder": "minilm"})) == ("minilm",)
     with pytest.raises(UsageError, match='the option "embedder" is missing'):
         similarity({"reference": "Oslo"})
+
+
+def test_one_name_may_stand_for_a_list_of_one() -> None:
+    """A text read letter by letter would ask for models named p, o, c …"""
+
+    class Asking:
+        models = "pocket"
+
+    assert models_of(Asking()) == ("pocket",)  # type: ignore[arg-type]

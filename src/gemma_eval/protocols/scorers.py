@@ -85,4 +85,5 @@ def repeats_of(scorer: AnyScorer) -> int:
 
 def models_of(scorer: AnyScorer) -> tuple[str, ...]:
     """Return the names of the models that a scorer asks, by its attribute `models`."""
-    return tuple(getattr(scorer, "models", ()))
+    models = getattr(scorer, "models", ())
+    return (models,) if isinstance(models, str) else tuple(models)
