@@ -14,6 +14,7 @@ from gemma_eval.scoring.judge_trust import (
     orders_of_pairs,
     pairs_of,
 )
+from gemma_eval.stats.intervals import of_scores, wilson
 
 LABELS = ("correct", "incorrect")
 NO_PAIRS = Orders(n=0, flips=0, first=0)
@@ -114,3 +115,17 @@ def test_votes_on_pairs_tell_flips_and_the_favoured_place() -> None:
     assert interval is not None
     assert interval[0] < 0.25 < interval[1]
     assert Orders(n=0, flips=0, first=0).position_bias is None
+
+
+def test_the_two_orders_of_a_pair_are_one_datum() -> None:
+    """Of ten pairs that all go to the first place, ten are known and not twenty."""
+    ten = wilson(10, 10)
+    assert ten.low is not None
+    assert ten.high is not None
+    interval = Orders(n=10, flips=10, first=20).bias_interval
+    assert interval == pytest.approx((ten.low - 0.5, ten.high - 0.5))
+    mixed = Orders(n=40, flips=12, first=28 + 2 * 9).bias_interval
+    known = of_scores([1.0] * 9 + [0.5] * 28 + [0.0] * 3)
+    assert known.low is not None
+    assert mixed is not None
+    assert mixed[0] == known.low - 0.5

@@ -70,7 +70,9 @@ def calibrate(
 
 def screen(found: Calibration) -> Iterator[str]:
     """Yield the lines of the screen, in 80 columns."""
-    yield click.style(f"judge {found.judge}, {found.items} answers", bold=True)
+    yield click.style(
+        f"judge {found.judge}, {found.items} {'answer' if found.items == 1 else 'answers'}", bold=True
+    )
     kappa = found.kappa
     if kappa is not None:
         yield _line("agrees with the labels", f"{kappa.agreement:.1%}", f"by chance {kappa.chance:.1%}")

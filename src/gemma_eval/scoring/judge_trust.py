@@ -9,7 +9,7 @@ from typing import Literal
 
 from gemma_eval.scoring.judge_items import Item
 from gemma_eval.stats.agreement import Kappa, cohen_kappa, krippendorff_alpha
-from gemma_eval.stats.intervals import wilson
+from gemma_eval.stats.intervals import of_scores
 
 ENOUGH = 0.6
 """The kappa that a judge must be shown to reach: above it agreement is *substantial*.
@@ -49,10 +49,12 @@ class Orders:
 
     @property
     def bias_interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of that."""
+        """The 95 % interval of that; both orders together are one datum."""
         if self.first is None or not self.n:
             return None
-        share = wilson(self.first, 2 * self.n)
+        alike = self.n - self.flips  # where the orders agree, the first place won in one of them
+        both = (self.first - alike) // 2
+        share = of_scores([1.0] * both + [0.5] * alike + [0.0] * (self.flips - both))
         return None if share.low is None or share.high is None else (share.low - 0.5, share.high - 0.5)
 
 
