@@ -183,6 +183,15 @@ def test_identical_answers_say_what_so_many_cases_would_find() -> None:
         assert found.detectable == (None if loss is None else pytest.approx(loss))
 
 
+def test_identical_answers_in_clusters_are_as_many_data_as_those() -> None:
+    """What so many would find is counted in them, too."""
+    same = scored([1.0] * 240, cluster=[f"document-{index % 60}" for index in range(240)])
+    found = compare_scores(Pair(shared="", base=same, candidate=same))
+    assert found is not None
+    assert (found.lean, found.n, found.unit) == ("identical", 60, "cluster")
+    assert found.detectable == pytest.approx(share_found(60), abs=0.02)
+
+
 @pytest.mark.parametrize("n", [60, 300])
 @pytest.mark.parametrize("better", [0.0, 0.02, 0.1])
 def test_the_loss_that_would_be_found_is_proved_about_so_often(n: int, better: float) -> None:

@@ -77,7 +77,8 @@ def compare_scores(pair: Pair, *, margin: float = MARGIN, level: float = ALPHA) 
     if _are_identical(shared) and not lost:
         # Nothing is left to chance: that it is worse is as unlikely as can be, and was asked all the same.
         same = replace(known, difference=0.0, low=0.0, high=0.0, verdict="PASS", lean="identical")
-        return replace(same, detectable=_decided(known, shared).detectable)
+        data = _decided(known, shared)
+        return replace(same, unit=data.unit, n=data.n, detectable=data.detectable)
     decided = _decided(known, shared)
     if decided.verdict != "PASS" or not lost:
         return decided
