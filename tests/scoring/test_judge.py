@@ -163,6 +163,13 @@ def test_a_weighted_score_is_the_expected_value() -> None:
     assert found.votes[0].label == "3"
 
 
+def test_a_label_without_probabilities_is_no_weighted_score() -> None:
+    """The value of a label is not the one that is expected, and a mean over both would be of neither."""
+    found = score({**ONE, "weighted": True}, "Oslo", says("correct"))
+    assert found.value is None
+    assert found.unscored == 'j: the engine gave no probabilities of the labels, which "weighted" needs'
+
+
 @pytest.mark.parametrize(
     ("ask", "reason"),
     [

@@ -14,6 +14,9 @@ from gemma_eval.scoring.judge_prompts import PRESETS, Wording
 from gemma_eval.scoring.judge_votes import Ballot, Judged, Rule, score_of
 from gemma_eval.scoring.options import CheckOptions
 
+_UNWEIGHTED = 'the engine gave no probabilities of the labels, which "weighted" needs'
+"""A label alone has another value than the one that is expected, and the two do not go into one mean."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judge:
@@ -44,10 +47,11 @@ class Judge:
         """Return the vote that the reply of a judge is."""
         values = dict(zip(self.scale.labels, self.scale.values, strict=True))
         found = judge_verdict.read(reply, self.scale.labels)
-        if found.label is None:
-            vote = Vote(judge=judge, value=None, reason=found.reason)
-            return Ballot(judge=judge, votes=(vote,), value=None, reason=found.reason)
         shares = found.probabilities
+        reason = _UNWEIGHTED if self.weighted and found.label and shares is None else found.reason
+        if found.label is None or reason is not None:
+            vote = Vote(judge=judge, value=None, reason=reason)
+            return Ballot(judge=judge, votes=(vote,), value=None, reason=reason)
         value = values[found.label]
         if self.weighted and shares is not None:
             value = math.fsum(share * values[label] for label, share in shares.items())
