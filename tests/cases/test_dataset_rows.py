@@ -113,6 +113,11 @@ def test_a_row_that_is_read_from_a_wrong_place_is_noticed(tmp_path: Path) -> Non
             'a\n1\n"x\ny\n',
             ['3: is no table from here on: unexpected end of data; quote a cell as "…"'],
         ),
+        (
+            "a.csv",
+            b"a,b\r1,2\r",
+            ['1: has a carriage return alone; save it with LF as line end, or quote the cell as "…"'],
+        ),
         ("a.csv", b"a\n\xff\n", ["2: is not UTF-8 here; save it as UTF-8"]),
         ("a.csv", "a\nx\0y\n", ["2: has a NUL character, which no prompt can hold"]),
         ("a.jsonl", '{"a": "x\\u0000y"}\n', ["1: has a NUL character, which no prompt can hold"]),

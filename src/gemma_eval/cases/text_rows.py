@@ -115,7 +115,7 @@ def scan_table(rows: TextRows, visit: Visit, found: list[Found]) -> None:
                 cells = next(reader, None)
             except csv.Error as error:
                 where = taken[0].number if taken else 1
-                found.append(Found(where, f'is no table from here on: {error}; quote a cell as "…"'))
+                found.append(Found(where, _no_table(error)))
                 return
             except ReadError as error:
                 found.append(Found(error.line, error.what))
@@ -128,6 +128,13 @@ def scan_table(rows: TextRows, visit: Visit, found: list[Found]) -> None:
             what = _row_of_table(rows, cells, first, visit)
             if what:
                 found.append(Found(first.number, what))
+
+
+def _no_table(error: csv.Error) -> str:
+    """Say what is wrong without the advice of csv, which is for who opens a file in Python."""
+    if "new-line character" in str(error):
+        return 'has a carriage return alone; save it with LF as line end, or quote the cell as "…"'
+    return f'is no table from here on: {error}; quote a cell as "…"'
 
 
 def _row_of_table(rows: TextRows, cells: list[str], first: _Line, visit: Visit) -> str | None:
