@@ -308,3 +308,67 @@ def test_a_run_does_not_go_on_with_another_engine(pytester: pytest.Pytester) -> 
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     assert len(latest(pytester.path)) == 2
+
+
+SHAKY = """
+from pathlib import Path
+
+from gemma_eval import hookimpl
+from gemma_eval.backends import scripted
+from gemma_eval.errors import ServerError
+
+
+class Shaky:
+    def __init__(self, engine):
+        self.engine = engine
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+    def generate(self, prompt, *, profile, seed):
+        if Path("down").exists():
+            raise ServerError("nobody answers")
+        return self.engine.generate(prompt, profile=profile, seed=seed)
+
+
+@hookimpl
+def register_backends(register):
+    register("shaky", lambda spec, **parts: Shaky(scripted.load(spec, **parts)))
+"""
+SHAKY_MODELS = """\
+version = 1
+[model.echo]
+backend = "shaky"
+location = "@scripted"
+options = { reply = "Oslo" }
+"""
+TOGETHER = """
+[[case]]
+id = "together"
+prompt = "?"
+repeats = 2
+checks = [{ scorer = "contains", text = "Oslo" }, { scorer = "determinism" }]
+[[case]]
+id = "timed"
+kind = "benchmark"
+prompt = "?"
+warmup = 0
+"""
+
+
+def test_what_a_server_failed_to_answer_is_asked_again(pytester: pytest.Pytester) -> None:
+    """One by one and with repeats that are judged together; of a benchmark the failure is the result."""
+    write_project(pytester.path, head() + twice(1) + TOGETHER)
+    (pytester.path / "models.toml").write_text(SHAKY_MODELS)
+    pytester.makeconftest(SHAKY)
+    (pytester.path / "down").touch()
+    pytester.runpytest_inprocess(*SUITE).assert_outcomes(failed=3)
+    (pytester.path / "down").unlink()
+    pytester.runpytest_inprocess(*SUITE, "--gemma-resume", "latest").assert_outcomes(failed=1, passed=2)
+    found = {outcome.trial.cell.case.id: outcome for outcome in latest(pytester.path)}
+    assert {name: outcome.failure is None for name, outcome in found.items()} == {
+        "case-1": True,
+        "together": True,
+        "timed": False,
+    }
+    assert [outcome.score for outcome in latest(pytester.path)][:4] == [1.0] * 4

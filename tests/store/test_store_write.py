@@ -68,6 +68,21 @@ def test_a_trial_is_recorded_once(store: Store, path: Path) -> None:
     assert query(path, "SELECT count(*) FROM transcript") == [(1,)]
 
 
+def test_an_answer_takes_the_place_of_a_failure(store: Store, path: Path) -> None:
+    """A server that is back answers what it did not; another failure says nothing new."""
+    failed = replace(OUTCOMES[0], generation=None, failure=Failure(kind="timeout", message="too late"))
+    again = replace(failed, failure=Failure(kind="timeout", message="again"))
+    assert [store.record(RUN.id, each) for each in (failed, again, OUTCOMES[0], failed)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    with closing(open_reader(path)) as reader:
+        assert reader.outcomes(RUN.id) == (OUTCOMES[0],)
+    assert query(path, "SELECT count(*) FROM transcript") == [(1,)]
+
+
 def test_outcomes_are_read_in_planned_order(store: Store, path: Path) -> None:
     """The order of recording, which a scheduler chooses, does not show."""
     for outcome in reversed(OUTCOMES):
@@ -171,12 +186,14 @@ FAILED = tuple(
         (FAILED[:2], FAILED[:3], False),
         (FAILED[:2], FAILED, True),
         (OUTCOMES, OUTCOMES, False),
+        (FAILED, FAILED, False),
+        (FAILED, (OUTCOMES[0], *FAILED[1:]), True),
     ],
 )
 def test_errors_of_a_load_take_the_place_of_no_answers(
     store: Store, path: Path, before: tuple[Outcome, ...], again: tuple[Outcome, ...], is_kept: bool
 ) -> None:
-    """Where as many were answered the whole load is better than a part; one that is recorded whole stays."""
+    """Where as many were answered the whole load is better than a part; one recorded whole gives way to more."""
     keys = [trial.key for trial in TRIALS]
     assert store.record_load(RUN.id, before, keys=keys)
     assert store.record_load(RUN.id, again, keys=keys) is is_kept

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gemma_eval.errors import EngineCrashed, GenerationTimeout, ServerError, TruncatedStream
 from gemma_eval.records import Check, Outcome, Score
 from gemma_eval.report.visible import visible
 from gemma_eval.stats.reduction import check_value, reduction_name
 
 _LINE = 400
 _TEXT = 2_000
+_PASSING = (ServerError.kind, TruncatedStream.kind, GenerationTimeout.kind, EngineCrashed.kind)
 _MENDABLE = ("usage", "unknown_name", "missing_dependency", "model_not_found", "context_overflow", "template")
 
 
@@ -41,6 +43,15 @@ def mendable(outcomes: Sequence[Outcome]) -> bool:
     """Whether it was something a person wrote that kept each failed trial from being run."""
     kinds = [outcome.failure.kind for outcome in outcomes if outcome.failure is not None]
     return bool(kinds) and all(kind in _MENDABLE for kind in kinds)
+
+
+def may_have_passed(outcome: Outcome) -> bool:
+    """Whether there is no answer for a reason that lay with a server or a process, and may be gone by now.
+
+    Of a benchmark such a failure is what was measured, and stays.
+    """
+    quality = outcome.trial.cell.case.kind == "quality"
+    return quality and outcome.failure is not None and outcome.failure.kind in _PASSING
 
 
 def _missed_by(check: Check, outcomes: Sequence[Outcome], place: int) -> str | None:

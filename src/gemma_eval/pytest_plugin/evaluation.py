@@ -23,6 +23,7 @@ from gemma_eval.measure.clock import clock
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend, ReadingBackend, Services, ServingBackendFactory
 from gemma_eval.pytest_plugin import options, suites
+from gemma_eval.pytest_plugin.demands import may_have_passed
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
 from gemma_eval.pytest_plugin.planned import Planned
@@ -197,12 +198,15 @@ class Evaluation:
 
     @cached_property
     def recorded(self) -> Mapping[str, Outcome]:
-        """The outcomes of the resumed run by trial key; empty in a new run. Raises StoreError."""
+        """The outcomes of the resumed run by trial key; empty in a new run. Raises StoreError.
+
+        A question that an engine gave no answer to, for a reason that may have passed, is asked again.
+        """
         if self.resumed is None:
             return {}
         with closing(open_reader(self.settings.database)) as reader:
             outcomes = reader.outcomes(self.resumed)
-        return {outcome.trial.key: outcome for outcome in outcomes}
+        return {outcome.trial.key: outcome for outcome in outcomes if not may_have_passed(outcome)}
 
     def close(self) -> None:
         """Free all engines; a second call does nothing."""

@@ -109,17 +109,26 @@ class Store:
             return frozenset(str(key) for (key,) in rows)
 
     def record(self, run_id: str, outcome: Outcome) -> bool:
-        """Commit an outcome, then return; False, and nothing changed, when its trial was recorded before."""
+        """Commit an outcome, then return; False, and nothing changed, when its trial was recorded before.
+
+        Only an answer takes a place, that of a failure.
+        """
         rows = take_apart(outcome)
         with self._transaction():
+            if self._insert_once(run_id, outcome.trial, rows):
+                return True
+            ((number, is_answered),) = self._of_load(run_id, (outcome.trial.key,))
+            if is_answered or outcome.failure is not None:
+                return False
+            self._forget((number,))
             return self._insert_once(run_id, outcome.trial, rows)
 
     def record_load(self, run_id: str, outcomes: Sequence[Outcome], *, keys: Collection[str]) -> bool:
         """Commit the outcomes of one load together, in the place of those recorded of it before.
 
         `keys` are those of all trials of the load. False, and nothing changed, when more of the requests
-        before were answered than of these, or as many and these are not the whole load, or when the whole
-        load is recorded: errors take no answer's place.
+        before were answered than of these, or as many and these are not the whole load or that is recorded:
+        errors take no answer's place.
         """
         taken = [(outcome.trial, take_apart(outcome)) for outcome in outcomes]
         answered = sum(outcome.failure is None for outcome in outcomes)
@@ -127,7 +136,7 @@ class Store:
             before = self._of_load(run_id, keys)
             more = answered - sum(is_answered for _, is_answered in before)
             is_better = more > 0 or (more == 0 and len(taken) == len(keys))
-            if before and (len(before) == len(keys) or not is_better):
+            if before and not (more > 0 if len(before) == len(keys) else is_better):
                 return False
             self._forget([outcome_id for outcome_id, _ in before])
             for trial, rows in taken:
