@@ -193,7 +193,7 @@ FAILED = tuple(
 def test_errors_of_a_load_take_the_place_of_no_answers(
     store: Store, path: Path, before: tuple[Outcome, ...], again: tuple[Outcome, ...], is_kept: bool
 ) -> None:
-    """Where as many were answered the whole load is better than a part; one recorded whole gives way to more."""
+    """Of as many answers a whole load is better than a part; more of them are better than either."""
     keys = [trial.key for trial in TRIALS]
     assert store.record_load(RUN.id, before, keys=keys)
     assert store.record_load(RUN.id, again, keys=keys) is is_kept
