@@ -311,10 +311,17 @@ def test_half_of_a_comparison_is_none() -> None:
     assert [vote.value for vote in found.votes] == [1, None]
 
 
+def test_the_model_that_ships_judges_where_no_other_is_named() -> None:
+    """With the one preset that it was trained on."""
+    named = judge({"judge": "pocket", "preset": "pocket", "reference": "Oslo"})
+    assert judge({"reference": "Oslo"}) == named
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        ({"reference": "Oslo"}, 'give one of "judge", the name of a model, and "judges"'),
+        ({"rubric": "Is it kind?"}, 'give one of "judge", the name of a model, and "judges"'),
+        ({}, 'the preset "pocket" needs a "reference"'),
         ({"judge": "a", "judges": ("b",), "reference": "x"}, 'give one of "judge"'),
         ({"judges": ("a", "a"), "reference": "x"}, '"judges" names a model more than once'),
         ({"judge": "a"}, 'the preset "correctness" needs a "reference"'),

@@ -81,8 +81,11 @@ def judge(options: Options) -> Judge:
     """What the model `judge`, or the jury `judges`, says of the answer; a rubric or a reference says by what.
 
     `preset` is *correctness*, or *pocket* for the model that ships; `rubric` is your own rule and `prompt`
-    your own template. The verdict is one of `labels`, worth `values`, or a number of `scale = [1, 5]`.
+    your own template. With none of the five the model that ships judges, with its preset. The verdict is one
+    of `labels`, worth `values`, or a number of `scale = [1, 5]`.
     """
+    if not {*read_options.MODELS, "preset", "rubric", "prompt"} & options.keys():
+        options = {**options, "judge": "pocket", "preset": "pocket"}
     known = (*read_options.SHARED, "preset", "labels", "values", "scale", "weighted")
     given = CheckOptions("judge", options, known=known)
     scale = read_options.scale(given, options)
