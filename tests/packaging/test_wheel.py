@@ -61,12 +61,22 @@ def test_the_wheel_is_small_and_whole(wheel: Path) -> None:
 
 
 def test_the_standard_suite_runs_from_an_empty_folder(program: Path, tmp_path: Path) -> None:
-    """`pip install gemma_eval`, an empty folder, one command, and there is a report."""
+    """`pip install gemma_eval`, an empty folder, one command, and there is a report.
+
+    Its scores differ where they should: greedy is shown to be above hot, and a context above none.
+    """
     printed = call(str(program / "pytest"), "--gemma-suite", "standard", where=tmp_path)
     results = json.loads((tmp_path / "reports/latest/results.json").read_text())
     assert "reports/gemma_eval.db" in printed
     assert results["run"]["state"] == "done"
     assert results["run"]["planned"] == len(results["outcomes"]) > 0
+    scores = {
+        (each["group"]["profile"], each["group"]["template"]): (each["ci_low"], each["ci_high"])
+        for each in results["summaries"]
+        if each["metric"] == "score"
+    }
+    assert scores["greedy", "rag"][0] > scores["hot", "rag"][1]
+    assert scores["greedy", "rag"][0] > scores["greedy", "plain"][1]
     assert {path.name for path in (tmp_path / "reports/latest/").iterdir()} == {
         "report.html",
         "report.md",
