@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -165,6 +165,31 @@ def test_a_pipeline_cannot_take_the_name_of_a_filter(tmp_path: Path) -> None:
     text = WRITING + "filter_list: [{name: lower, filter: [{function: uppercase}, {function: take_first}]}]\n"
     made = imported(task(tmp_path, text)).suite
     assert made["filters"] == {"lower-pipeline": ["upper"]}
+
+
+def test_a_pipeline_that_reads_a_row_is_written_into_its_check(tmp_path: Path) -> None:
+    """One of [filters] is the same for all rows; what looks like a template in it stays what it is."""
+    pipelines = """\
+filter_list:
+  - name: chosen
+    filter:
+      - {function: map, mapping_dict: {"{{ name }}": "{# no"}, default_value: "{% if"}
+      - {function: multi_choice_regex, regex_pattern: "[{#]x|{{ choices }}", regexes_to_ignore: ["{{", ""]}
+      - {function: take_first}
+"""
+    rows: list[dict[str, object]] = [{**row, "choices": [row["city"], "{{ name }}", ""]} for row in ROWS]
+    path = task(tmp_path, WRITING + pipelines, rows=rows)
+    assert "filters" not in imported(path).suite
+    assert [row["choices"] for row in rows_of(path)] == [row["choices"] for row in rows]
+    for row, found in zip(rows, cases(path), strict=True):
+        ((mapped, chosen),) = [check.filters for check in found.checks]
+        assert mapped.options == {"from": ("{{ name }}",), "to": ("{# no",), "fallback": "{% if"}
+        assert chosen.options == {
+            "pattern": "[{#]x|{{ choices }}",
+            "choices": tuple(cast("list[str]", row["choices"])),
+            "regexes_to_ignore": ("{{",),
+            "fallback": "[invalid]",
+        }
 
 
 def test_every_scorer_that_an_import_names_exists() -> None:

@@ -76,9 +76,15 @@ def step(**options: object) -> str:
     ("more", "what"),
     [
         (step(function="custom", k=1), "the filter custom runs Python code of the task"),
-        (step(function="multi_choice_regex"), 'write a check with scorer = "choice_letter" instead'),
-        (step(function="regex_pos"), "makes a list of tags"),
-        (step(function="format_span"), "makes a list of entities"),
+        (step(function="regex_pos"), "makes a list of tags, which no metric that is carried over compares"),
+        (step(function="format_span"), "makes a list of entities for a metric in Python of the task"),
+        (step(function="multi_choice_regex"), "reads a column choices, and the rows have none"),
+        (step(function="multi_choice_regex", group_select=1), "group_select is 1; 0, the first match, or -1"),
+        (step(function="multi_choice_regex", regex_pattern="'(?!x)y'"), "RE2 has no lookaround"),
+        (
+            step(function="multi_choice_regex", regexes_to_ignore="['(?=x)']"),
+            'regexes_to_ignore: "(?=x)" is no RE2 expression',
+        ),
         (step(function="lower_case"), 'no filter named "lower_case"; did you mean "lowercase"?'),
         (step(function="regex", group_select=2), "group_select is 2; 0, the first match, or -1, the last"),
         (step(function="regex", regex_pattern="'(a'"), 'regex_pattern "(a" is no RE2 expression: missing )'),
@@ -258,6 +264,26 @@ def test_a_row_that_cannot_be_asked_is_named_with_its_line(
     """Of the data file, or of the task file where every row would have it."""
     found = refused(task(tmp_path, CHOOSING.replace(old, new), rows=rows))
     assert what in found[0]
+
+
+@pytest.mark.parametrize(
+    ("choices", "what"),
+    [
+        ("Oslo", 'which is "Oslo"; it should be a list of texts'),
+        ({"text": ["Oslo"]}, "it should be a list of texts"),
+        ([], "which is []; it should be a list of texts"),
+        (["Oslo", 1], "it should be a list of texts"),
+        (["x"] * 27, "which has 27 texts for 26 letters"),
+    ],
+)
+def test_a_row_without_choices_for_the_filter_that_reads_them_is_named(
+    tmp_path: Path, choices: object, what: str
+) -> None:
+    """With its line."""
+    rows: list[dict[str, object]] = [{**ROWS[0], "choices": ["Oslo"]}, {**ROWS[1], "choices": choices}]
+    (found,) = refused(task(tmp_path, WRITING + step(function="multi_choice_regex"), rows=rows))
+    assert found.startswith("rows.jsonl:2: filter_list reads the column choices, ")
+    assert what in found
 
 
 def test_many_wrong_rows_are_not_all_told(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def filtered(text: str, name: str, /, **options: Option) -> str:
         ("after", {"text": "</think>"}, "hm</think>\nB", "\nB"),
         ("code_block", {}, FENCED, "{}\n"),
         ("code_block", {"which": "last"}, FENCED, "[]\n"),
+        ("multi_choice_regex", {"pattern": "#(.)", "choices": ["Oslo", "Rome"]}, "In Rome.", "(B)"),
         ("code_block", {}, "no block", "no block"),
         ("code_block", {}, "```\nnever closed", "```\nnever closed"),
     ],
@@ -143,6 +144,7 @@ def test_a_hostile_text_is_filtered_in_linear_time(text: str) -> None:
         "map": {"from": "a", "to": "b"},
         "before": {"text": "=x"},
         "after": {"text": "=x"},
+        "multi_choice_regex": {"pattern": "(a+)+$x", "choices": ("=" * 99 + "x", "b")},
     }
     for name in filter_names():
         assert isinstance(filtered(text, name, **options.get(name, {})), str)

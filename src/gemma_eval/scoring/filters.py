@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.records import Filter, Options
 from gemma_eval.scoring.options import CheckOptions
 from gemma_eval.scoring.patterns import Match, Pattern
+from gemma_eval.scoring.said_choice import multi_choice_regex
 
 TextToText = Callable[[str], str]
 
@@ -53,10 +52,10 @@ def _regex(options: Options) -> TextToText:
     group = given.whole("group")
     if group is not None and group > pattern.groups:
         raise UsageError(f'regex: "group" is {group}, and "pattern" has {pattern.groups} groups')
-    which, fallback = _which(given, options), given.text_or("fallback", "")
+    which, fallback = given.match_number("which"), given.text_or("fallback", "")
 
     def step(text: str) -> str:
-        found = _nth(pattern, text, which)
+        found = pattern.nth(text, which)
         return fallback if found is None else _part(found, text, group=group, groups=pattern.groups)
 
     return step
@@ -162,6 +161,7 @@ _WITH_OPTIONS: Mapping[str, Callable[[Options], TextToText]] = {
     "after": _after,
     "take_words": _take_words,
     "code_block": _code_block,
+    "multi_choice_regex": multi_choice_regex,
 }
 
 
@@ -179,20 +179,6 @@ def _blocks(text: str) -> list[str]:
         else:
             inside.append(line)
     return blocks
-
-
-def _which(given: CheckOptions, options: Options) -> int:
-    index = options.get("which")
-    if isinstance(index, int) and not isinstance(index, bool):
-        return index
-    return 0 if given.choice("which", ("first", "last")) == "first" else -1
-
-
-def _nth(pattern: Pattern, text: str, which: int) -> Match | None:
-    if which >= 0:
-        return next(islice(pattern.every(text), which, None), None)
-    last = deque(pattern.every(text), maxlen=-which)
-    return last[0] if len(last) == -which else None
 
 
 def _part(found: Match, text: str, *, group: int | None, groups: int) -> str:

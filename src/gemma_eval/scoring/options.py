@@ -102,6 +102,16 @@ class CheckOptions:
         right = f'{known} or "{allowed[-1]}"'
         raise UsageError(f"{self.wrong(name, right, value)}{hint}")
 
+    def match_number(self, name: str) -> int:
+        """Return which match counts, from 0 or from -1 backwards; *first* and *last* are the words for these.
+
+        Raises UsageError when it is something else.
+        """
+        index = self._options.get(name)
+        if isinstance(index, int) and not isinstance(index, bool):
+            return index
+        return 0 if self.choice(name, ("first", "last")) == "first" else -1
+
     def flag(self, name: str) -> bool:
         """Return true or false, false when it was not given. Raises UsageError for anything else."""
         value = self._options.get(name, False)

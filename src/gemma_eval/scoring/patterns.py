@@ -6,7 +6,9 @@ Source: https://github.com/google/re2/wiki/Syntax.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 import re2
@@ -51,6 +53,13 @@ class Pattern:
     def every(self, text: str) -> Iterator[Match]:
         """Yield all matches that do not overlap, from left to right."""
         yield from self._compiled.finditer(_encodable(text))
+
+    def nth(self, text: str, which: int) -> Match | None:
+        """Return the match of that number, from 0 or from -1 backwards."""
+        if which >= 0:
+            return next(islice(self.every(text), which, None), None)
+        last = deque(self.every(text), maxlen=-which)
+        return last[0] if len(last) == -which else None
 
     def removed_from(self, text: str) -> str:
         """Return `text` without what matches."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gemma_eval.importers import jinja
 from gemma_eval.importers.data import Plain
-from gemma_eval.importers.lm_eval import choosing, references
+from gemma_eval.importers.lm_eval import choosing, listed, references
 from gemma_eval.importers.lm_eval.fields import Fields
 from gemma_eval.importers.lm_eval.prompts import Carried, free, template
 from gemma_eval.importers.lm_eval.questions import Question
@@ -23,7 +23,7 @@ def body(task: TaskRow, fields: Fields, questions: Sequence[Question], *, chat: 
         return _choosing(task, fields, questions, chat=chat)
     if task.output_type in ("loglikelihood", ROLLING):
         return _reading(task, fields, questions)
-    return {}, (_references(fields, questions),)
+    return {}, (_references(fields, questions), *listed.column(task))
 
 
 def _choosing(task: TaskRow, fields: Fields, questions: Sequence[Question], *, chat: bool) -> Body:

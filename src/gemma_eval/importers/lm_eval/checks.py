@@ -87,6 +87,7 @@ FILTERS = frozenset(
             "last_line",
             "lower",
             "map",
+            "multi_choice_regex",
             "nfc",
             "nfkc",
         ),
@@ -128,14 +129,16 @@ def read(task: TaskRow, sheet: Sheet, *, reference: str) -> Scored:
     for pipeline in pipelines:
         for number, (metric, (scorer, _)) in enumerate(found):
             check = _check(metric, scorer, ("metric_list", number), sheet, reference=reference)
-            filters = {"filter": _name(pipeline)} if pipeline.filters else {}
+            filters = _filter(pipeline)
             group = groups.setdefault(pipeline.voters, [])
             weight = {"weight": 0.0} if group else {}
             made = {**check, **filters}
             if made not in [{key: each[key] for key in each if key != "weight"} for each in group]:
                 group.append({**made, **weight})
     return Scored(
-        pipelines={_name(each): list(each.filters) for each in pipelines if each.filters},
+        pipelines={
+            _name(each): list(each.filters) for each in pipelines if each.filters and not each.for_each_row
+        },
         groups=tuple(Group(voters=n, checks=tuple(each)) for n, each in groups.items()),
         notes=_notes(task, found, groups),
     )
@@ -183,12 +186,7 @@ def _made_alike(row: MetricRow, at: locate.Path, sheet: Sheet) -> Table:
     for key in ("ignore_case", "ignore_punctuation", "ignore_numbers"):
         if getattr(row, key):
             options[key] = True
-    ignored = []
-    for number, pattern in enumerate(row.regexes_to_ignore or ()):
-        try:
-            ignored.append(patterns.carried(pattern, takes_first=False))
-        except ValueError as error:
-            sheet.say((*at, "regexes_to_ignore", number), f"regexes_to_ignore: {show(pattern)} {error}")
+    ignored = patterns.ignored(row.regexes_to_ignore or (), at, sheet)
     return options | ({"regexes_to_ignore": ignored} if ignored else {})
 
 
@@ -207,6 +205,13 @@ def _notes(
     if len(groups) > 1:
         notes.append("A vote has a case of its own, whose answers are generated again.")
     return tuple(notes)
+
+
+def _filter(pipeline: Steps) -> Table:
+    """Return a pipeline by its name, or written out where it reads the row, which one of [filters] cannot."""
+    if pipeline.for_each_row:
+        return {"filter": list(pipeline.for_each_row)}
+    return {"filter": _name(pipeline)} if pipeline.filters else {}
 
 
 def _name(pipeline: Steps) -> str:

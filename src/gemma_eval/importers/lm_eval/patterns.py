@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import re2
+
+from gemma_eval.files import locate
+from gemma_eval.files.rows import show
+from gemma_eval.importers.sheet import Sheet
 
 _END, _AT_END = re.compile(r"(?<!\\)\$"), r"\\n?\\z"
 """What Python's `$` is: the end, or the last line end before it."""
@@ -29,6 +34,17 @@ def carried(pattern: str, *, takes_first: bool) -> str:
         rewritten = pattern
     groups(rewritten)
     return rewritten
+
+
+def ignored(given: Sequence[str], at: locate.Path, sheet: Sheet) -> list[str]:
+    """Return the expressions of `regexes_to_ignore`; those that RE2 refuses are noted in the sheet."""
+    found = []
+    for number, pattern in enumerate(given):
+        try:
+            found += [carried(pattern, takes_first=False)] if pattern else []  # nothing takes nothing away
+        except ValueError as error:
+            sheet.say((*at, "regexes_to_ignore", number), f"regexes_to_ignore: {show(pattern)} {error}")
+    return found
 
 
 def _without_lookaround(pattern: str) -> str:

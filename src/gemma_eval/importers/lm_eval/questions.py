@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gemma_eval.files.rows import show
 from gemma_eval.importers.data import Columns, Plain, Row
-from gemma_eval.importers.lm_eval import choosing, prompts
+from gemma_eval.importers.lm_eval import choosing, listed, prompts
 from gemma_eval.importers.lm_eval.documents import Documents
 from gemma_eval.importers.lm_eval.fields import Fields, Unfit
 from gemma_eval.importers.lm_eval.prompts import Parts
@@ -54,6 +54,7 @@ def _one(task: TaskRow, fields: Fields, row: Row, *, drawn: Draw, n_shots: int) 
     parts = prompts.parts(task, fields, doc, drawn=drawn, n_shots=n_shots)
     if not parts.whole.strip():
         raise Unfit("doc_to_text", "makes an empty prompt")
+    listed.check(task, fields, doc)
     choices = tuple(fields.choices(task.doc_to_choice, doc)) if task.doc_to_choice is not None else ()
     target = fields.target(task.doc_to_target, doc)
     if task.output_type == "multiple_choice":

@@ -11,7 +11,8 @@ from typing import Literal
 from gemma_eval.errors import suggestion
 from gemma_eval.files import locate
 from gemma_eval.files.rows import show
-from gemma_eval.importers.lm_eval import patterns
+from gemma_eval.importers import jinja
+from gemma_eval.importers.lm_eval import listed, patterns
 from gemma_eval.importers.lm_eval.task import PipelineRow, StepRow, TaskRow
 from gemma_eval.importers.sheet import Sheet
 from gemma_eval.importers.written import Table
@@ -25,9 +26,8 @@ _WHOLE: tuple[Whole, ...] = ("take_first", "take_first_k", "majority_vote")
 _REFUSED = {
     "custom": "runs Python code of the task",
     "decontaminate": "needs the training data of a model",
-    "multi_choice_regex": 'reads the choices of a row; write a check with scorer = "choice_letter" instead',
-    "regex_pos": "makes a list of tags, and a filter here makes a text",
-    "format_span": "makes a list of entities, and a filter here makes a text",
+    "regex_pos": "makes a list of tags, which no metric that is carried over compares",
+    "format_span": "makes a list of entities for a metric in Python of the task",
 }
 
 
@@ -38,6 +38,13 @@ class Steps:
     name: str
     filters: tuple[Step, ...] = ()
     voters: int = 1
+
+    @property
+    def for_each_row(self) -> tuple[Step, ...]:
+        """The filters as a check has them, whose texts are templates; none where no filter reads a row."""
+        if not any(isinstance(each, dict) and each["filter"] == listed.FILTER for each in self.filters):
+            return ()
+        return tuple(each if isinstance(each, str) else _templates(each) for each in self.filters)
 
 
 def read(task: TaskRow, sheet: Sheet) -> tuple[Steps, ...]:
@@ -85,27 +92,22 @@ def _step(step: StepRow, at: locate.Path, sheet: Sheet) -> tuple[Step, ...]:
         return (_PLAIN[name],)
     if name == "regex":
         return _regex(step, at, sheet)
+    if name == listed.FILTER:
+        return _multi_choice_regex(step, at, sheet)
     if name == "map":
         return _map(step, at, sheet)
     if name in _REFUSED:
         sheet.say(at, f"the filter {name} {_REFUSED[name]}; it is not carried over")
     else:
-        known = (*_PLAIN, *_WHOLE, "regex", "map")
+        known = (*_PLAIN, *_WHOLE, "regex", "map", listed.FILTER)
         sheet.say(at, f"no filter named {show(name)}{suggestion(name[:80], known)}")
     return ()
 
 
 def _regex(step: StepRow, at: locate.Path, sheet: Sheet) -> tuple[Step, ...]:
     """Return the filter that finds the first or the last match, and strips it."""
-    if step.group_select not in (0, -1):
-        sheet.say(
-            (*at, "group_select"), f"group_select is {step.group_select}; 0, the first match, or -1, the last"
-        )
-        return ()
-    try:
-        pattern = patterns.carried(step.regex_pattern, takes_first=step.group_select == 0)
-    except ValueError as error:
-        sheet.say((*at, "regex_pattern"), f"regex_pattern {show(step.regex_pattern)} {error}")
+    pattern = _pattern(step, at, sheet)
+    if pattern is None:
         return ()
     made: Table = {"filter": "regex", "pattern": pattern}
     if patterns.groups(pattern) == 1:
@@ -115,6 +117,35 @@ def _regex(step: StepRow, at: locate.Path, sheet: Sheet) -> tuple[Step, ...]:
     return made | {"fallback": step.fallback}, "strip"
 
 
+def _multi_choice_regex(step: StepRow, at: locate.Path, sheet: Sheet) -> tuple[Step, ...]:
+    """Return the filter that reads the column `choices` of each row."""
+    pattern = _pattern(step, at, sheet)
+    if pattern is None:
+        return ()
+    made: Table = {"filter": listed.FILTER, "pattern": pattern, "choices": listed.TEMPLATE}
+    if step.group_select == -1:
+        made["which"] = "last"
+    for key in ("ignore_case", "ignore_punctuation"):
+        if getattr(step, key):
+            made[key] = True
+    ignored = patterns.ignored(step.regexes_to_ignore or (), at, sheet)
+    return (made | ({"regexes_to_ignore": ignored} if ignored else {}) | {"fallback": step.fallback},)
+
+
+def _pattern(step: StepRow, at: locate.Path, sheet: Sheet) -> str | None:
+    """Return the expression of a step of which the first or the last match counts."""
+    if step.group_select not in (0, -1):
+        sheet.say(
+            (*at, "group_select"), f"group_select is {step.group_select}; 0, the first match, or -1, the last"
+        )
+        return None
+    try:
+        return patterns.carried(step.regex_pattern, takes_first=step.group_select == 0)
+    except ValueError as error:
+        sheet.say((*at, "regex_pattern"), f"regex_pattern {show(step.regex_pattern)} {error}")
+        return None
+
+
 def _map(step: StepRow, at: locate.Path, sheet: Sheet) -> tuple[Step, ...]:
     table = step.mapping_dict or {}
     if step.default_value is None or not all(table) or not table:
@@ -122,3 +153,14 @@ def _map(step: StepRow, at: locate.Path, sheet: Sheet) -> tuple[Step, ...]:
         return ()
     texts = {"from": list(table), "to": list(table.values())}
     return ({"filter": "map", **texts, "fallback": step.default_value},)
+
+
+def _templates(step: Table) -> Table:
+    """Return a step whose texts are templates that make what they were; the choices have one already."""
+    return {key: value if value == listed.TEMPLATE else _literal(value) for key, value in step.items()}
+
+
+def _literal(value: object) -> object:
+    if isinstance(value, list):
+        return [_literal(each) for each in value]
+    return jinja.whole(jinja.literal(value)) if isinstance(value, str) else value
