@@ -81,12 +81,17 @@ def modules_after(*imported: str) -> set[str]:
 
 
 def test_importing_the_entry_module_is_a_small_part_of_importing_pytest() -> None:
-    """Compared within one process, so that the machine does not matter: at most a tenth."""
+    """Compared within one process, so that the machine does not matter: at most a tenth, in the best of three."""
+    assert min(share_of_import() for _ in range(3)) < 1 / 10
+
+
+def share_of_import() -> float:
+    """Return how long the entry module took to import, as a share of pytest's time."""
     command = [sys.executable, "-X", "importtime", "-c", "import pytest, _gemma_eval_pytest"]
     shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stderr
     rows = [line.removeprefix("import time:").split("|") for line in shown.splitlines()[1:]]
     total_us = {name.strip(): int(cumulative) for _, cumulative, name in rows}
-    assert total_us["_gemma_eval_pytest"] < total_us["pytest"] / 10
+    return total_us["_gemma_eval_pytest"] / total_us["pytest"]
 
 
 @pytest.mark.parametrize("option", ["--help", "--markers"])

@@ -22,6 +22,11 @@ from gemma_eval.records import Message, ModelSpec, Prompt, SamplingProfile
 from tests import required
 
 COMMAND = [sys.executable, "-m", "gemma_eval", "model", "serve"]
+HEARS_CTRL_C = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+"""Starts Python anew with an ear for Ctrl-C, which what a shell started in the background has not."""
 QUESTION = Prompt(messages=(Message(role="user", content="Where does Finn live?"),), text=None, n_tokens=None)
 GREEDY = SamplingProfile(name="greedy", temperature=0.0, max_tokens=16)
 
@@ -31,8 +36,9 @@ required.module("xllamacpp", extra="llama-cpp")
 @pytest.fixture
 def server() -> Iterator[subprocess.Popen[str]]:
     """Serve the shipped model on a free port."""
+    command = [sys.executable, "-c", HEARS_CTRL_C, *COMMAND[1:]]
     with subprocess.Popen(
-        [*COMMAND, "@pocket", "--port", "0", "--parallel", "2"], stdout=subprocess.PIPE, text=True
+        [*command, "@pocket", "--port", "0", "--parallel", "2"], stdout=subprocess.PIPE, text=True
     ) as process:
         yield process
         process.kill()
