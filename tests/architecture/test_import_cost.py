@@ -81,7 +81,7 @@ def modules_after(*imported: str) -> set[str]:
 
 
 def test_importing_the_entry_module_is_a_small_part_of_importing_pytest() -> None:
-    """Compared within one process, so that the machine does not matter: at most a tenth, in the best of three."""
+    """Within one process, so that the machine does not matter: at most a tenth, in the best of three."""
     assert min(share_of_import() for _ in range(3)) < 1 / 10
 
 

@@ -150,7 +150,8 @@ def test_a_template_that_loses_its_passages_regresses(tmp_path: Path) -> None:
         assert f"{axis} = [{names}]" in suite
         suite = suite.replace(f"{axis} = [{names}]", f"{axis} = [{one}]", 1)
     (folder / "told.gemma.toml").write_text(suite)
-    shutil.copytree(suites_directory() / "docs", folder / "docs")
+    for part in ("docs", "data"):
+        shutil.copytree(suites_directory() / part, folder / part)
     shutil.copy(suites_directory() / "templates" / "rag.jinja", folder / "templates" / "told.jinja")
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", ".")
