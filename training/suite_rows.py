@@ -14,6 +14,8 @@ import world
 
 Row = Mapping[str, object]
 FOLDER = Path(__file__).parent.parent / "suites" / "data"
+NEAR_TIES = {("Cleo", "wears")}
+"""Questions whose best token leads by less than two engines are apart: rounding would decide their answer."""
 ORDER, REVERSE, AS_JSON = tasks.LIST_FORMS
 
 
@@ -41,6 +43,8 @@ def told(rng: Random) -> Iterator[Row]:
         known = facts.same_type(rng, relation, rng.randint(3, 6), split="held_out")
         asked = rng.choice(known)
         question = rng.choice(relation.questions).format(e=asked.entity)
+        if (asked.entity, relation.name) in NEAR_TIES:
+            continue
         document = "".join(f"- {facts.say(fact)}\n" for fact in known)
         yield {
             "id": slug(f"{asked.entity} {relation.name}"),

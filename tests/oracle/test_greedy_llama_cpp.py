@@ -173,11 +173,9 @@ def test_every_standard_prompt_is_answered_with_the_same_tokens(
     assert {label: answer.ids for label, answer in ours.items()} == theirs
 
 
-def test_hardly_a_standard_prompt_has_a_near_tie(ours: Mapping[str, Written]) -> None:
-    """The best token leads by more than the engines are apart, twice 0.005, in all prompts but one: there
-    rounding may decide, and everywhere else it decides nothing."""
-    near = [label for label, answer in ours.items() if answer.lead <= 2 * TOLERANCE]
-    assert near in ([], ["told-cleo-wears[pocket/greedy/rag-cited]"])
+def test_no_standard_prompt_has_a_near_tie(ours: Mapping[str, Written]) -> None:
+    """The best token leads by more than the engines are apart, twice 0.005: rounding decides nothing."""
+    assert min(answer.lead for answer in ours.values()) > 2 * TOLERANCE
 
 
 @pytest.mark.parametrize("options", [EXACT, {}], ids=["float32 cache", "llama.cpp's defaults"])
