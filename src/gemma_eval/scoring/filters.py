@@ -42,10 +42,11 @@ def _step(given: Filter) -> TextToText:
 
 
 def _regex(options: Options) -> TextToText:
-    """What `pattern` matches: its `group`, or else the first group that took part, or else the whole match.
+    """What `pattern` matches: its `group`, or else the first group that is not empty, or else the whole match.
 
-    `which` match counts is *first*, *last* or a number, from 0 or from -1 backwards; where there is none, the
-    text is `fallback`, empty unless given.
+    `which` match counts is *first*, *last* or a number, from 0 or from -1 backwards; where there is none, or
+    all of several groups are empty, the text is `fallback`, empty unless given.
+    Source: EleutherAI/lm-evaluation-harness:lm_eval/filters/extraction.py, whose patterns are imported.
     """
     given = CheckOptions("regex", options, known=("pattern", "group", "which", "fallback", "ignore_case"))
     pattern = Pattern(given.text("pattern"), what='regex: "pattern"', ignore_case=given.flag("ignore_case"))
@@ -56,7 +57,8 @@ def _regex(options: Options) -> TextToText:
 
     def step(text: str) -> str:
         found = pattern.nth(text, which)
-        return fallback if found is None else _part(found, text, group=group, groups=pattern.groups)
+        part = None if found is None else _part(found, text, group=group, groups=pattern.groups)
+        return fallback if part is None else part
 
     return step
 
@@ -181,9 +183,12 @@ def _blocks(text: str) -> list[str]:
     return blocks
 
 
-def _part(found: Match, text: str, *, group: int | None, groups: int) -> str:
-    taken = [each for each in range(1, groups + 1) if found.start(each) >= 0]
-    chosen = group if group is not None else (taken or [0])[0]
+def _part(found: Match, text: str, *, group: int | None, groups: int) -> str | None:
+    """Return the part of a match that counts, `None` where it has several groups and all are empty."""
+    if group is None and groups > 1:
+        parts = (text[found.start(each) : found.end(each)] for each in range(1, groups + 1))
+        return next(filter(None, parts), None)
+    chosen = groups if group is None else group  # the whole match, or the only group
     return text[found.start(chosen) : found.end(chosen)] if found.start(chosen) >= 0 else ""
 
 
