@@ -42,7 +42,7 @@ def _step(given: Filter) -> TextToText:
 
 
 def _regex(options: Options) -> TextToText:
-    """What `pattern` matches: its `group`, or else the first group that is not empty, or else the whole match.
+    """What `pattern` matches: its `group`, or the first group that is not empty, or the whole match.
 
     `which` match counts is *first*, *last* or a number, from 0 or from -1 backwards; where there is none, or
     all of several groups are empty, the text is `fallback`, empty unless given.
