@@ -192,6 +192,14 @@ filter_list:
         }
 
 
+def test_an_expression_that_looks_like_a_template_means_itself(tmp_path: Path) -> None:
+    """In a check over rows a text is a template, and a name within would be filled."""
+    metrics = 'metric_list: [{metric: exact_match, regexes_to_ignore: ["{{ name }}"]}]\n'
+    for found in cases(task(tmp_path, WRITING + metrics)):
+        (check,) = found.checks
+        assert check.options["regexes_to_ignore"] == ("{{ name }}",)
+
+
 def test_every_scorer_that_an_import_names_exists() -> None:
     """Under each output type."""
     named = {scorer for metrics in checks.SCORERS.values() for scorer, _ in metrics.values()}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gemma_eval.errors import suggestion
 from gemma_eval.files import locate
 from gemma_eval.files.rows import show
+from gemma_eval.importers import jinja
 from gemma_eval.importers.lm_eval import patterns, steps
 from gemma_eval.importers.lm_eval.steps import Step, Steps
 from gemma_eval.importers.lm_eval.task import MetricRow, TaskRow
@@ -187,7 +188,9 @@ def _made_alike(row: MetricRow, at: locate.Path, sheet: Sheet) -> Table:
         if getattr(row, key):
             options[key] = True
     ignored = patterns.ignored(row.regexes_to_ignore or (), at, sheet)
-    return options | ({"regexes_to_ignore": ignored} if ignored else {})
+    # In the suite they are templates over a row, and mean themselves.
+    written = [jinja.literal(each) for each in ignored]
+    return options | ({"regexes_to_ignore": written} if written else {})
 
 
 def _notes(
