@@ -13,8 +13,10 @@ from gemma_eval.protocols import (
     RegisterCommand,
     RegisterEmbedder,
     RegisterReporter,
+    RegisterReranker,
     RegisterRetriever,
     RegisterScorer,
+    RegisterStore,
     RegisterTransform,
 )
 from gemma_eval.records import Outcome, Report
@@ -47,6 +49,16 @@ def register_retrievers(register: RegisterRetriever) -> None:
 @hookspec
 def register_embedders(register: RegisterEmbedder) -> None:
     """Add embedders: `register("my_vectors", factory)`, with `factory(spec) -> Embedder`."""
+
+
+@hookspec
+def register_rerankers(register: RegisterReranker) -> None:
+    """Add rerankers: `register("my_order", factory)`, with `factory(parts) -> Reranker`."""
+
+
+@hookspec
+def register_stores(register: RegisterStore) -> None:
+    """Add stores of passages: `register("my-scheme", factory)`, with `factory(location) -> MemoryStore`."""
 
 
 @hookspec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -19,12 +19,16 @@ from gemma_eval.protocols import (
     RegisterCommand,
     RegisterEmbedder,
     RegisterReporter,
+    RegisterReranker,
     RegisterRetriever,
     RegisterScorer,
+    RegisterStore,
     RegisterTransform,
     Reporter,
+    RerankerFactory,
     RetrieverFactory,
     ScorerFactory,
+    StoreFactory,
     TransformFactory,
 )
 
@@ -98,6 +102,8 @@ class Registry:
     scorers: Registered[ScorerFactory] = field(default_factory=lambda: Registered("scorer"))
     retrievers: Registered[RetrieverFactory] = field(default_factory=lambda: Registered("retriever"))
     embedders: Registered[EmbedderFactory] = field(default_factory=lambda: Registered("embedder"))
+    rerankers: Registered[RerankerFactory] = field(default_factory=lambda: Registered("reranker"))
+    stores: Registered[StoreFactory] = field(default_factory=lambda: Registered("store"))
     reporters: Registered[Callable[[], Reporter]] = field(default_factory=lambda: Registered("reporter"))
     commands: Registered[click.Command] = field(default_factory=lambda: Registered("command"))
 
@@ -119,7 +125,7 @@ def load(plugins: Iterable[object] = ()) -> Registry:
     except Exception as error:  # whatever an installed plugin's module does when it is imported
         raise PluginError(f"a plugin cannot be loaded: {_said(error)}") from error
     registry = Registry(hook=manager.hook)
-    for kind in ("backends", "transforms", "scorers", "retrievers", "embedders", "reporters", "commands"):
+    for kind in (each.name for each in fields(Registry) if each.name != "hook"):
         _collect(manager, kind, getattr(registry, kind))
     return registry
 
@@ -223,6 +229,19 @@ class _BuiltIns:
     @hookimpl
     def register_embedders(self, register: RegisterEmbedder) -> None:
         register("sentence_bert", "gemma_eval.backends.sentence_bert.embedder:load")
+
+    @hookimpl
+    def register_rerankers(self, register: RegisterReranker) -> None:
+        register("maxsim", "gemma_eval.memory.rerankers.maxsim:load")
+        register("engine", "gemma_eval.memory.rerankers.engine:load")
+        register("onnx", "gemma_eval.memory.rerankers.onnx:load")
+        register("llama_cpp", "gemma_eval.memory.rerankers.llama_cpp:load")
+
+    @hookimpl
+    def register_stores(self, register: RegisterStore) -> None:
+        register("sqlite", "gemma_eval.memory.sqlite.store:open_store")
+        register("redis", "gemma_eval.memory.redis.store:open_store")
+        register("rediss", "gemma_eval.memory.redis.store:open_store")
 
     @hookimpl
     def register_reporters(self, register: RegisterReporter) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from gemma_eval.records import Document
+from gemma_eval.records import Document, Piece
 
 LONGEST_CHARACTERS = 800
 """A longer paragraph is cut between sentences, for one that fills the budget alone is never used."""
@@ -16,15 +15,6 @@ _BULLET = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+(?=\S)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}(?:\s|$)")
 _RULE = re.compile(r"\s{0,3}(?:(?:[-*_]\s*){3,}|=+|```.*|~~~.*)$")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A passage before it is ranked; `id` follows from its document's name and its text."""
-
-    id: str
-    text: str
-    document: str
 
 
 def split(document: Document) -> tuple[Piece, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from gemma_eval.protocols.engines import BackendFactory
-from gemma_eval.protocols.others import EmbedderFactory, Reporter, RetrieverFactory
+from gemma_eval.protocols.memory import EmbedderFactory, RerankerFactory, RetrieverFactory, StoreFactory
+from gemma_eval.protocols.reports import Reporter
 from gemma_eval.protocols.sampling import TransformFactory
 from gemma_eval.protocols.scorers import ScorerFactory
 
@@ -42,6 +43,18 @@ class RegisterEmbedder(Protocol):
     """`register(name, factory)` for embedders; a model's `backend` in models.toml names one."""
 
     def __call__(self, name: str, factory: EmbedderFactory | str) -> None: ...
+
+
+class RegisterReranker(Protocol):
+    """`register(name, factory)` for rerankers."""
+
+    def __call__(self, name: str, factory: RerankerFactory | str) -> None: ...
+
+
+class RegisterStore(Protocol):
+    """`register(scheme, factory)` for stores of passages; the scheme is that of their URLs, as `redis`."""
+
+    def __call__(self, name: str, factory: StoreFactory | str) -> None: ...
 
 
 class RegisterReporter(Protocol):

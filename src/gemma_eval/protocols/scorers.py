@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from gemma_eval.records import Case, Generation, Options, Question, Reply, Score, Subject
+from gemma_eval.records import Case, Generation, Given, Options, Question, Reply, Score, Subject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,17 @@ class RepeatsScorer(Protocol):
         """Return a score as a `Scorer` does, from the answers in the order of their repeats."""
 
 
+class PassagesScorer(Protocol):
+    """Judges the passages that were found, and what became of them; its `subject` is *passages*."""
+
+    @property
+    def subject(self) -> Subject:
+        """What is judged."""
+
+    def __call__(self, case: Case, given: Given) -> Score:
+        """Return a score as a `Scorer` does."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
     """What a scorer may use beside the answer, as callables.
@@ -54,7 +65,7 @@ class ServedScorer(Protocol):
         """Return the scorer that judges with `services`."""
 
 
-AnyScorer = Scorer | RepeatsScorer | ServedScorer
+AnyScorer = Scorer | RepeatsScorer | PassagesScorer | ServedScorer
 
 
 class ScorerFactory(Protocol):

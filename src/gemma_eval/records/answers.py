@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, cast
 
-from gemma_eval.records.cases import Case, Check, Message, Options, Retrieval
+from gemma_eval.records.cases import Case, Check, Message, Options
 from gemma_eval.records.choices import ModelSpec, SamplingProfile, Template
+from gemma_eval.records.retrieval import Packed, Passage, Retrieval, Step
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,9 +23,10 @@ Channel = Literal["output", "reasoning", "tool_call"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One case with one model, profile and template: what pytest shows as one item; `seed` is the suite's.
+    """One case with one model, profile, template and retrieval: what pytest shows as one item.
 
-    `judges` are the models that its checks ask, in the order of their names.
+    `seed` is the suite's. `judges` are the models that its checks ask, in the order of their names;
+    `embedders` and `rerankers` those that its retrieval and its cache use.
     """
 
     suite: str
@@ -35,20 +37,24 @@ class Cell:
     retrieval: Retrieval
     seed: int
     judges: tuple[ModelSpec, ...] = ()
+    embedders: tuple[ModelSpec, ...] = ()
+    rerankers: tuple[ModelSpec, ...] = ()
 
     @property
     def label(self) -> str:
-        """`case-id[model/profile/template]`, unique within a suite."""
-        return f"{self.case.id}[{self.model.name}/{self.profile.name}/{self.template.name}]"
+        """`case-id[model/profile/template]`, then `/retrieval` where that has a name; unique in a suite."""
+        names = (self.model.name, self.profile.name, self.template.name, self.retrieval.name)
+        return f"{self.case.id}[{'/'.join(name for name in names if name)}]"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """What a summary is taken over: one model with one profile and one template."""
+    """What a summary is taken over: a model with a profile, a template and a retrieval ("" without name)."""
 
     model: str
     profile: str
     template: str
+    retrieval: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,23 +77,13 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Passage:
-    """A piece of a document that retrieval returned; `rank` counts from 1, higher `score` is better."""
-
-    id: str
-    text: str
-    document: str
-    score: float
-    rank: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt:
     """What a model reads.
 
     `messages` are the turns after the template was applied; `text` is the whole prompt in the model's
     chat markup, `None` when the server applies its own. `dropped` passages did not fit the budget or the
-    context, and neither did the first `dropped_turns` of the conversation.
+    context, and neither did the first `dropped_turns` of the conversation. `packing` says of each passage
+    what became of it, `steps` how long that took; what is cut stands among the `passages` as it was read.
     """
 
     messages: tuple[Message, ...]
@@ -96,6 +92,8 @@ class Prompt:
     passages: tuple[Passage, ...] = ()
     dropped: tuple[Passage, ...] = ()
     dropped_turns: int = 0
+    packing: tuple[Packed, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,9 +184,11 @@ class Generation:
     choices: tuple[ChoiceReading, ...] = ()
 
 
+_AT_FIRST = ("retriever", "top_k", "budget_tokens", "overflow")
 _ADDED: Mapping[type, Mapping[str, object]] = {
     Trial: {"block": 0},
-    Cell: {"judges": ()},
+    Cell: {"judges": (), "embedders": (), "rerankers": ()},
+    Retrieval: {each.name: each.default for each in fields(Retrieval) if each.name not in _AT_FIRST},
     Case: {
         "choices": (),
         "target": None,
@@ -196,6 +196,10 @@ _ADDED: Mapping[type, Mapping[str, object]] = {
         "reduce": "mean",
         "k": None,
         "dataset": None,
+        "corpus": None,
+        "relevant": (),
+        "retrievals": (),
+        "cache": None,
     },
     Check: {
         "weight": 1.0,

@@ -10,13 +10,13 @@ Scalar = str | int | float | bool
 Option = Scalar | tuple[Scalar, ...]
 """What a person may give as an option of a scorer, a model or a reporter."""
 Options = Mapping[str, Option]
-CaseKind = Literal["quality", "benchmark"]
+CaseKind = Literal["quality", "benchmark", "retrieval"]
 Role = Literal["system", "user", "assistant"]
-Overflow = Literal["error", "truncate"]
+CacheMode = Literal["exact", "strict", "verified", "cosine"]
 Arrival = Literal["constant", "poisson"]
 Phase = Literal["warmup", "measured", "cooldown"]
-Subject = Literal["answer", "continuation", "choices", "repeats"]
-"""What a scorer judges: an answer, a text that was read, choices that were read, or all answers to a case."""
+Subject = Literal["answer", "continuation", "choices", "repeats", "passages"]
+"""What a scorer judges: an answer, a text or choices that were read, all answers to a case, or passages."""
 Reduction = Literal["mean", "median", "mode", "max", "majority", "all", "pass_at_k", "pass_hat_k"]
 """How the scores of the repeats of a case become its one score; formulas in docs/scoring.md."""
 
@@ -43,6 +43,44 @@ class Document:
 
     name: str
     text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Corpus:
+    """A file or a folder of documents that cases share; `path` is relative to the suite."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    """A passage that bears on a question: by its id or that of its document, or by a text that it contains.
+
+    Exactly one of `passage` and `text` is set. A higher `grade` is more relevant, 0 is not.
+    """
+
+    passage: str | None = None
+    text: str | None = None
+    grade: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caching:
+    """How answers to earlier questions may be given again; formulas and error rates in docs/rag.md.
+
+    `mode` *exact* wants the same question, *strict* one that differs in form alone by rules and a cosine,
+    *verified* one that the model itself takes for the same; *cosine* goes by the cosine alone and is there to
+    be measured. Entries live `ttl_s` seconds, at most `max_entries` of them; `location` shares them through
+    Redis.
+    """
+
+    mode: CacheMode
+    embedder: str | None = None
+    min_cosine: float = 0.95
+    ttl_s: float = 3600.0
+    max_entries: int = 1000
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +180,9 @@ class Case:
     cases of one kind (`{"depth": 0.5}`), and `series` names that kind; reports draw the score against each
     variable. A case with a `dataset` stands for those that its rows make, and is itself never asked; what it
     says is what the first row makes of it.
+
+    Passages come from `documents` and from the `corpus`, in one way for each name in `retrievals`; `relevant`
+    says which of them bear on the question. A case of kind *retrieval* asks for them alone: no model answers.
     """
 
     id: str
@@ -166,6 +207,10 @@ class Case:
     load: Load | None = None
     slo: Slo | None = None
     dataset: Dataset | None = None
+    corpus: Corpus | None = None
+    relevant: tuple[Judgement, ...] = ()
+    retrievals: tuple[str, ...] = ()
+    cache: Caching | None = None
     models: tuple[str, ...]
     profiles: tuple[str, ...]
     templates: tuple[str, ...]
@@ -198,17 +243,3 @@ class RowCase:
 
     case: Case
     flaw: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retrieval:
-    """Which retriever finds passages, how many a template is given, and how many tokens they may take.
-
-    `overflow` says what happens to a prompt that the model's context cannot hold: an error, or passages
-    and then earlier turns are left out, the least important first.
-    """
-
-    retriever: str = "bm25"
-    top_k: int = 4
-    budget_tokens: int = 256
-    overflow: Overflow = "error"

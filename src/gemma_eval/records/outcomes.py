@@ -8,6 +8,7 @@ from typing import Literal
 
 from gemma_eval.records.answers import Generation, Prompt, Trial
 from gemma_eval.records.cases import Phase
+from gemma_eval.records.retrieval import Passage, Step, Trace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,11 +121,35 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What a scorer of passages judges: those that were found, best first, and what became of them.
+
+    `prompt` and `generation` are `None` where a case asks for passages alone.
+    """
+
+    passages: tuple[Passage, ...]
+    trace: Trace | None = None
+    prompt: Prompt | None = None
+    generation: Generation | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cached:
+    """How the cache answered: *exact* or *semantic* with the question it knew, or *miss*."""
+
+    use: Literal["exact", "semantic", "miss"]
+    similarity: float | None = None
+    query: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """All that is known of one trial.
 
     `failure` is set when no answer was made; then `generation` is what had come of one before it broke off,
-    or `None`. `phase` says whether the request was one of those that a load is measured by.
+    or `None`. `phase` says whether the request was one of those that a load is measured by. `trace` is there
+    where passages were looked for; of a case that asks for passages alone the `prompt` has them and nothing
+    else. `cached` is there where the case has a cache, and the times of a hit count nowhere.
     """
 
     trial: Trial
@@ -134,6 +159,19 @@ class Outcome:
     scores: tuple[Score, ...] = ()
     failure: Failure | None = None
     phase: Phase = "measured"
+    trace: Trace | None = None
+    cached: Cached | None = None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps from the question to the answer, where passages were looked for."""
+        if self.trace is None:
+            return ()
+        before = (*self.trace.steps, *(() if self.prompt is None else self.prompt.steps))
+        if self.generation is None or not before:
+            return before
+        began, ended = self.generation.requested_ns, self.generation.ended_ns
+        return (*before, Step(name="generate", began_ns=began, ended_ns=ended, after=(before[-1].name,)))
 
     @property
     def score(self) -> float | None:
