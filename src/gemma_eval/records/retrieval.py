@@ -26,7 +26,7 @@ class Piece:
 
     `id` follows from its document's name and its text unless its source gave one. Times are seconds since
     1970 (UTC): `at_s` when it was said or learned, `accessed_s` when it was last given to a model,
-    `expires_s` when it is forgotten. `importance` lies in 0..1.
+    `expires_s` when it is forgotten. `importance` lies in 0..1, `accesses` counts how often it was given.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Piece:
     accessed_s: float | None = None
     expires_s: float | None = None
     importance: float = 0.5
+    accesses: int = 0
     tags: tuple[str, ...] = ()
 
 
@@ -64,13 +65,14 @@ class Hit:
 class Among:
     """Which passages a search may find: any of these tiers, tags and documents, none of them older.
 
-    What is empty or `None` excludes nothing.
+    Those whose `expires_s` lies before `now_s` are left out. What is empty or `None` excludes nothing.
     """
 
     tiers: tuple[MemoryTier, ...] = ()
     tags: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     since_s: float | None = None
+    now_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
