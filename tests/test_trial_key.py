@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from gemma_eval.records import Cell, Check, Filter, ModelSpec, Source, Trial
+from gemma_eval.records import Cell, Check, Filter, ModelSpec, Retrieval, Source, Trial
 from tests.examples import a_cell
 
 OF_TRIAL: dict[str, object] = {"block": 0}
-OF_CELL: dict[str, object] = {"judges": ()}
+OF_CELL: dict[str, object] = {"judges": (), "embedders": (), "rerankers": ()}
 OF_CASE: dict[str, object] = {
     "choices": (),
     "target": None,
@@ -20,6 +20,10 @@ OF_CASE: dict[str, object] = {
     "reduce": "mean",
     "k": None,
     "dataset": None,
+    "corpus": None,
+    "relevant": (),
+    "retrievals": (),
+    "cache": None,
 }
 OF_CHECK: dict[str, object] = {
     "weight": 1.0,
@@ -31,13 +35,21 @@ OF_CHECK: dict[str, object] = {
 }
 
 
+FIRST = ("retriever", "top_k", "budget_tokens", "overflow")
+OF_RETRIEVAL = {name: value for name, value in asdict(Retrieval()).items() if name not in FIRST}
+
+
 def slowly(trial: Trial) -> str:
     """Hash the whole record as JSON, without what it lacks that came to records later."""
     plain = asdict(trial)
     case = plain["cell"]["case"]
     del case["source"]
     of_checks = [(check, OF_CHECK) for check in case["checks"]]
-    for table, unused in ((plain, OF_TRIAL), (plain["cell"], OF_CELL), (case, OF_CASE), *of_checks):
+    retrieval = (plain["cell"]["retrieval"], OF_RETRIEVAL)
+    for table, unused in (
+        *((plain, OF_TRIAL), (plain["cell"], OF_CELL), (case, OF_CASE), retrieval),
+        *of_checks,
+    ):
         for name, value in unused.items():
             if table[name] == value:
                 del table[name]
@@ -57,6 +69,7 @@ FULL = replace(
     PLAIN,
     case=replace(PLAIN.case, checks=(CHECK,), choices=("x", "ü"), target=1, reduce="max", k=2),
     judges=(ModelSpec(name="big", backend="scripted", location="-"),),
+    retrieval=Retrieval(name="hybrid", retriever="hybrid", top_k=3, embedder="small", tiers=("working",)),
 )
 
 

@@ -14,6 +14,7 @@ from gemma_eval.errors import PluginError, TemplateError, UnknownName, UsageErro
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.row_template import compile_row
 from gemma_eval.prompts.templates import check as check_template
+from gemma_eval.prompts.templates import uses_retrieval
 from gemma_eval.protocols import embeds, models_of, repeats_of, subject_of
 from gemma_eval.records import Cell, Check, ModelSpec, Suite, Template
 from gemma_eval.scoring import filters
@@ -32,21 +33,24 @@ def load_suite(
         profiles=tuple(catalog.profiles),
         templates=tuple(catalog.templates),
         retrievers=tuple(registry.retrievers),
+        embedders=[name for name, spec in catalog.models.items() if spec.backend in registry.embedders],
+        rerankers=tuple(registry.rerankers),
         filters=filters.filter_names(),
     )
     known = catalog.models
     suite = load_cases(
         path, names=names, look=lambda check: look(check, registry, known), compile_text=compile_row
     )
+    _refuse_malformed_templates(catalog.templates[name] for name in _named_templates(suite))
     cells = expand(
         suite,
         models=known,
         profiles=catalog.profiles,
         templates=catalog.templates,
         also=[name for name in models if name in known],
+        shows_passages=uses_retrieval,
     )
     _refuse_unknown_transforms({cell.profile.name: cell.profile.order for cell in cells}, registry)
-    _refuse_malformed_templates({cell.template.name: cell.template for cell in cells}.values())
     return suite, cells
 
 
@@ -72,6 +76,10 @@ def look(check: Check, registry: Registry, models: Mapping[str, ModelSpec]) -> L
 def model_names(path: Path) -> tuple[str, ...]:
     """Return the models that a suite file may run: the shipped ones and those beside it."""
     return tuple(load_catalog((suites_directory(), path.parent)).models)
+
+
+def _named_templates(suite: Suite) -> dict[str, None]:
+    return dict.fromkeys(name for case in suite.cases for name in case.templates)
 
 
 def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:

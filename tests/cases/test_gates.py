@@ -272,7 +272,7 @@ def test_a_limit_is_in_the_unit_of_its_metric_or_has_one(
         ('metric = "score"\nwhere = {tag = ""}', '4: gate "g": where.tag is empty'),
         (
             'metric = "score"\nwhere = {kind = "speed"}',
-            '4: gate "g": where.kind is "speed"; it should be "quality" or "benchmark"',
+            '4: gate "g": where.kind is "speed"; it should be "quality", "benchmark" or "retrieval"',
         ),
         *(
             (

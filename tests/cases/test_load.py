@@ -136,7 +136,7 @@ def test_all_problems_are_said_at_once_each_with_line_and_case(tmp_path: Path) -
         '22: case "a": messages should be user, assistant, …, user in turn; only the first may be system',
         '24: case "a": no profile named "gredy"; did you mean "greedy"?',
         '25: case number 3: needs an id, as id = "capital"',
-        '26: case number 3: kind is "benchmrk"; it should be "quality" or "benchmark"',
+        '26: case number 3: kind is "benchmrk"; it should be "quality", "benchmark" or "retrieval"',
         "27: case number 3: prompt is empty",
     ]
 
@@ -290,7 +290,8 @@ def test_the_message_is_the_problems_one_per_line(tmp_path: Path) -> None:
 def test_editors_get_a_json_schema() -> None:
     """Its keys are those that the loader knows."""
     properties = suite_schema({})["properties"]
-    assert set(properties) == {"suite", "defaults", "retrieval", "filters", "case", "haystack", "gate"}  # type: ignore[call-overload]
+    tables = {"suite", "defaults", "retrieval", "retrievals", "filters", "case", "haystack", "gate"}
+    assert set(properties) == tables  # type: ignore[call-overload]
 
 
 FOR_A_PROMPT = "are for a prompt, and this text is read after nothing; give a prompt, or leave them out"

@@ -5,27 +5,39 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from gemma_eval.cases import load_tables
+from gemma_eval.cases import load_tables, retrievals
 from gemma_eval.cases.checks import Checks, given_checks
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
 from gemma_eval.cases.schema import CaseRow, DefaultsRow, InlineDocument, MessageRow
 from gemma_eval.files import locate, read, rows
-from gemma_eval.records import Case, Document, Message, Source
+from gemma_eval.records import Caching, Case, CaseKind, Corpus, Document, Message, Source
 
-WARMUP = {"quality": 0, "benchmark": 3}
+WARMUP = {"quality": 0, "benchmark": 3, "retrieval": 0}
 """Generations made first and never recorded, where a suite does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Names:
-    """The names that a suite may use."""
+    """The names that a suite may use; `embedders` are those of the models that make vectors."""
 
     models: Collection[str]
     profiles: Collection[str]
     templates: Collection[str]
     retrievers: Collection[str] = frozenset({"bm25"})
+    embedders: Collection[str] = frozenset()
+    rerankers: Collection[str] = frozenset()
     filters: Collection[str] = frozenset()
+
+    @property
+    def of_retrieval(self) -> retrievals.Known:
+        """Those that retrieval may use."""
+        return retrievals.Known(
+            retrievers=self.retrievers,
+            models=self.models,
+            embedders=self.embedders,
+            rerankers=self.rerankers,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +49,7 @@ class Reading:
     checks: Checks
     defaults: DefaultsRow
     folder: Folder
+    retrievals: Collection[str] = frozenset(retrievals.UNDECLARED)
 
     def check_defaults(self) -> None:
         """Note what is wrong with `[defaults]`, once and not for every case."""
@@ -72,9 +85,13 @@ class Reading:
             variables={name: float(value) for name, value in (row.variables or {}).items()},
             load=load_tables.load(row.load or defaults.load) if timed else None,
             slo=load_tables.slo(row.slo or defaults.slo) if timed else None,
-            models=self._chosen(at, "models", row.models or defaults.models),
-            profiles=self._chosen(at, "profiles", row.profiles or defaults.profiles),
-            templates=self._chosen(at, "templates", row.templates or defaults.templates),
+            corpus=self._corpus(at, row),
+            relevant=retrievals.relevant(at, row.relevant or (), self.problems),
+            retrievals=tuple(row.retrievals or defaults.retrievals or ()),
+            cache=self._cache(at, row),
+            models=self._chosen(at, "models", row, kind),
+            profiles=self._chosen(at, "profiles", row, kind),
+            templates=self._chosen(at, "templates", row, kind),
             source=Source(path=self.problems.path.name, line=self.problems.lines.at(at)),
         )
         load_tables.check_case(at, row, case, self.problems)
@@ -88,12 +105,16 @@ class Reading:
             ("models", "model", row.models, self.names.models),
             ("profiles", "profile", row.profiles, self.names.profiles),
             ("templates", "template", row.templates, self.names.templates),
+            ("retrievals", "retrieval", row.retrievals, self.retrievals),
         ):
             for index, name in enumerate(given or ()):
                 if name not in known:
                     self.problems.say((*at, key, index), rows.unknown(noun, name, known))
 
-    def _chosen(self, at: locate.Path, key: str, given: Sequence[str] | None) -> tuple[str, ...]:
+    def _chosen(self, at: locate.Path, key: str, row: CaseRow, kind: CaseKind) -> tuple[str, ...]:
+        if kind == "retrieval":
+            return ()
+        given: Sequence[str] | None = getattr(row, key) or getattr(self.defaults, key)
         if not given and not self.problems.flawed & {(*at, key), ("defaults", key)}:
             self.problems.say(at, f'needs {key}: name them here or in [defaults], as {key} = ["…"]')
         return tuple(given or ())
@@ -153,6 +174,8 @@ class Reading:
             key, _ = given_checks(row)
             what = "every check has weight 0, so that there is no score; give one of them a weight above 0"
             self.problems.say((*at, key), what)
+        if case.kind == "retrieval" and not case.checks and not flawed:
+            self.problems.say(at, 'needs checks, as checks = [{scorer = "recall", k = 5}]')
         if case.kind == "quality" and not case.checks and not flawed:
             scorer = "likelihood" if case.continuation is not None else "acc"
             example = f'{{scorer = "{scorer}"}}' if case.is_read else '{scorer = "contains", text = "…"}'
@@ -161,8 +184,10 @@ class Reading:
         if case.continuation is not None and case.choices:
             self.problems.say((*at, "choices"), "has both continuation and choices; give one of them")
         read = "continuation is" if case.continuation is not None else "choices are"
-        if case.is_read and case.kind == "benchmark":
+        if case.is_read and case.kind != "quality":
             what = f"{read} read and not written, so there is nothing to time; leave out the kind"
+            if case.kind == "retrieval":
+                what = f"{read} read by a model, and a retrieval case asks none; leave out the kind"
             self.problems.say((*at, read.split(maxsplit=1)[0]), what)
 
     def _check_reduction(self, at: locate.Path, row: CaseRow, case: Case) -> None:
@@ -175,6 +200,33 @@ class Reading:
             self.problems.say((*at, "k") if row.k else at, what)
         elif not needs_k and row.k is not None:
             self.problems.say((*at, "k"), f'k is for reduce = "pass_at_k", not "{case.reduce}"')
+
+    def _corpus(self, at: locate.Path, row: CaseRow) -> Corpus | None:
+        """Return the corpus of a case; one that cannot be read is noted where it was named, once."""
+        given = row.corpus or self.defaults.corpus
+        if given is None:
+            return None
+        place = (*at, "corpus") if row.corpus else ("defaults", "corpus")
+        if place in self.problems.flawed:
+            return None
+        try:
+            return Corpus(path=given, sha256=self.folder.digest(given))
+        except read.ReadError as error:
+            self.problems.say(place, f"corpus {rows.show(given)} {error.what}")
+            self.problems.flawed.add(place)
+            return None
+
+    def _cache(self, at: locate.Path, row: CaseRow) -> Caching | None:
+        if row.cache is None:
+            at = ("defaults",)
+        if (*at, "cache") in self.problems.flawed:
+            return None
+        made = retrievals.caching(
+            at, row.cache or self.defaults.cache, self.names.of_retrieval, self.problems
+        )
+        if made is None and (row.cache or self.defaults.cache):
+            self.problems.flawed.add((*at, "cache"))
+        return made
 
     def _documents(self, at: locate.Path, row: CaseRow) -> tuple[Document, ...]:
         found: dict[str, Document] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +31,15 @@ class Folder:
             self.bytes_of[name] = read_bytes(self.path_of(name))
         return decode(self.bytes_of[name])
 
+    def digest(self, name: str) -> str:
+        """Return the hash of the file or of all texts of the folder at the relative path `name`.
+
+        Raises ReadError.
+        """
+        if name not in self.sha256_of:
+            self.sha256_of[name] = _digest(self.path_of(name))
+        return self.sha256_of[name]
+
     def path_of(self, name: str) -> Path:
         """Return the path of the file at the relative path `name`. Raises ReadError."""
         if _ELSEWHERE.search(name) or ".." in name.split("/"):
@@ -44,3 +55,29 @@ class Folder:
         if not exists:
             raise ReadError(f"does not exist in {show(str(self.path))}")
         return real
+
+
+CORPUS_SUFFIXES = (".md", ".txt", ".jsonl")
+"""The files of a folder that are a corpus."""
+
+
+def _digest(path: Path) -> str:
+    """Hash a file, or those of a folder with their names. Raises ReadError."""
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        whole = hashlib.sha256()
+        for each in _texts(path):
+            whole.update(f"\0{each.relative_to(path).as_posix()}\0{_digest(each)}".encode())
+        return whole.hexdigest()
+    except OSError as error:
+        raise ReadError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _texts(folder: Path) -> Iterator[Path]:
+    """Yield the texts of a folder and those below it, by name. Raises ReadError when there is none."""
+    found = sorted(each for each in folder.rglob("*") if each.suffix in CORPUS_SUFFIXES and each.is_file())
+    if not found:
+        raise ReadError(f"is a folder without a file of {', '.join(CORPUS_SUFFIXES)}")
+    yield from found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from gemma_eval.records import Case, Cell, ModelSpec, SamplingProfile, Suite, Template, Trial
+from gemma_eval.records import Case, Cell, ModelSpec, Retrieval, SamplingProfile, Suite, Template, Trial
+
+NOBODY = "-"
+"""The name of model, profile and template where a case asks for passages alone."""
 
 
 def expand(
@@ -17,27 +20,28 @@ def expand(
     profiles: Mapping[str, SamplingProfile],
     templates: Mapping[str, Template],
     also: Sequence[str] = (),
+    shows_passages: Callable[[Template], bool] = lambda _: True,
 ) -> tuple[Cell, ...]:
-    """Return a cell for each case with each model, profile and template it names, in that order.
+    """Return a cell for each case with each model, profile, template and retrieval it names, in that order.
 
-    The models in `also` run every case, whichever it names.
+    The models in `also` run every case, whichever it names. Of the named retrievals, a template that shows no
+    passages has *none* alone, and a case that asks for passages alone has no model, profile and template.
     """
-    return tuple(
-        Cell(
-            suite=suite.name,
-            case=case,
-            model=models[model],
-            profile=_limited(profiles[profile], case),
-            template=templates[template],
-            retrieval=suite.retrieval,
-            seed=suite.seed,
-            judges=tuple(models[name] for name in _judges(case)),
-        )
-        for case in suite.cases
-        for model, profile, template in product(
-            dict.fromkeys((*case.models, *also)), case.profiles, case.templates
-        )
-    )
+
+    def of_case(case: Case) -> Iterator[Cell]:
+        if case.kind == "retrieval":
+            for retrieval in _retrievals(suite, case):
+                yield _cell(suite, case, _NOBODY_ASKED, retrieval, models)
+            return
+        every_model = dict.fromkeys((*case.models, *also))
+        for model, profile, template in product(every_model, case.profiles, case.templates):
+            shown = templates[template]
+            only_none = bool(case.retrievals) and not shows_passages(shown)
+            ways = [suite.retrievals["none"]] if only_none else _retrievals(suite, case)
+            for way in ways:
+                yield _cell(suite, case, (models[model], profiles[profile], shown), way, models)
+
+    return tuple(cell for case in suite.cases for cell in of_case(case))
 
 
 def trials(cell: Cell) -> tuple[Trial, ...]:
@@ -61,6 +65,41 @@ def derived_seed(suite_seed: int, case_id: str, repeat: int) -> int:
     """Return a seed in 0..2³¹-1, which every engine can carry: the first bits of a hash."""
     digest = hashlib.sha256(f"{suite_seed}/{case_id}/{repeat}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+_NOBODY_ASKED = (
+    ModelSpec(name=NOBODY, backend=NOBODY, location=NOBODY),
+    SamplingProfile(name=NOBODY),
+    Template(name=NOBODY, text=""),
+)
+
+
+def _retrievals(suite: Suite, case: Case) -> Sequence[Retrieval]:
+    return [suite.retrievals[name] for name in case.retrievals] or [suite.retrieval]
+
+
+def _cell(
+    suite: Suite,
+    case: Case,
+    asked: tuple[ModelSpec, SamplingProfile, Template],
+    retrieval: Retrieval,
+    models: Mapping[str, ModelSpec],
+) -> Cell:
+    model, profile, template = asked
+    cache = None if case.cache is None else case.cache.embedder
+    embedders = sorted({name for name in (retrieval.embedder, cache) if name is not None})
+    return Cell(
+        suite=suite.name,
+        case=case,
+        model=model,
+        profile=_limited(profile, case),
+        template=template,
+        retrieval=retrieval,
+        seed=suite.seed,
+        judges=tuple(models[name] for name in _judges(case)),
+        embedders=tuple(models[name] for name in embedders),
+        rerankers=() if retrieval.reranker_model is None else (models[retrieval.reranker_model],),
+    )
 
 
 def _judges(case: Case) -> list[str]:

@@ -108,6 +108,7 @@ def check_where(suite: Suite, models: Collection[str], problems: Problems) -> No
         "model": {*models, *(name for case in cases for name in case.models)},
         "profile": {name for case in cases for name in case.profiles},
         "template": {name for case in cases for name in case.templates},
+        "retrieval": {name for case in cases for name in case.retrievals},
     }
     for index, gate in enumerate(suite.gates):
         for key, names in known.items():

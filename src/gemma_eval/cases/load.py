@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from gemma_eval.cases import datasets, gates, haystack
+from gemma_eval.cases import datasets, gates, haystack, retrievals
 from gemma_eval.cases.case import Names, Reading
 from gemma_eval.cases.checks import Checks, Look, Looked, steps
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
 from gemma_eval.cases.row_cases import Compile
-from gemma_eval.cases.schema import DefaultsRow, RetrievalRow, SuiteFileRow, SuiteRow
+from gemma_eval.cases.schema import DefaultsRow, SuiteFileRow, SuiteRow
+from gemma_eval.cases.schema_retrieval import RetrievalRow
 from gemma_eval.errors import Problem, SuiteError
 from gemma_eval.files import decode, read, rows
-from gemma_eval.records import Case, Filter, Retrieval, RowCase, Suite
+from gemma_eval.records import Case, Filter, RowCase, Suite
 
 __all__ = ["Look", "Looked", "Names", "load"]
 
@@ -43,6 +44,9 @@ def load(path: Path, *, names: Names, look: Look, compile_text: Compile = as_it_
     for flaw in flaws:
         gates.say_flaw(flaw, row.gate or (), problems)
     folder = Folder(path.parent)
+    retrieval, named = retrievals.read(
+        row.retrieval or RetrievalRow(), row.retrievals or {}, known=names.of_retrieval, problems=problems
+    )
     reading = Reading(
         problems=problems,
         names=names,
@@ -54,6 +58,7 @@ def load(path: Path, *, names: Names, look: Look, compile_text: Compile = as_it_
         ),
         defaults=row.defaults or DefaultsRow(),
         folder=folder,
+        retrievals=tuple(named),
     )
     name = _name(row.suite or SuiteRow(), problems)
     cases, of_rows = _cases(row, reading, table, compile_text)
@@ -62,7 +67,8 @@ def load(path: Path, *, names: Names, look: Look, compile_text: Compile = as_it_
         path=str(path),
         description=(row.suite or SuiteRow()).description or "",
         seed=reading.defaults.seed or 0,
-        retrieval=_retrieval(row.retrieval or RetrievalRow(), names, problems),
+        retrieval=retrieval,
+        retrievals=named,
         cases=cases,
         gates=gates.read(row.gate or (), problems, suite=name),
         sha256=_sha256(data, folder),
@@ -92,13 +98,6 @@ def _name(row: SuiteRow, problems: Problems) -> str:
     if flaw and ("suite", "name") not in problems.flawed:
         problems.say(("suite",), f'the name of the file {flaw}; or write name = "…" below [suite]')
     return name
-
-
-def _retrieval(row: RetrievalRow, names: Names, problems: Problems) -> Retrieval:
-    if row.retriever is not None and row.retriever not in names.retrievers:
-        at = ("retrieval", "retriever")
-        problems.say(at, rows.unknown("retriever", row.retriever, names.retrievers))
-    return Retrieval(**row.model_dump(exclude_none=True))
 
 
 def _cases(

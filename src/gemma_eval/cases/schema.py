@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, PlainVal
 from gemma_eval.cases.schema_checks import CheckRow, Pipeline
 from gemma_eval.cases.schema_datasets import DatasetTable, FewShotRow
 from gemma_eval.cases.schema_gates import GatesFileRow
+from gemma_eval.cases.schema_retrieval import CachingRow, Relevant, RetrievalRow
 from gemma_eval.files.rows import (
     ALTERNATIVE,
     Name,
@@ -20,7 +21,7 @@ from gemma_eval.files.rows import (
     name_flaw,
     show,
 )
-from gemma_eval.records import Arrival, CaseKind, Overflow, Reduction, Role
+from gemma_eval.records import Arrival, CaseKind, Reduction, Role
 
 _INDEX, _CHOICE = (
     f"{ALTERNATIVE}an index from 0, a letter, or the text of a choice",
@@ -165,6 +166,9 @@ class Choices(Row):
     templates: Names | None = None
     reduce: Reduction | None = None
     k: Repeats | None = None
+    corpus: Text | None = None
+    retrievals: Names | None = None
+    cache: CachingRow | None = None
     load: LoadRow | None = None
     slo: SloRow | None = None
 
@@ -191,6 +195,7 @@ class CaseRow(Choices):
     delimiter: str | None = None
     series: Name | None = None
     variables: Variables | None = None
+    relevant: list[Relevant] | None = None
     dataset: DatasetTable | None = None
     few_shot: FewShotRow | None = None
 
@@ -216,21 +221,13 @@ class SuiteRow(Row):
     description: str | None = None
 
 
-class RetrievalRow(Row):
-    """`[retrieval]`."""
-
-    retriever: Name | None = None
-    top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
-    budget_tokens: Tokens | None = None
-    overflow: Overflow | None = None
-
-
 class SuiteFileRow(GatesFileRow):
     """A whole suite file."""
 
     suite: SuiteRow | None = None
     defaults: DefaultsRow | None = None
     retrieval: RetrievalRow | None = None
+    retrievals: dict[str, RetrievalRow] | None = None
     filters: dict[Name, Pipeline] | None = None
     case: list[CaseRow] | None = None
     haystack: list[HaystackRow] | None = None

@@ -29,6 +29,7 @@ class WhereRow(Row):
     model: Glob | None = None
     profile: Glob | None = None
     template: Glob | None = None
+    retrieval: Glob | None = None
 
 
 def _fraction(number: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _EVERY_CASE: Mapping[str, str] = {
-    "kind": "quality (the default) or benchmark",
+    "kind": "quality (the default), benchmark, or retrieval, which asks for passages alone",
     "tags": "words to select and group cases by",
     "repeats": "answers per cell; 1 if left out",
     "warmup": "answers made before those and never recorded; 3 for benchmarks, else 0",
@@ -16,6 +16,9 @@ _EVERY_CASE: Mapping[str, str] = {
     "templates": "names of prompt templates",
     "reduce": "how the repeats of a case become one score; their mean if left out",
     "k": "of how many answers reduce = pass_at_k or pass_hat_k tells",
+    "corpus": "a file or folder of documents that cases share: .md, .txt or .jsonl",
+    "retrievals": "names of [retrievals.NAME], or none, bm25, oracle; a case runs with each of them",
+    "cache": "answers to earlier questions may be given again, and are marked",
     "load": "how the requests of a benchmark arrive: concurrency, or rate_per_s",
     "slo": "which requests are good: the most that each latency may be, in seconds",
     "seed": "what the seeds of all answers are derived from",
@@ -37,6 +40,10 @@ _CASE: Mapping[str, str] = {
     "delimiter": "what stands before each choice and is not counted in its length",
     "series": "the kind of a case of which variables are varied",
     "variables": "the numbers that are varied in the series",
+    "relevant": "the passages that bear on the question: ids, {passage, grade}, or {text}",
+    "passage": "the id of a passage or of its document",
+    "JudgementRow.text": "what the passage says",
+    "grade": "how relevant it is; 1 if left out, 0 is not",
     "dataset": "a file with a row for each question; the texts of the case are templates over its columns",
     "few_shot": "examples that are shown before each question",
 }
@@ -99,6 +106,41 @@ _SLO: Mapping[str, str] = {
         "max_stall_s": "the longest gap between two pieces",
     }.items()
 }
+_RETRIEVAL: Mapping[str, str] = {
+    "memory": "a store of passages to search instead of documents: a file, or a redis:// URL",
+    "embedder": "a model that makes vectors, as minilm",
+    "candidates": "how many passages each search gives; 50 if left out",
+    "fusion": "how two searches become one order: rrf (if left out) or convex",
+    "rrf_k": "the constant of reciprocal rank fusion; 60 if left out",
+    "alpha": "the weight of vectors in a convex fusion; 0.7 if left out",
+    "min_bm25": "passages below this BM25 score are not relevant",
+    "min_cosine": "passages below this cosine are not relevant",
+    "relevance_weight": "how much relevance counts in the order; 1 if left out",
+    "recency_weight": "how much it counts that a passage is recent; 0 if left out",
+    "importance_weight": "how much the importance of a passage counts; 0 if left out",
+    "half_life_h": "after how many hours recency is half; 138.3 if left out",
+    "reranker": "what puts the best passages in a better order: maxsim, engine, onnx, llama_cpp",
+    "reranker_model": "the model of that reranker, by its name in models.toml",
+    "rerank_candidates": "how many passages are reranked; 20 if left out",
+    "rerank_weight": "the share of the reranker in the score; 1 if left out",
+    "diversity": "λ of maximal marginal relevance; without it like passages are not passed over",
+    "near_duplicate": "a passage with a higher cosine to a better one is left out",
+    "order": "how passages stand in the prompt: best_first (if left out), best_last, edges, chronological",
+    "long_passage": "a passage that does not fit: drop (if left out), or cut at the end of a sentence",
+    "tiers": "of a memory: which tiers are searched; all if left out",
+    "RetrievalRow.tags": "only passages with one of these tags are searched",
+    "max_age_h": "only passages that are not older are searched",
+    "distractors": "of oracle: how many passages that are not relevant are added",
+    "gold_at": "of oracle: where the relevant passages stand among them, 0 first, 1 last",
+}
+_CACHING: Mapping[str, str] = {
+    "mode": "exact, strict, verified; cosine is there to be measured",
+    "CachingRow.embedder": "the model that makes vectors of questions",
+    "CachingRow.min_cosine": "questions below this cosine are not the same; 0.95 if left out",
+    "ttl_s": "how long an answer is kept, in seconds; 3600 if left out",
+    "max_entries": "how many answers are kept; 1000 if left out",
+    "location": "a redis:// URL, to share answers",
+}
 _TABLES: Mapping[str, str] = {
     "suite": "what the suite is called",
     "SuiteRow.name": "what the suite is called in reports; the file's name if left out",
@@ -106,10 +148,12 @@ _TABLES: Mapping[str, str] = {
     "description": "one sentence for the report",
     "defaults": "what every case has that does not say otherwise",
     "retrieval": "how passages are found for templates that show some",
-    "retriever": "how passages are found; bm25 if left out",
+    "retrievals": "how passages are found, by name; each begins with what [retrieval] says",
+    "retriever": "bm25 (if left out), vector, hybrid, oracle, none, or that of a plugin",
     "top_k": "how many passages a template is given at most; 4 if left out",
     "budget_tokens": "how many tokens they may take; 256 if left out",
     "overflow": "what happens to a prompt that the context cannot hold: error, if left out, or truncate",
+    **_RETRIEVAL,
     "filters": "pipelines of filters by name, for the checks of all cases",
     "case": "the questions",
     "haystack": "a case for each needle at each depth of each length",
@@ -142,6 +186,7 @@ WORDS: Mapping[str, str] = {
     **_LOAD,
     **_SLO,
     **_TABLES,
+    **_CACHING,
     **_GATE,
 }
 """By key, or by `Row.key` where a key means something else in one row."""
