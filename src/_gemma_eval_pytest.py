@@ -30,6 +30,7 @@ _MARKERS = (
     "gemma: an item of a gemma_eval suite",
     "gemma_quality: a case that is scored",
     "gemma_benchmark: a case that is timed, alone on the machine",
+    "gemma_retrieval: a case whose passages are judged, without a model",
     "gemma_selftest: a value that others have published",
 )
 
@@ -42,9 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("model", "GLOB", "only these models, also one the suite does not name; may be given again"),
         ("profile", "GLOB", "only these sampling profiles; may be given again"),
         ("template", "GLOB", "only these prompt templates; may be given again"),
+        ("retrieval", "GLOB", "only these retrievals; may be given again"),
     ):
         group.addoption(f"--gemma-{name}", action="append", default=[], metavar=metavar, help=what)
-    group.addoption("--gemma-kind", choices=("quality", "benchmark"), help="only cases of this kind")
+    kinds = ("quality", "benchmark", "retrieval")
+    group.addoption("--gemma-kind", choices=kinds, help="only cases of this kind")
     group.addoption("--gemma-repeats", type=int, metavar="N", help="generations per cell, for every case")
     group.addoption("--gemma-db", metavar="PATH", help="results database (reports/gemma_eval.db)")
     group.addoption("--gemma-report", metavar="DIR", help="folder for the reports (reports)")
@@ -53,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gemma-selftest", action="store_true", help=what)
     group.addoption("--gemma-plan", action="store_true", help="show what would run and for how long, no more")
     for name, metavar, what in (
-        ("ab", "BASE", "measure this model, profile, template or git:REF in turn, and compare with it"),
+        ("ab", "BASE", "measure this model, profile, template, retrieval or git:REF in turn, and compare"),
         ("baseline", "RUN|auto", "compare with a run, a name, a database, merge-base:REF, or auto"),
         ("gates", "FILE", "the gates in force beside those of the suites (gemma-gates.toml)"),
     ):

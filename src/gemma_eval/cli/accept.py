@@ -26,7 +26,7 @@ DATABASE = Path("reports/gemma_eval.db")
 @click.argument("run")
 @click.argument("gate")
 @click.option("--reason", required=True, help="Why it may be so; whoever reviews the file reads it.")
-@click.option("--group", help="Its model, profile and template, as MODEL/PROFILE/TEMPLATE.")
+@click.option("--group", help="Its names, as MODEL/PROFILE/TEMPLATE, then /RETRIEVAL if there is one.")
 @click.option("--expires", default="30d", show_default=True, help="When: days, weeks (2w) or a day.")
 @click.option(
     "--file",

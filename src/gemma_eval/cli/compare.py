@@ -1,4 +1,4 @@
-"""`gemma-eval compare BASE CANDIDATE`: how two runs, models, profiles or templates differ."""
+"""`gemma-eval compare BASE CANDIDATE`: how two runs, models, profiles, templates or retrievals differ."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ from gemma_eval.verdict.sides import AXES, Axis, name_on, on
 from gemma_eval.verdict.speed import Timing
 from gemma_eval.wire import dump
 
+_KINDS = "model, profile, template or retrieval"
 
-@click.command(short_help="Say how two runs, models, profiles or templates differ.")
+
+@click.command(short_help="Say how two runs, models, profiles, templates or retrievals differ.")
 @click.argument("base")
 @click.argument("candidate")
-@click.option("--run", help="The run in which the models, profiles or templates are.  [default: latest]")
+@click.option("--run", help="The run in which the names are.  [default: latest]")
 @click.option(
     "--margin",
     type=Figure(min=0, max=1, min_open=True, max_open=True),
@@ -47,8 +49,8 @@ def compare(
     database: Path,
     as_json: bool,
 ) -> None:
-    """Compare CANDIDATE with BASE: two runs (ids, "latest", "latest~1"), or two models, profiles or templates
-    of one run. Where a name is of two kinds, write it as template:NAME.
+    """Compare CANDIDATE with BASE: two runs (ids, "latest", "latest~1"), or two models, profiles, templates
+    or retrievals of one run. Where a name is of two kinds, write it as template:NAME.
 
     Scores are held together case by case. A verdict is REGRESSED when the candidate is proved to be worse by
     more than the margin, PASS when it is proved not to be, and INCONCLUSIVE when the data show neither. The
@@ -92,10 +94,10 @@ def _sides(reader: Reader, base: str, candidate: str, *, run: str | None) -> _Si
     outcomes = _outcomes(reader, whole)
     chosen = _axis(outcomes, base, candidate)
     if chosen is None:
-        names = {name_on(each, outcome) for each in AXES for outcome in outcomes}
+        names = {name for each in AXES for outcome in outcomes if (name := name_on(each, outcome))}
         for each, is_run in zip((base, candidate), are_runs, strict=True):
             if not is_run and _name(each) not in names:
-                raise UnknownName("run, model, profile or template", _name(each), sorted({*known, *names}))
+                raise UnknownName(f"run, {_KINDS}", _name(each), sorted({*known, *names}))
         raise UsageError(
             f"{base} and {candidate} are not of one kind; give two runs, or two names of one kind"
         )

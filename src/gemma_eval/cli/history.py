@@ -37,6 +37,7 @@ _CHANGED, _LEFT_OUT, _BEGINS = "^", "x", "|"
 @click.option("--model", help="Only models of this name; * and ? stand for others.")
 @click.option("--profile", help="Only profiles of this name.")
 @click.option("--template", help="Only templates of this name.")
+@click.option("--retrieval", help="Only retrievals of this name.")
 @click.option("--suite", help="Only cases of suites of this name.")
 @click.option("--case", help="Only cases of this name; of microbenchmark_s, tests of this full name.")
 @click.option("--last", type=click.IntRange(1, 500), default=50, show_default=True, help="The newest runs.")
@@ -51,8 +52,9 @@ def history(
     as_json: bool,
     **names: str | None,
 ) -> None:
-    """Show what METRIC (score, ttft_s, tpot_s …) came to in the newest runs, for each model, profile and
-    template on each machine, or with --gates how often the gates of these runs decided and erred.
+    """Show what METRIC (score, ttft_s, tpot_s …) came to in the newest runs, for each model, profile,
+    template and retrieval on each machine, or with --gates how often the gates of these runs decided and
+    erred.
 
     A score is the mean over the cases, a cost the geometric mean of their medians. A change of level is a
     hint and no verdict: it is looked for where at least 12 runs were asked the same, and one is
@@ -126,7 +128,7 @@ def lines(series: Series) -> Iterator[str]:
 
 
 def _named(group: Group) -> str:
-    return one_line(" · ".join(filter(None, (group.model, group.profile, group.template))))
+    return one_line(" · ".join(group.names))
 
 
 def bars(values: Sequence[float]) -> str:

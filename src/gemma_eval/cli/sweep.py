@@ -18,7 +18,7 @@ from gemma_eval.records import Cell, Load
 
 if TYPE_CHECKING:
     from gemma_eval.measure.sweep import Sweep
-    from gemma_eval.run import Stages
+    from gemma_eval.stages import Stages
     from gemma_eval.stats.serving import Serving
 
 FROM_SCHEDULE = {"ttft_s": "ttft_sched_s", "e2e_s": "e2e_sched_s"}
@@ -57,7 +57,7 @@ def sweep(registry: Registry, /, *, suite: str, case_id: str, model: str, **sear
     from gemma_eval.executors import device
     from gemma_eval.measure.clock import clock
     from gemma_eval.measure.sweep import check, highest_rate
-    from gemma_eval.run import load_backend, stages
+    from gemma_eval.stages import load_backend, stages
 
     low, high, tolerance = search["low"], search["high"], search["tolerance"]
     check(low=low, high=high, tolerance=tolerance)
@@ -175,8 +175,9 @@ def _cell(suite: Path, case_id: str, model: str, registry: Registry) -> Cell:
 
 def _refuse_several(found: Sequence[Cell]) -> None:
     if len(found) > 1:
-        names = ", ".join(f"{each.profile.name}/{each.template.name}" for each in found)
-        what = f"has several profiles or templates ({names}); sweep one"
+        names = ", ".join("/".join(each.group.names[1:]) for each in found)
+        kinds = "profiles, templates or retrievals" if found[0].retrieval.name else "profiles or templates"
+        what = f"has several {kinds} ({names}); sweep one"
         raise UsageError(f'the case "{found[0].case.id}" {what}')
 
 

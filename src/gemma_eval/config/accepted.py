@@ -57,8 +57,8 @@ def _shown(value: object) -> str:
 def _group(text: str) -> str:
     parts = text.split("/")
     is_test = _OF_A_TEST in text
-    if not is_test and (len(parts) != 3 or any(map(rows.name_flaw, parts))):
-        wanted = '"model/profile/template", or the full name of a test'
+    if not is_test and (len(parts) not in (3, 4) or any(map(rows.name_flaw, parts))):
+        wanted = '"model/profile/template" or "model/profile/template/retrieval", or the full name of a test'
         raise ValueError(f"is {rows.show(text)}; it should be {wanted}")
     return text
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Services
-from gemma_eval.records import Case, Cell, ModelSpec, Outcome, Suite
-from gemma_eval.run import scorer_builder
+from gemma_eval.records import Case, Cell, Group, ModelSpec, Outcome, Suite
 from gemma_eval.scoring.again import again, asks_the_same, judged_as
+from gemma_eval.stages import scorer_builder
 
 Served = Callable[[Cell], Services]
 """Gives what the checks of a cell may ask."""
@@ -97,22 +97,21 @@ def rescore(
 
 def _cells(outcomes: Mapping[str, Outcome]) -> Iterable[Mapping[str, Outcome]]:
     """Return the outcomes of each cell and block together, in the order in which they first occur."""
-    cells: dict[tuple[str | int, ...], dict[str, Outcome]] = defaultdict(dict)
+    cells: dict[tuple[str, str, Group, int], dict[str, Outcome]] = defaultdict(dict)
     for key, outcome in outcomes.items():
         cell = outcome.trial.cell
-        names = (cell.suite, cell.case.id, cell.model.name, cell.profile.name, cell.template.name)
-        cells[*names, outcome.trial.block][key] = outcome
+        cells[cell.suite, cell.case.id, cell.group, outcome.trial.block][key] = outcome
     return cells.values()
 
 
 def _fewer(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """Return the cases that have fewer answers than their pass@k or pass^k is of."""
     least: dict[tuple[str, str], int] = {}
-    counts: dict[tuple[str, str], Counter[tuple[str, str, str]]] = defaultdict(Counter)
+    counts: dict[tuple[str, str], Counter[Group]] = defaultdict(Counter)
     for outcome in outcomes:
         cell = outcome.trial.cell
         least[_key(outcome)] = cell.case.k or 0
-        counts[_key(outcome)][cell.model.name, cell.profile.name, cell.template.name] += 1
+        counts[_key(outcome)][cell.group] += 1
     return tuple(key[1] for key, each in counts.items() if min(each.values()) < least[key])
 
 

@@ -45,7 +45,7 @@ def instead_of(name: str, evaluation: Evaluation, cells: Sequence[Cell]) -> Inst
     found = [axis for axis in named or AXES if wanted in known[axis]]
     if not found:
         every = [each for axis in named or AXES for each in known[axis]]
-        kinds = named[0] if named else "model, profile or template"
+        kinds = named[0] if named else "model, profile, template or retrieval"
         raise UsageError(f'--gemma-ab {name}: no {kinds} named "{wanted}"{suggestion(wanted, every)}')
     if len(found) > 1:
         raise UsageError(f"--gemma-ab {name} is of two kinds; write {found[0]}:{wanted}")
@@ -133,7 +133,12 @@ def _suite(
 
 def _matrix(evaluation: Evaluation, instead: Instead | None) -> Iterator[str]:
     settings = evaluation.settings
-    given = {"model": settings.models, "profile": settings.profiles, "template": settings.templates}
+    given = {
+        "model": settings.models,
+        "profile": settings.profiles,
+        "template": settings.templates,
+        "retrieval": settings.retrievals,
+    }
     for axis, globs in given.items():
         chosen = (instead[1],) if instead is not None and instead[0] == axis else globs
         for glob in chosen:
@@ -151,16 +156,19 @@ def _with(cell: Cell, instead: Instead | None) -> Cell:
         return replace(cell, model=replace(cell.model, name=name))
     if axis == "profile":
         return replace(cell, profile=replace(cell.profile, name=name))
+    if axis == "retrieval":
+        return replace(cell, retrieval=replace(cell.retrieval, name=name))
     return replace(cell, template=Template(name=name, text=cell.template.text))
 
 
 def _key(cell: Cell, *, instead: Instead | None) -> tuple[str, ...]:
     other = _with(cell, instead)
-    return cell.suite, cell.case.id, other.model.name, other.profile.name, other.template.name
+    return cell.suite, cell.case.id, *other.group.names
 
 
 def _on(axis: Axis, cell: Cell) -> str:
-    return {"model": cell.model.name, "profile": cell.profile.name, "template": cell.template.name}[axis]
+    name: str = getattr(cell, axis).name
+    return name
 
 
 def _names(evaluation: Evaluation) -> Mapping[Axis, set[str]]:

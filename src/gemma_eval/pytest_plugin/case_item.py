@@ -1,4 +1,4 @@
-"""A cell as an item of pytest: a case with one model, profile and template."""
+"""A cell as an item of pytest: a case with one model, profile, template and retrieval."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CellFailure(Exception):
 
 
 class CaseItem(pytest.Item):
-    """A case with one model, profile and template; `refusal` is why its engine cannot run it."""
+    """A case with one model, profile, template and retrieval; `refusal` is why its engine cannot run it."""
 
     refusal: str | None = None
 
@@ -32,7 +32,7 @@ class CaseItem(pytest.Item):
         """Take the cell, its names as keywords for `-k`, and its markers for `-m`."""
         super().__init__(**node)  # type: ignore[arg-type]
         self.cell = cell
-        self.extra_keyword_matches.update((cell.model.name, cell.profile.name, cell.template.name))
+        self.extra_keyword_matches.update(cell.group.names)
         self.extra_keyword_matches.update(cell.case.tags)
         self.add_marker("gemma")
         self.add_marker(f"gemma_{cell.case.kind}")

@@ -1,4 +1,4 @@
-"""A dataset as one item of pytest: its rows with one model, profile and template."""
+"""A dataset as one item of pytest: its rows with one model, profile, template and retrieval."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from gemma_eval.config.shipped import suites_directory
 from gemma_eval.records import Cell
 
-_LEAF = re.compile(r"::[^\[\]:]+\[(?P<model>[^\[\]/]+)/[^\[\]/]+/[^\[\]/]+\]$")
+_LEAF = re.compile(r"::[^\[\]:]+\[(?P<model>[^\[\]/]+)(?:/[^\[\]/]+){2,3}\]$")
 
 
 def suite_name(path: Path) -> str:

@@ -41,7 +41,7 @@ class LoadedSuite:
 
 
 def narrow(cells: Iterable[Cell], settings: Settings) -> tuple[Cell, ...]:
-    """Keep the cells of the asked models, profiles, templates and kind, with the asked repeats."""
+    """Keep the cells of the asked kind and of the names asked for on each axis, with the asked repeats."""
     return tuple(_repeated(cell, settings.repeats) for cell in cells if _wanted(cell, settings))
 
 
@@ -65,7 +65,8 @@ def check(suites: Sequence[LoadedSuite], settings: Settings) -> None:
                 known = suggestion(glob, names)
                 raise pytest.UsageError(f'--gemma-{noun} "{glob}": the suite has no such {noun}{known}')
     if cells and not any(loaded.cells for loaded in suites):
-        raise pytest.UsageError("the --gemma-model, -profile, -template and -kind given leave no cell to run")
+        options = ", ".join(f"-{noun}" for noun, _, _ in _axes(settings)[1:])
+        raise pytest.UsageError(f"the --gemma-model, {options} and -kind given leave no cell to run")
     if cells and all(cell.label in loaded.refused for loaded in suites for cell in loaded.cells):
         raise pytest.UsageError(*map(in_words, left_out(suites)))
 
@@ -80,7 +81,7 @@ def selection(suites: Sequence[LoadedSuite], cells: Sequence[Cell], settings: Se
     runnable = sum(cell.label not in loaded.refused for loaded in suites for cell in loaded.cells)
     if len(cells) < runnable:
         return "part"
-    narrowed = settings.models or settings.profiles or settings.templates or settings.kind
+    narrowed = settings.kind or any(globs for _, globs, _ in _axes(settings))
     return "matrix" if narrowed else "all"
 
 
@@ -102,6 +103,7 @@ def _axes(settings: Settings) -> tuple[Axis, ...]:
         ("model", settings.models, lambda cell: cell.model.name),
         ("profile", settings.profiles, lambda cell: cell.profile.name),
         ("template", settings.templates, lambda cell: cell.template.name),
+        ("retrieval", settings.retrievals, lambda cell: cell.retrieval.name),
     )
 
 

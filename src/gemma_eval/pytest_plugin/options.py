@@ -15,14 +15,15 @@ from gemma_eval.records import CaseKind
 class Settings:
     """The `--gemma-*` options and `gemma_*` ini values, with paths made absolute.
 
-    `models`, `profiles` and `templates` are globs that narrow the matrix; empty means all. `resume` is a
-    run id or `latest`.
+    `models`, `profiles`, `templates` and `retrievals` are globs that narrow the matrix; empty means all.
+    `resume` is a run id or `latest`.
     """
 
     suites: tuple[str, ...]
     models: tuple[str, ...]
     profiles: tuple[str, ...]
     templates: tuple[str, ...]
+    retrievals: tuple[str, ...]
     kind: CaseKind | None
     repeats: int | None
     database: Path
@@ -41,6 +42,7 @@ def read(config: pytest.Config) -> Settings:
         models=_names(config, "gemma_model"),
         profiles=_names(config, "gemma_profile"),
         templates=_names(config, "gemma_template"),
+        retrievals=_names(config, "gemma_retrieval"),
         kind=cast(CaseKind | None, config.getoption("gemma_kind")),
         repeats=repeats,
         database=_path(config, "gemma_db", ini="gemma_db", default="reports/gemma_eval.db"),

@@ -124,7 +124,7 @@ def lines(cells: Sequence[Cell], earlier: Known | None) -> list[str]:
 def estimate_s(cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> tuple[float, int]:
     """Return the estimated seconds of generating and the number of cells that could not be estimated.
 
-    A cell takes the mean of what its model, profile and template took before, else of what its model took.
+    A cell takes the mean of what its group took before, else of what its model took.
     """
     times: dict[tuple[str, ...], list[float]] = {}
     for outcome in outcomes:
@@ -155,7 +155,7 @@ def _seconds(cell: Cell, times: Mapping[tuple[str, ...], Sequence[float]]) -> fl
 
 
 def _keys(cell: Cell) -> tuple[tuple[str, ...], ...]:
-    return (cell.model.name, cell.profile.name, cell.template.name), (cell.model.name,)
+    return cell.group.names, (cell.model.name,)
 
 
 def _estimate(cells: Sequence[Cell], earlier: Known | None) -> str:

@@ -29,11 +29,11 @@ def power_lines(cells: Sequence[Cell], gates: Sequence[Gate], earlier: Sequence[
         if gate.metric in (MICROBENCHMARK, UNSCORED):
             continue
         about = [cell for cell in cells if fits(gate.where, cell)]
-        for group in dict.fromkeys(map(_group, about)):
-            members = [cell for cell in about if _group(cell) == group]
+        for group in dict.fromkeys(cell.group for cell in about):
+            members = [cell for cell in about if cell.group == group]
             found = _of_score(gate, members) if gate.metric == SCORE else _of_cost(gate, group, earlier)
             if found and gate.limit is None:
-                yield f"  {gate.id}, {group.profile} · {group.template} of {group.model}: {found}"
+                yield f"  {gate.id}, {' · '.join(group.names[1:])} of {group.model}: {found}"
 
 
 def _of_score(gate: Gate, cells: Sequence[Cell]) -> str:
@@ -106,7 +106,3 @@ def blocks_line(cells: Sequence[Cell], gates: Sequence[Gate], *, each_s: float |
         return f"{said}, in a process that has to start"
     shortest, longest = numbers.seconds(least * each_s), numbers.seconds(most * each_s)
     return f"{said}: {shortest} to {longest}, by the last comparison"
-
-
-def _group(cell: Cell) -> Group:
-    return Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)

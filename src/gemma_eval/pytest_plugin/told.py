@@ -8,7 +8,7 @@ import os
 
 from gemma_eval.executors.arm import TOLD
 
-_NAMED = ("suite", "model", "profile", "template")
+_NAMED = ("suite", "model", "profile", "template", "retrieval")
 
 
 def obey(option: argparse.Namespace) -> None:

@@ -46,6 +46,16 @@ class Cell:
         names = (self.model.name, self.profile.name, self.template.name, self.retrieval.name)
         return f"{self.case.id}[{'/'.join(name for name in names if name)}]"
 
+    @property
+    def group(self) -> Group:
+        """What it is summarised with: its model, profile, template and retrieval, by their names."""
+        return Group(
+            model=self.model.name,
+            profile=self.profile.name,
+            template=self.template.name,
+            retrieval=self.retrieval.name,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
@@ -55,6 +65,11 @@ class Group:
     profile: str
     template: str
     retrieval: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that it has, in that order."""
+        return tuple(filter(None, (self.model, self.profile, self.template, self.retrieval)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,6 +222,7 @@ _ADDED: Mapping[type, Mapping[str, object]] = {
         "negated": False,
         "filters": (),
         "over_repeats": False,
+        "of_passages": False,
         "judges": (),
     },
 }

@@ -33,11 +33,12 @@ class Where:
     model: str | None = None
     profile: str | None = None
     template: str | None = None
+    retrieval: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
-    """One demand, on every group of model, profile and template that it is about.
+    """One demand, on every group of model, profile, template and retrieval that it is about.
 
     Exactly one of these is set: `tolerance` is the share by which a cost may grow (0.05), `margin` how much
     of a score may be lost (0.02), `limit` the worst that the metric itself may be, whatever the base has.
@@ -98,14 +99,13 @@ class Gated:
 
     @property
     def id(self) -> str:
-        """`gate-id[model/profile/template]`, unique within a run."""
+        """`gate-id[model/profile/template]`, then `/retrieval` where that has a name; unique within a run."""
         return f"{self.gate.id}[{self.group_id}]"
 
     @property
     def group_id(self) -> str:
         """`model/profile/template`; of a micro-benchmark, which has but a name, that name."""
-        group = self.group
-        return "/".join(filter(None, (group.model, group.profile, group.template)))
+        return "/".join(self.group.names)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

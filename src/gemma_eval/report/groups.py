@@ -103,8 +103,7 @@ def groups_of(report: Report) -> Groups:
 
 def group_of(outcome: Outcome) -> Group:
     """Return the group that an outcome belongs to."""
-    cell = outcome.trial.cell
-    return Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)
+    return outcome.trial.cell.group
 
 
 def timed(report: Report) -> dict[Group, tuple[Outcome, ...]]:

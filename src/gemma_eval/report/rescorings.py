@@ -206,4 +206,4 @@ def _points(value: float | None) -> str:
 
 
 def _label(group: Group) -> str:
-    return " · ".join((group.model, group.profile, group.template))
+    return " · ".join(group.names)

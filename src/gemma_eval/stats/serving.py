@@ -101,7 +101,7 @@ def serving(outcomes: Sequence[Outcome]) -> Serving:
     return Serving(
         suite=cell.suite,
         case=cell.case.id,
-        group=_group(outcomes[0]),
+        group=cell.group,
         load=load,
         slo=slo,
         scheduled=scheduled,
@@ -117,11 +117,6 @@ def serving(outcomes: Sequence[Outcome]) -> Serving:
         cached_tokens=_sum_of_known(made.cached_tokens for made in answers(measured)),
         contaminated=_sum_of_known(contaminated(outcome) for outcome in measured),
     )
-
-
-def _group(outcome: Outcome) -> Group:
-    cell = outcome.trial.cell
-    return Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)
 
 
 def _sum_of_known(counts: Iterable[int | None]) -> int | None:

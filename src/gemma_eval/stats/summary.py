@@ -1,4 +1,4 @@
-"""One summary per model, profile, template and metric."""
+"""One summary per model, profile, template, retrieval and metric."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def summarise(outcomes: Sequence[Outcome], *, gaps: Mapping[str, Gaps] | None = 
     """
     groups: dict[Group, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        cell = outcome.trial.cell
-        group = Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)
-        groups[group].append(outcome)
+        groups[outcome.trial.cell.group].append(outcome)
     return tuple(
         summary
         for group, members in groups.items()

@@ -92,6 +92,7 @@ def _question(case: Case) -> Case:
         models=(),
         profiles=(),
         templates=(),
+        retrievals=(),
         tags=(),
         repeats=1 if case.reduce in _WHATEVER_REPEATS else case.repeats,
         warmup=0,

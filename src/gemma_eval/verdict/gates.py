@@ -233,7 +233,7 @@ def _counterpart(gate: Gate, group: Group, sides: Sides) -> tuple[Outcome, ...]:
     if sides.instead is not None:
         axis, name = sides.instead
         group = replace(group, **{axis: name})
-    where = replace(gate.where, model=None, profile=None, template=None)
+    where = replace(gate.where, model=None, profile=None, template=None, retrieval=None)
     of_base = (each for each in sides.base.outcomes if group_of(each) == group)
     return tuple(each for each in of_base if fits(where, each.trial.cell))
 
@@ -289,12 +289,11 @@ def _none(gate: Gate, label: str, verdict: Verdict, reason: str) -> Comparison:
 
 
 def group_of(outcome: Outcome) -> Group:
-    """Return the model, profile and template of an outcome."""
-    cell = outcome.trial.cell
-    return Group(model=cell.model.name, profile=cell.profile.name, template=cell.template.name)
+    """Return the model, profile, template and retrieval of an outcome."""
+    return outcome.trial.cell.group
 
 
 def _label(group: Group, groups: Sequence[Group]) -> str:
     """Name a group by the axes on which there are several, or by all."""
     several = [axis for axis in AXES if len({getattr(each, axis) for each in groups}) > 1] or AXES
-    return " · ".join(getattr(group, axis) for axis in several)
+    return " · ".join(name for axis in several if (name := getattr(group, axis)))

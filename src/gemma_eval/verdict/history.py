@@ -111,7 +111,7 @@ def _like(
     return tuple(outcome for each in asked if each.key in now.keys for outcome in each.candidate)
 
 
-_Setting = tuple[ModelSpec, SamplingProfile, str]
+_Setting = tuple[ModelSpec, SamplingProfile, str, str]
 
 
 def _settings(outcomes: Sequence[Outcome]) -> Iterator[_Setting]:
@@ -126,4 +126,5 @@ def _settings(outcomes: Sequence[Outcome]) -> Iterator[_Setting]:
 def _setting(outcome: Outcome) -> _Setting:
     """Return how an outcome was made; where the files of its model lie is no part of that."""
     cell = outcome.trial.cell
-    return replace(cell.model, location="", chat_template=None), cell.profile, cell.template.name
+    model = replace(cell.model, location="", chat_template=None)
+    return model, cell.profile, cell.template.name, cell.retrieval.name

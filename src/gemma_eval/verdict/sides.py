@@ -10,8 +10,8 @@ from typing import Literal
 from gemma_eval.errors import UsageError
 from gemma_eval.records import Outcome
 
-Axis = Literal["model", "profile", "template"]
-AXES: tuple[Axis, ...] = ("model", "profile", "template")
+Axis = Literal["model", "profile", "template", "retrieval"]
+AXES: tuple[Axis, ...] = ("model", "profile", "template", "retrieval")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,13 +24,13 @@ class Pair:
 
 
 def name_on(axis: Axis, outcome: Outcome) -> str:
-    """Return the name of an outcome's model, profile or template."""
-    cell = outcome.trial.cell
-    return {"model": cell.model.name, "profile": cell.profile.name, "template": cell.template.name}[axis]
+    """Return the name of an outcome's model, profile, template or retrieval, "" where that has none."""
+    name: str = getattr(outcome.trial.cell, axis).name
+    return name
 
 
 def on(axis: Axis, outcomes: Sequence[Outcome], *, name: str) -> tuple[Outcome, ...]:
-    """Return the outcomes with that model, profile or template."""
+    """Return the outcomes with that model, profile, template or retrieval."""
     return tuple(outcome for outcome in outcomes if name_on(axis, outcome) == name)
 
 
@@ -48,15 +48,17 @@ def pairs(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Pair, 
         if key in theirs
     )
     if not found:
-        told = "; ".join(_told(axis, base, candidate) for axis in AXES)
-        raise UsageError(f"the two sides have no model, profile and template in common: {told}")
+        axes = [axis for axis in AXES if any(_names(axis, (*base, *candidate)))]
+        told = "; ".join(_told(axis, base, candidate) for axis in axes)
+        kinds = f"{', '.join(axes[:-1])} and {axes[-1]}"
+        raise UsageError(f"the two sides have no {kinds} in common: {told}")
     return found
 
 
 def changes(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[str, ...]:
     """Say what sets the sides apart by name: `template plain → rag`; nothing for two runs of the same."""
     return tuple(
-        f"{axis} {name_on(axis, base[0])} → {name_on(axis, candidate[0])}"
+        f"{axis} {_shown(name_on(axis, base[0]))} → {_shown(name_on(axis, candidate[0]))}"
         for axis in AXES
         if _is_compared(axis, base, candidate)
     )
@@ -68,7 +70,7 @@ def unpaired(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[str
     ours, theirs = _groups(base, held), _groups(candidate, held)
     alone = [(key, "base") for key in ours if key not in theirs]
     alone += [(key, "candidate") for key in theirs if key not in ours]
-    return tuple(f"{' · '.join(key)} (of the {side} alone)" for key, side in alone)
+    return tuple(f"{' · '.join(filter(None, key))} (of the {side} alone)" for key, side in alone)
 
 
 def _held(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Axis, ...]:
@@ -78,7 +80,7 @@ def _held(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Axis, 
 def _label(key: Sequence[str], held: Sequence[Axis], base: Sequence[Outcome]) -> str:
     """Name a group by the axes on which the base has several names, or by all that are held together."""
     several = [axis for axis in held if len(_names(axis, base)) > 1] or held
-    return " · ".join(name for axis, name in zip(held, key, strict=True) if axis in several)
+    return " · ".join(name for axis, name in zip(held, key, strict=True) if name and axis in several)
 
 
 def _is_compared(axis: Axis, base: Sequence[Outcome], candidate: Sequence[Outcome]) -> bool:
@@ -99,6 +101,10 @@ def _groups(outcomes: Sequence[Outcome], axes: Sequence[Axis]) -> Mapping[tuple[
 
 def _told(axis: Axis, base: Sequence[Outcome], candidate: Sequence[Outcome]) -> str:
     def listed(outcomes: Sequence[Outcome]) -> str:
-        return ", ".join(_names(axis, outcomes))
+        return ", ".join(map(_shown, _names(axis, outcomes)))
 
     return f"{axis} {listed(base)} against {listed(candidate)}"
+
+
+def _shown(name: str) -> str:
+    return name or "without a name"

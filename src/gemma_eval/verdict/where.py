@@ -18,5 +18,6 @@ def fits(where: Where, cell: Cell) -> bool:
         (where.model, (cell.model.name,)),
         (where.profile, (cell.profile.name,)),
         (where.template, (cell.template.name,)),
+        (where.retrieval, (cell.retrieval.name,)),
     )
     return all(glob is None or any(fnmatchcase(name, glob) for name in names) for glob, names in asked)

@@ -27,7 +27,7 @@ UNKNOWN = "N/A"
 
 
 def lm_eval(report: Report) -> tuple[ExportedFile, ...]:
-    """Return a folder for each model, profile and template, with its results and the answers of each suite.
+    """Return a folder for each model, profile, template and retrieval: results, and answers of each suite.
 
     A task is a suite, a document a case. `acc` is the share of answers of score 1, `score` the mean over
     cases of their scores, and each scorer a metric by its own name. A case of which an answer failed or was
@@ -46,7 +46,7 @@ def _files(run: Run, group: Group, outcomes: Sequence[Outcome]) -> Iterator[Expo
     }
     began = datetime.fromisoformat(run.started_utc).astimezone(UTC)
     stamp = began.strftime("%Y-%m-%dT%H-%M-%S.%f")
-    folder = "__".join(portable(name) for name in (group.model, group.profile, group.template))
+    folder = "__".join(portable(name) for name in group.names)
     whole = _results(run, outcomes[0], tasks) | {"date": began.timestamp()}
     yield text_file(f"{folder}/results_{stamp}.json", f"{_json(whole, indent=2)}\n")
     for suite, cases in tasks.items():
@@ -79,6 +79,7 @@ def _results(run: Run, one: Outcome, tasks: Mapping[str, Sequence[CaseScores]]) 
                 "name": cell.model.name,
                 "profile": cell.profile.name,
                 "template": cell.template.name,
+                **({"retrieval": cell.retrieval.name} if cell.retrieval.name else {}),
             },
             "model_sha": engine.model_sha256 if engine and engine.model_sha256 else "",
             "gen_kwargs": _sampling(one),

@@ -74,8 +74,8 @@ def quality(cases: Sequence[CaseScores]) -> Iterator[Quality]:
 
 
 def group_label(group: Group) -> str:
-    """`profile/template`: what sets apart the groups of one model."""
-    return f"{group.profile}/{group.template}"
+    """`profile/template`, then `/retrieval` where named: what sets apart the groups of one model."""
+    return "/".join(group.names[1:])
 
 
 def portable(name: str) -> str:

@@ -39,4 +39,4 @@ def _measure(summary: Summary, value: float) -> dict[str, Plain]:
 
 
 def _name(group: Group) -> str:
-    return one_line(f"{group.model}/{group.profile}/{group.template}")[:MOST_NAME]
+    return one_line("/".join(group.names))[:MOST_NAME]

@@ -131,12 +131,13 @@ def _data(outcomes: Sequence[Outcome], metric: Metric) -> list[float]:
 def _benchmark(outcome: Outcome, metric: Metric, data: Sequence[float]) -> Plain:
     cell, group = outcome.trial.cell, group_of(outcome)
     names = {"model": group.model, "profile": group.profile, "template": group.template}
+    names |= {"retrieval": group.retrieval} if group.retrieval else {}
     return {
         "group": metric,
         "name": one_line(f"{cell.label}::{metric}"),
         "fullname": one_line(f"{cell.suite}::{cell.label}::{metric}"),
         "params": {name: one_line(value) for name, value in names.items()},
-        "param": one_line(f"{group.model}/{group.profile}/{group.template}"),
+        "param": one_line("/".join(group.names)),
         "extra_info": {},
         "options": _OPTIONS,
         "stats": stats(data),

@@ -44,7 +44,7 @@ class Evaluation:
 
     @property
     def groups(self) -> dict[Group, tuple[Outcome, ...]]:
-        """The outcomes by profile and template."""
+        """The outcomes by profile, template and retrieval."""
         return split(self.outcomes, group_of)
 
 
@@ -58,7 +58,7 @@ def evaluations(report: Report) -> tuple[Evaluation, ...]:
 
 
 def result_id(group: Group, metric: str) -> str:
-    """Return `profile/template/metric`: what joins an answer with the result that it is part of."""
+    """Return `profile/template/metric`, with a named retrieval after the template: what joins both files."""
     return f"{group_label(group)}/{metric}"
 
 

@@ -169,6 +169,7 @@ def _metadata(outcome: Outcome) -> Mapping[str, Plain]:
     told = {
         "profile": trial.cell.profile.name,
         "template": trial.cell.template.name,
+        "retrieval": trial.cell.retrieval.name,
         "kind": case.kind,
         "repeat": str(trial.repeat),
         "seed": str(trial.seed),

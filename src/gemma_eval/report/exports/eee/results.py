@@ -57,6 +57,7 @@ def _result(evaluation: Evaluation, one: Outcome, summary: Summary) -> dict[str,
             "additional_details": {
                 "profile": cell.profile.name,
                 "template": cell.template.name,
+                **({"retrieval": cell.retrieval.name} if cell.retrieval.name else {}),
                 "seed_of_suite": str(cell.seed),
                 **_others(cell.profile),
             },
