@@ -39,7 +39,8 @@ from gemma_eval.records import (
     Template,
     Trial,
 )
-from gemma_eval.run import load_backend, make_report, run_trial, stages
+from gemma_eval.run import make_report, run_trial
+from gemma_eval.stages import load_backend, stages
 from gemma_eval.suite import load_suite
 from gemma_eval.wire import dump_outcome
 from tests.examples import a_case, a_cell, a_generation, a_run

@@ -31,6 +31,7 @@ OF_CHECK: dict[str, object] = {
     "negated": False,
     "filters": (),
     "over_repeats": False,
+    "of_passages": False,
     "judges": (),
 }
 

@@ -16,7 +16,7 @@ import pytest
 
 from gemma_eval import plugins
 from gemma_eval.report.numbers import known
-from gemma_eval.run import run_trial, stages
+from gemma_eval.run import run_trial
 from gemma_eval.selftest import bars
 from gemma_eval.selftest.arm import Busyness, machine
 from gemma_eval.selftest.check import http_client
@@ -24,6 +24,7 @@ from gemma_eval.selftest.groups import FULL, Group, Measured, measured
 from gemma_eval.selftest.null_engine import NullEngine
 from gemma_eval.selftest.overhead import overhead, trial
 from gemma_eval.selftest.process import RunningServer, running
+from gemma_eval.stages import stages
 
 P = ParamSpec("P")
 T = TypeVar("T")

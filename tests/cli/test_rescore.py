@@ -18,8 +18,8 @@ from gemma_eval.errors import StoreError, SuiteError, UnknownName, UsageError
 from gemma_eval.plugins import Registry, load
 from gemma_eval.protocols import RegisterScorer, Scorer, Services
 from gemma_eval.records import Case, Gating, Generation, Message, Options, Outcome, Question, Score
-from gemma_eval.run import scorer_builder
 from gemma_eval.scoring.again import again
+from gemma_eval.stages import scorer_builder
 from gemma_eval.store.read import open_reader
 from gemma_eval.store.write import open_store
 from gemma_eval.suite import load_suite

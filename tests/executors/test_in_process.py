@@ -18,15 +18,16 @@ from gemma_eval.records import (
     Check,
     EngineInfo,
     Generation,
+    Given,
     Load,
     ModelSpec,
     Outcome,
-    Passage,
     Prompt,
+    Retrieved,
     Score,
     Trial,
 )
-from gemma_eval.run import Stages
+from gemma_eval.stages import Stages
 from tests.examples import a_cell, a_generation, a_run
 
 
@@ -101,25 +102,25 @@ class Together(Asked):
         """Return the stages."""
         return replace(
             super().stages(backend),
-            score=lambda case, generation: (Score(scorer="many", value=None, passed=None),),
+            score=lambda case, given: (Score(scorer="many", value=None, passed=None),),
             score_repeats=lambda case, generations: (
                 Score(scorer="many", value=len(generations) / 10, passed=None),
             ),
         )
 
 
-def _nothing(trial: Trial) -> tuple[Passage, ...]:
+def _nothing(trial: Trial) -> Retrieved:
     del trial
-    return ()
+    return Retrieved()
 
 
-def _as_it_is(trial: Trial, passages: tuple[Passage, ...]) -> Prompt:
-    del passages
+def _as_it_is(trial: Trial, retrieved: Retrieved) -> Prompt:
+    del retrieved
     return Prompt(messages=trial.cell.case.messages, text=None, n_tokens=None)
 
 
-def _no_scores(case: Case, generation: Generation) -> tuple[Score, ...]:
-    del case, generation
+def _no_scores(case: Case, given: Given) -> tuple[Score, ...]:
+    del case, given
     return ()
 
 

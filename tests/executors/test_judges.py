@@ -31,7 +31,7 @@ from gemma_eval.records import (
     Reply,
     SamplingProfile,
 )
-from gemma_eval.run import load_backend, stages
+from gemma_eval.stages import load_backend, stages
 from tests.examples import a_cell, a_generation
 from tests.scoring.judging import no_embedder, score
 

@@ -23,10 +23,11 @@ from gemma_eval.records import (
     ModelSpec,
     Outcome,
     Prompt,
+    Retrieved,
     RowCase,
     Trial,
 )
-from gemma_eval.run import Stages
+from gemma_eval.stages import Stages
 from tests.examples import a_cell, a_generation, a_run
 
 CELL = replace(
@@ -70,12 +71,12 @@ class Line:
         del backend
         self.joined += 1
         return Stages(
-            retrieve=lambda trial: (),
-            build_prompt=lambda trial, passages: Prompt(
+            retrieve=lambda trial: Retrieved(),
+            build_prompt=lambda trial, retrieved: Prompt(
                 messages=trial.cell.case.messages, text=None, n_tokens=None
             ),
             generate=self.generate,
-            score=lambda case, generation: (),
+            score=lambda case, given: (),
             max_in_flight=self.most,
         )
 

@@ -16,14 +16,15 @@ from gemma_eval.records import (
     Cell,
     Delta,
     Generation,
+    Given,
     Load,
     Outcome,
-    Passage,
     Prompt,
+    Retrieved,
     Score,
     Trial,
 )
-from gemma_eval.run import Stages
+from gemma_eval.stages import Stages
 from tests.examples import a_cell
 from tests.measure.virtual_time import MS, VirtualTime
 
@@ -61,8 +62,8 @@ class Server:
         )
         return run_each(planned, stage, time=self.virtual.time)
 
-    def _prompt(self, trial: Trial, passages: tuple[Passage, ...]) -> Prompt:
-        del passages
+    def _prompt(self, trial: Trial, retrieved: Retrieved) -> Prompt:
+        del retrieved
         self.log.append("prompt")
         return Prompt(messages=trial.cell.case.messages, text=None, n_tokens=7)
 
@@ -86,13 +87,13 @@ class Server:
         return made
 
 
-def _nothing(trial: Trial) -> tuple[Passage, ...]:
+def _nothing(trial: Trial) -> Retrieved:
     del trial
-    return ()
+    return Retrieved()
 
 
-def _no_scores(case: Case, generation: Generation) -> tuple[Score, ...]:
-    del case, generation
+def _no_scores(case: Case, given: Given) -> tuple[Score, ...]:
+    del case, given
     return ()
 
 

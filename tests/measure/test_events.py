@@ -19,7 +19,8 @@ from gemma_eval.records import (
     Prompt,
     SamplingProfile,
 )
-from gemma_eval.run import run_trial, stages
+from gemma_eval.run import run_trial
+from gemma_eval.stages import stages
 from tests.examples import an_outcome
 from tests.measure.event_rows import MS, SENT, STREAM, generation
 

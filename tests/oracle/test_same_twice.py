@@ -19,7 +19,7 @@ from gemma_eval.config.shipped import suites_directory
 from gemma_eval.measure.latency import measure
 from gemma_eval.records import Message, Prompt, SamplingProfile
 from gemma_eval.report.groups import overlap
-from gemma_eval.run import load_backend
+from gemma_eval.stages import load_backend
 from gemma_eval.stats.intervals import of_median
 
 SPREAD = 0.0266

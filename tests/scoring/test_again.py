@@ -24,9 +24,9 @@ from gemma_eval.records import (
     Slo,
     Source,
 )
-from gemma_eval.run import scorer_builder
 from gemma_eval.scoring.again import NOT_ASKED, again, asks_the_same, judged_as
 from gemma_eval.scoring.check import score, score_repeats
+from gemma_eval.stages import scorer_builder
 from tests.examples import a_case, a_generation, an_outcome
 
 CONTAINS = Check(scorer="contains", options={"text": "Rome"})

@@ -8,10 +8,11 @@ import pytest
 
 from gemma_eval import plugins
 from gemma_eval.records import Generation, Prompt, SamplingProfile
-from gemma_eval.run import run_trial, stages
+from gemma_eval.run import run_trial
 from gemma_eval.selftest import bars, null_engine
 from gemma_eval.selftest.null_engine import NullEngine
 from gemma_eval.selftest.overhead import LONG, SHORT, Overhead, of_pairs, overhead, trial
+from gemma_eval.stages import stages
 from tests.fresh import fresh
 
 GENEROUS = 10

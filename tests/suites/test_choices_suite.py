@@ -17,7 +17,7 @@ from gemma_eval.config import shipped
 from gemma_eval.executors.trials import run_trials
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Case, Cell
-from gemma_eval.run import load_backend, stages
+from gemma_eval.stages import load_backend, stages
 from gemma_eval.suite import load_suite
 
 LEARNED = 0.03

@@ -16,7 +16,8 @@ from gemma_eval.cases.expand import trials
 from gemma_eval.config import shipped
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Cell, RopeScaling
-from gemma_eval.run import load_backend, run_trial, stages
+from gemma_eval.run import run_trial
+from gemma_eval.stages import load_backend, stages
 from gemma_eval.stats.intervals import of_scores, student_t
 from gemma_eval.suite import load_suite
 

@@ -11,7 +11,8 @@ import pytest
 from gemma_eval import plugins
 from gemma_eval.config import shipped
 from gemma_eval.records import Cell, Outcome, Suite, Trial
-from gemma_eval.run import load_backend, run_trial, stages
+from gemma_eval.run import run_trial
+from gemma_eval.stages import load_backend, stages
 from gemma_eval.suite import load_suite
 
 UNKNOWN = "I do not know."

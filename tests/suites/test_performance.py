@@ -16,7 +16,7 @@ from gemma_eval.prompts.build import build
 from gemma_eval.protocols import Backend
 from gemma_eval.pytest_plugin.refusals import refused
 from gemma_eval.records import Case, Cell, Load, Message
-from gemma_eval.run import load_backend
+from gemma_eval.stages import load_backend
 from gemma_eval.suite import load_suite
 from tests import required
 

@@ -98,7 +98,12 @@ class Checks:
         for name in looked.models:
             if name not in self.models:
                 self.problems.say(at, f"{key}: {rows.unknown('model', name, self.models)}")
-        return replace(check, over_repeats=looked.subject == "repeats", judges=looked.models)
+        return replace(
+            check,
+            over_repeats=looked.subject == "repeats",
+            of_passages=looked.subject == "passages",
+            judges=looked.models,
+        )
 
 
 def given_checks(row: CaseRow) -> tuple[str, Sequence[CheckRow]]:

@@ -48,8 +48,8 @@ def calibrate(
     from gemma_eval.executors.calibrating import calibrate as ask  # here, so that --help loads no NumPy
     from gemma_eval.executors.calibrating import labels_of
     from gemma_eval.measure.clock import clock
-    from gemma_eval.run import load_backend
     from gemma_eval.scoring.judge_items import demand_labels, load
+    from gemma_eval.stages import load_backend
 
     path = _path(file)
     labelled = load(path)

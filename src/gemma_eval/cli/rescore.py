@@ -22,7 +22,7 @@ from gemma_eval.protocols import Services
 from gemma_eval.records import Cell, Outcome, Run, Scoring
 from gemma_eval.report.columns import columns
 from gemma_eval.report.rescorings import changed, day, lines
-from gemma_eval.run import load_backend
+from gemma_eval.stages import load_backend
 from gemma_eval.store.read import open_reader
 from gemma_eval.store.write import open_store
 from gemma_eval.suite import load_suite

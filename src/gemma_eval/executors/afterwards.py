@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gemma_eval.records import Case, Outcome, Score
-from gemma_eval.run import Stages
+from gemma_eval.stages import Stages
 
 
 def is_judged_afterwards(case: Case) -> bool:

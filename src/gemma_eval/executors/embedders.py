@@ -32,7 +32,7 @@ class Embedders:
         """Return the vectors of `texts`, [N, D]. Raises UnknownName, BackendError."""
         import numpy as np
 
-        embedder = self._embedder(spec)
+        embedder = self.embedder(spec)
         new = [text for text in dict.fromkeys(texts) if (embedder.id, text) not in self._known]
         if len(self._known) + len(new) > MOST_VECTORS:
             self._known.clear()
@@ -41,7 +41,8 @@ class Embedders:
         self._known |= {(embedder.id, text): vector for text, vector in made}
         return np.stack([self._known[embedder.id, text] for text in texts])
 
-    def _embedder(self, spec: ModelSpec) -> Embedder:
+    def embedder(self, spec: ModelSpec) -> Embedder:
+        """Return the embedder of a model spec, loaded once. Raises UnknownName, BackendError."""
         for known, embedder in self._loaded:
             if known == spec:
                 return embedder

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gemma_eval.backends.nobody import NOBODY
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
 from gemma_eval.executors.trials import as_far_as_it_went, run_each, warm_up
 from gemma_eval.measure.clock import clock as monotonic
 from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
-from gemma_eval.run import Stages
+from gemma_eval.stages import Stages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,10 +98,10 @@ def run_cell(
 ) -> CellResult:
     """Run the trials of a cell whose keys are not `recorded`; a model that does not load fails them.
 
-    The engine is warmed up as the case says, unless it `is_warm` from another row of the dataset. A load of
-    which a part is recorded is run again as a whole, for two halves are no load, and so are repeats that are
-    judged together; which of the two is kept is for who records them. Where its model does not load the part
-    stays as it is, and the error is raised.
+    A case that asks for passages alone needs no engine. One is warmed up as the case says, unless it
+    `is_warm` from another row of the dataset. A load of which a part is recorded is run again as a whole, for
+    two halves are no load, and so are repeats that are judged together; which of the two is kept is for who
+    records them. Where its model does not load the part stays as it is, and the error is raised.
     """
     planned = trials(cell)
     # A key takes longer than a short answer, so that none is made when nothing is recorded.
@@ -110,6 +111,9 @@ def run_cell(
     if not missing:
         return CellResult(outcomes=tuple(kept), fresh=(), engine=None)
     is_begun_whole = cell.case.is_whole and bool(kept)
+    if cell.case.kind == "retrieval":
+        made, raised = as_far_as_it_went(run_each(missing, join(NOBODY)))
+        return _result(kept, made, raised=raised)
     try:
         backend = engines.get(cell.model)
     except GemmaEvalError as error:

@@ -11,7 +11,7 @@ from gemma_eval.errors import UsageError
 from gemma_eval.executors.in_process import CellResult, Engines, run_cell
 from gemma_eval.protocols import Backend
 from gemma_eval.records import Cell, Failure, Outcome, RowCase
-from gemma_eval.run import Stages
+from gemma_eval.stages import Stages
 
 Bring = Callable[[CellResult], None]
 """Is given what came of each row as soon as that is known."""

@@ -10,16 +10,9 @@ from gemma_eval.errors import BackendError, PluginError
 from gemma_eval.executors.afterwards import is_judged_afterwards, judged
 from gemma_eval.measure.latency import Unwatched
 from gemma_eval.measure.load import REAL, Slot, Time, drive, in_flight, phase
-from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Prompt, Resources, Trial
-from gemma_eval.run import (
-    Broken,
-    Stages,
-    attempt,
-    outcome_of,
-    prepare,
-    run_trial,
-    watching,
-)
+from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Resources, Trial
+from gemma_eval.run import Broken, Prepared, attempt, outcome_of, prepare, run_trial, watching
+from gemma_eval.stages import Stages
 
 MOST_TOGETHER = 32
 """How many trials are answered in one batch; each takes memory for what it has read and written."""
@@ -103,15 +96,15 @@ def _run_batch(batch: Sequence[Trial], stage: Stages) -> tuple[Outcome, ...]:
     generate_batch = stage.generate_batch
     if len(batch) < 2 or generate_batch is None:
         return tuple(run_trial(trial, stage) for trial in batch)
-    prompt = prepare(batch[0], stage)
-    if isinstance(prompt, Broken):
-        return tuple(outcome_of(trial, None, prompt, stage=stage) for trial in batch)
+    ready = prepare(batch[0], stage)
+    if isinstance(ready, Broken):
+        return tuple(outcome_of(trial, None, ready, stage=stage) for trial in batch)
     with watching(stage) as taken:
-        made = attempt(lambda: generate_batch(prompt, batch))
+        made = attempt(lambda: generate_batch(ready.prompt, batch))
     resources = taken()
     answers: Sequence[Generation | Broken] = [made] * len(batch) if isinstance(made, Broken) else made
     return tuple(
-        outcome_of(trial, prompt, answer, stage=stage, resources=resources)
+        outcome_of(trial, ready, answer, stage=stage, resources=resources)
         for trial, answer in zip(batch, answers, strict=True)
     )
 
@@ -124,26 +117,26 @@ def _run_under_load(planned: Sequence[Trial], stage: Stages, *, load: Load, time
     answered have been taken.
     """
     made: dict[int, Generation | Broken] = {}
-    prompts = [prepare(trial, stage) for trial in planned]
+    each_ready = [prepare(trial, stage) for trial in planned]
     most = stage.max_in_flight
     if most is not None and load.rate_per_s is not None:
         load = replace(load, max_in_flight=min(load.max_in_flight, most))
     if most is not None and most < in_flight(load):
         what = f"the load has {in_flight(load)} requests in flight, and the engine takes {most} at once"
-        prompts = [Broken(failure=Failure(kind=BackendError.kind, message=what))] * len(planned)
+        each_ready = [Broken(failure=Failure(kind=BackendError.kind, message=what))] * len(planned)
 
     def send(slot: Slot) -> None:
-        prompt, trial = prompts[slot.index], planned[slot.index]
-        made[slot.index] = prompt if isinstance(prompt, Broken) else _sent(prompt, trial, stage, slot)
+        ready, trial = each_ready[slot.index], planned[slot.index]
+        made[slot.index] = ready if isinstance(ready, Broken) else _sent(ready, trial, stage, slot)
 
     raised, resources = _watched(
         lambda: drive(load, n=len(planned), seed=planned[0].cell.seed, send=send, time=time), stage
     )
-    for index, (trial, prompt) in enumerate(zip(planned, prompts, strict=True)):
+    for index, (trial, ready) in enumerate(zip(planned, each_ready, strict=True)):
         if index in made:
             yield outcome_of(
                 trial,
-                prompt if isinstance(prompt, Prompt) else None,
+                ready if isinstance(ready, Prepared) else None,
                 made[index],
                 stage=stage,
                 phase=phase(load, index=trial.repeat, n=trial.cell.case.repeats),
@@ -169,10 +162,10 @@ def _watched(
         return raised or error, "not_watched"
 
 
-def _sent(prompt: Prompt, trial: Trial, stage: Stages, slot: Slot) -> Generation | Broken:
+def _sent(ready: Prepared, trial: Trial, stage: Stages, slot: Slot) -> Generation | Broken:
     """Send one request of a load; the fault of a plugin must not cost the others."""
     try:
-        return _stamped(attempt(lambda: stage.generate(prompt, trial)), slot)
+        return _stamped(attempt(lambda: stage.generate(ready.prompt, trial)), slot)
     except Exception as error:  # noqa: BLE001 - any fault of a plugin
         return Broken(failure=Failure(kind=PluginError.kind, message=f"{type(error).__name__}: {error}"))
 

@@ -32,7 +32,8 @@ from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_malformed, ref
 from gemma_eval.pytest_plugin.suites import Asked
 from gemma_eval.pytest_plugin.waiting import Waiting
 from gemma_eval.records import Cell, ModelSpec, Outcome
-from gemma_eval.run import Stages, load_backend, stages
+from gemma_eval.retrieving import Retrieving
+from gemma_eval.stages import Stages, load_backend, stages
 from gemma_eval.store.read import open_reader
 from gemma_eval.suite import load_suite
 
@@ -130,7 +131,7 @@ class Evaluation:
         loads and cannot read what its cells want read is refused here, if its factory did not tell before.
         """
         lines: dict[str, None] = {}
-        for cell in cells:
+        for cell in (each for each in cells if each.asks_model):
             try:
                 backend = self.engines.get(cell.model)
             except GemmaEvalError as error:
@@ -212,6 +213,8 @@ class Evaluation:
         """Free all engines; a second call does nothing."""
         self.engines.close()
         self.judges.close()
+        if "_retrieving" in self.__dict__:
+            self._retrieving.close()
 
     def _joined(self, backend: Backend, cell: Cell) -> Stages:
         named = {spec.name: spec for spec in cell.judges}
@@ -219,7 +222,22 @@ class Evaluation:
             ask=self.judges.ask(cell),
             embed=lambda name, texts: self._embedders.embed(named[name], texts),
         )
-        return stages(self.registry, backend, services=services, beside=self.judges.beside)
+        return stages(
+            self.registry,
+            backend,
+            retrieve=self._retrieving.retrieve,
+            services=services,
+            beside=self.judges.beside,
+        )
+
+    @cached_property
+    def _retrieving(self) -> Retrieving:
+        return Retrieving(
+            registry=self.registry, folder_of=self._folder_of, embedder=self._embedders.embedder
+        )
+
+    def _folder_of(self, suite: str) -> Path:
+        return next(each.path.parent for each in self.suites.values() if each.suite.name == suite)
 
     @cached_property
     def _embedders(self) -> Embedders:

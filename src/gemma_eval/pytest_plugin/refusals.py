@@ -15,7 +15,8 @@ from gemma_eval.records import Cell, ModelSpec, Skipped
 def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
     """Raise UnknownName when nothing is registered under the backend of a model, or of one that is asked."""
     for cell in cells:
-        for spec in (cell.model, *cell.judges):
+        asked = (cell.model, *cell.judges) if cell.asks_model else cell.judges
+        for spec in asked:
             known = registry.backends if spec is cell.model else {*registry.backends, *registry.embedders}
             if spec.backend not in known:
                 raise UnknownName(f'backend (of model "{spec.name}")', spec.backend, known)
@@ -24,7 +25,9 @@ def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
 def refuse_malformed(cells: Sequence[Cell], registry: Registry, *, suite: Path) -> None:
     """Raise ConfigError with what is wrong with the options of each model, before anything is stored."""
     asked = (spec for cell in cells for spec in cell.judges if spec.backend in registry.backends)
-    models = {spec.name: spec for spec in (*(cell.model for cell in cells), *asked)}.values()
+    models = {
+        spec.name: spec for spec in (*(cell.model for cell in cells if cell.asks_model), *asked)
+    }.values()
     found = [flaw(_factory(model, registry), model, suite=suite) for model in models]
     problems = [problem for problem in found if problem is not None]
     if problems:
@@ -40,7 +43,7 @@ def refused(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
     answers: dict[tuple[str, str], str | None] = {}
     found = {}
     for cell in cells:
-        factory = _factory(cell.model, registry)
+        factory = _factory(cell.model, registry) if cell.asks_model else None
         if factory is None:
             continue
         pair = cell.model.name, cell.profile.name

@@ -41,6 +41,11 @@ class Cell:
     rerankers: tuple[ModelSpec, ...] = ()
 
     @property
+    def asks_model(self) -> bool:
+        """Whether a model answers or reads, and not passages alone are looked for."""
+        return self.case.kind != "retrieval"
+
+    @property
     def label(self) -> str:
         """`case-id[model/profile/template]`, then `/retrieval` where that has a name; unique in a suite."""
         names = (self.model.name, self.profile.name, self.template.name, self.retrieval.name)

@@ -99,8 +99,8 @@ class Check:
     for a wrong answer is a datum first and a failure only when somebody said so. Where a check that
     `must_pass` is missed, the answer's score is 0 whatever the others say. A `negated` one has 1 minus the
     value of its scorer. `filters` run in their order before the scorer. One `over_repeats` judges all
-    answers to the case at once; `judges` are the models that the scorer asks. A check of `weight` 0 is shown
-    and counts nothing.
+    answers to the case at once, one `of_passages` what was found for it; `judges` are the models that the
+    scorer asks. A check of `weight` 0 is shown and counts nothing.
     """
 
     scorer: str
@@ -111,6 +111,7 @@ class Check:
     negated: bool = False
     filters: tuple[Filter, ...] = ()
     over_repeats: bool = False
+    of_passages: bool = False
     judges: tuple[str, ...] = ()
 
     @property

@@ -122,12 +122,12 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Given:
-    """What a scorer of passages judges: those that were found, best first, and what became of them.
+    """What a scorer judges: the answer, or the passages that were found, best first, and their fate.
 
     `prompt` and `generation` are `None` where a case asks for passages alone.
     """
 
-    passages: tuple[Passage, ...]
+    passages: tuple[Passage, ...] = ()
     trace: Trace | None = None
     prompt: Prompt | None = None
     generation: Generation | None = None

@@ -16,8 +16,10 @@ LongPassage = Literal["drop", "cut"]
 """What becomes of a passage that does not fit the budget: it is left out, or cut at the end of a sentence."""
 Fate = Literal["kept", "cut", "dropped"]
 StepName = Literal[
-    "embed", "lexical", "vector", "fuse", "rank", "rerank", "diversify", "pack", "render", "generate"
-]
+    "retrieve", "embed", "lexical", "vector", "fuse", "rank", "rerank", "diversify",
+    "pack", "render", "generate",
+]  # fmt: skip
+"""*retrieve* is all that the retriever of a plugin does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

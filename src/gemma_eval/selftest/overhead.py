@@ -20,8 +20,9 @@ from gemma_eval.records import (
     Template,
     Trial,
 )
-from gemma_eval.run import Stages, run_trial, stages
+from gemma_eval.run import run_trial
 from gemma_eval.selftest.null_engine import NullEngine
+from gemma_eval.stages import Stages, stages
 
 SHORT, LONG = 16, 272
 """The tokens of two answers, whose times differ by that of the tokens between.

@@ -1,0 +1,183 @@
+"""Finds the passages of a trial: its documents, its corpus or a store, searched as its retrieval says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from gemma_eval.cases.documents import Folder
+from gemma_eval.errors import StoreError, UsageError
+from gemma_eval.measure.clock import clock as monotonic
+from gemma_eval.memory.bm25 import Bm25
+from gemma_eval.memory.passages import split
+from gemma_eval.plugins import Registry
+from gemma_eval.protocols import (
+    Backend,
+    Clock,
+    Embedder,
+    MemoryStore,
+    PassageSource,
+    Reranker,
+    RerankerParts,
+)
+from gemma_eval.records import Cell, Corpus, Document, ModelSpec, Piece, Retrieved, Step, Trace, Trial
+
+T = TypeVar("T")
+
+OWN = ("bm25", "vector", "hybrid", "oracle", "none")
+"""The retrievers that the pipeline knows; others are of plugins and search by themselves."""
+
+_MOST_SOURCES = 8
+"""How many indexes are kept; cases that share their documents share one."""
+_MOST_MODELS = 4
+"""How many embedders and how many rerankers are."""
+
+
+@dataclass(kw_only=True)
+class Retrieving:
+    """Finds passages with what is registered; indexes, stores and rerankers are made once and kept.
+
+    `folder_of` gives the folder of a suite by its name, the current one if left out; `embedder` loads that of
+    a model spec, and keeps it; `now_s` is the time in seconds since 1970.
+    """
+
+    registry: Registry
+    clock: Clock = monotonic
+    folder_of: Callable[[str], Path] = lambda _: Path()
+    embedder: Callable[[ModelSpec], Embedder] | None = None
+    now_s: Callable[[], float] = time.time
+    _lock: Lock = field(default_factory=Lock, init=False)
+    _sources: list[tuple[object, PassageSource]] = field(default_factory=list, init=False)
+    _rerankers: list[tuple[object, Reranker]] = field(default_factory=list, init=False)
+    _embedders: list[tuple[object, Embedder]] = field(default_factory=list, init=False)
+    _corpora: dict[Corpus, tuple[Piece, ...]] = field(default_factory=dict, init=False)
+    _stores: dict[str, MemoryStore] = field(default_factory=dict, init=False)
+
+    def retrieve(self, trial: Trial, backend: Backend | None = None) -> Retrieved:
+        """Return the passages for a trial; `backend` is the engine that is asked with them.
+
+        A store that cannot be reached leaves the trial without passages, and its trace says why.
+        Raises UsageError, BackendError, UnknownName.
+        """
+        cell = trial.cell
+        way, case = cell.retrieval, cell.case
+        if way.retriever == "none" or not (case.documents or case.corpus or way.memory):
+            return Retrieved()
+        if way.retriever not in OWN:
+            return self._of_plugin(cell)
+        if way.retriever == "bm25" and not (case.corpus or way.memory):  # until the pipeline has landed
+            found = Bm25(case.documents).search(case.query, k=way.top_k)
+            return Retrieved(passages=found)
+        from gemma_eval.memory.pipeline import retrieve
+
+        embedder = self._embedder_of(cell)
+        try:
+            return retrieve(
+                case.query,
+                source=self._source(cell, embedder),
+                retrieval=way,
+                embed=None if embedder is None else embedder.embed,
+                embedder_id=None if embedder is None else embedder.id,
+                reranker=self._reranker(cell, embedder, backend),
+                relevant=case.relevant,
+                clock=self.clock,
+                now_s=self.now_s(),
+            )
+        except StoreError as error:
+            if way.memory is None:
+                raise
+            return Retrieved(trace=Trace(degraded=str(error)))
+
+    def close(self) -> None:
+        """Let go of the stores; a second call does nothing."""
+        while self._stores:
+            _, store = self._stores.popitem()
+            store.close()
+
+    def _of_plugin(self, cell: Cell) -> Retrieved:
+        factory = self.registry.retrievers.find(cell.retrieval.retriever)
+        began = self.clock()
+        searched = factory(self._documents(cell))
+        found = searched.search(cell.case.query, k=cell.retrieval.top_k)
+        step = Step(name="retrieve", began_ns=began, ended_ns=self.clock())
+        ids = tuple(passage.id for passage in found)
+        return Retrieved(passages=found, trace=Trace(steps=(step,), found={"retrieve": ids}))
+
+    def _documents(self, cell: Cell) -> tuple[Document, ...]:
+        """Return the documents that a plugin's retriever indexes: each passage of a corpus is one."""
+        corpus = () if cell.case.corpus is None else self._pieces_of(cell.suite, cell.case.corpus)
+        return (*cell.case.documents, *(Document(name=each.id, text=each.text) for each in corpus))
+
+    def _source(self, cell: Cell, embedder: Embedder | None) -> PassageSource:
+        if cell.retrieval.memory is not None:
+            return self._store(cell.retrieval.memory, folder=self.folder_of(cell.suite))
+        key = (cell.case.documents, cell.case.corpus, None if embedder is None else embedder.id)
+
+        def make() -> PassageSource:
+            from gemma_eval.memory.source import InMemory
+
+            pieces = [piece for document in cell.case.documents for piece in split(document)]
+            if cell.case.corpus is not None:
+                pieces += self._pieces_of(cell.suite, cell.case.corpus)
+            return InMemory(pieces, embedder=embedder)
+
+        return self._kept(self._sources, key, make, most=_MOST_SOURCES)
+
+    def _store(self, location: str, *, folder: Path) -> MemoryStore:
+        """Return the store at a URL, or at a path that is relative to its suite. Raises StoreError."""
+        from gemma_eval.memory.stores import open_store
+
+        if "://" not in location:
+            location = str(folder / location)
+        with self._lock:
+            if location not in self._stores:
+                self._stores[location] = open_store(location, self.registry.stores)
+            return self._stores[location]
+
+    def _pieces_of(self, suite: str, corpus: Corpus) -> tuple[Piece, ...]:
+        """Return the passages of a corpus. Raises UsageError when it is another one than was looked at."""
+        if corpus not in self._corpora:
+            from gemma_eval.memory import reading
+
+            folder = Folder(self.folder_of(suite))
+            pieces = reading.read(folder.path_of(corpus.path))
+            if folder.digest(corpus.path) != corpus.sha256:
+                raise UsageError(f"{corpus.path}: has changed since the suite was read; start the run again")
+            self._corpora[corpus] = pieces
+        return self._corpora[corpus]
+
+    def _embedder_of(self, cell: Cell) -> Embedder | None:
+        spec = next((each for each in cell.embedders if each.name == cell.retrieval.embedder), None)
+        if spec is None:
+            return None
+        if self.embedder is not None:
+            return self.embedder(spec)
+        load = self.registry.embedders.find(spec.backend)
+        return self._kept(self._embedders, spec, lambda: load(spec), most=_MOST_MODELS)
+
+    def _reranker(self, cell: Cell, embedder: Embedder | None, backend: Backend | None) -> Reranker | None:
+        name = cell.retrieval.reranker
+        if name is None:
+            return None
+        from gemma_eval.memory.rerankers.sanity import checked
+
+        model = next(iter(cell.rerankers), None)
+        parts = RerankerParts(model=model, embedder=embedder, backend=backend)
+        key = (name, model, None if embedder is None else embedder.id, id(backend))
+        factory = self.registry.rerankers.find(name)
+        return self._kept(self._rerankers, key, lambda: checked(factory(parts)), most=_MOST_MODELS)
+
+    def _kept(self, kept: list[tuple[object, T]], key: object, make: Callable[[], T], *, most: int) -> T:
+        """Return what was made for `key` before, or make it; threads of a load wait for the first."""
+        with self._lock:
+            for known, made in kept:
+                if known == key:
+                    return made
+            made = make()
+            kept[:0] = [(key, made)]
+            del kept[most:]
+            return made
