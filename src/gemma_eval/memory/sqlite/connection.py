@@ -1,0 +1,241 @@
+"""How the file of a memory is opened, who may write to it, and what its errors say to a person.
+
+Readers have a connection each, so that two searches run beside each other. SQLite before 3.51.3 can damage a
+database in WAL mode when two connections write or checkpoint at the same moment: whoever writes or closes
+holds a lock of the operating system on a file beside it, which ends with its process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+
+from gemma_eval.errors import StoreError
+from gemma_eval.memory.sqlite.schema import APPLICATION_ID, VERSION, migrate
+
+OLDEST_SQLITE = (3, 37, 0)
+"""The first version with STRICT tables."""
+
+_WAIT_S = 30.0
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {int(1000 * _WAIT_S)}",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+)
+_READ_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA cache_size = -16384")
+_WRITE_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -65536")
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space, all that was kept before is there",
+    sqlite3.SQLITE_READONLY: "it is read-only; give a path that can be written",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; give a path in a folder that exists and can be written",
+    sqlite3.SQLITE_PERM: "access is denied; give a path that can be written",
+    sqlite3.SQLITE_BUSY: "another program holds it locked; close that program",
+    sqlite3.SQLITE_NOTADB: "this is no memory; give another path",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a backup, or `sqlite3 FILE .recover` may save some",
+    sqlite3.SQLITE_IOERR: "the disk cannot be read or written; it may be full or failing",
+}
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into StoreErrors that name the file and the way out."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        advice = _ADVICE.get(code & 0xFF) if isinstance(code, int) else None
+        raise StoreError(f"{path}: {advice or error}") from error
+    except (OverflowError, UnicodeError) as error:
+        raise StoreError(f"{path}: a value cannot be stored: {error}") from error
+
+
+class Connections:
+    """The connections to one file: as many that read as are reading, and one that writes when one is."""
+
+    def __init__(self, path: Path) -> None:
+        """Check the file, or make it. Raises StoreError: of another program, newer, or not to be opened."""
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise StoreError(f"{path}: Python's SQLite is {sqlite3.sqlite_version}, 3.37 or newer is needed")
+        if path.is_dir():
+            raise StoreError(f"{path}: this is a folder; give the path of a file in it")
+        self._path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection | None = None
+        self._guard, self._writing = Lock(), Lock()
+        self._is_closed = False
+        if not path.exists() or path.stat().st_size == 0:
+            self._make()
+        with self.reading():
+            pass
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection on which all statements see one state."""
+        with store_errors(self._path):
+            connection = self._borrow()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._give_back(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection that writes; commit on success, roll back on any error."""
+        with self._writing, store_errors(self._path), _lock(self._path):
+            connection = self._open_writer()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite itself has rolled back when the disk is full
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close all; the file is left as one unless another process has it open. Twice does nothing."""
+        with self._writing, self._guard:
+            self._is_closed = True
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                with suppress(StoreError, sqlite3.Error), _lock(self._path):
+                    _leave_one_file(writer)
+                writer.close()
+
+    def _make(self) -> None:
+        is_new = not self._path.exists()
+        try:
+            self._path.parent.mkdir(exist_ok=True)
+            with self.transaction():
+                pass
+        except (OSError, StoreError) as error:
+            self.close()
+            for suffix in ("", "-wal", "-shm", "-journal") if is_new else ():
+                with suppress(OSError):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"{self._path}: its folder cannot be made ({error.strerror})") from error
+
+    def _borrow(self) -> sqlite3.Connection:
+        with self._guard:
+            if self._is_closed:
+                raise StoreError(f"{self._path}: the memory is closed")
+            if self._idle:
+                return self._idle.pop()
+        return _open_to_read(self._path)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._guard:
+            if not self._is_closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if self._is_closed:
+            raise StoreError(f"{self._path}: the memory is closed")
+        if self._writer is None:
+            connection = _connect(self._path, "mode=rwc", *_PRAGMAS)
+            try:
+                _refuse_foreign(self._path, connection)
+                for pragma in _WRITE_PRAGMAS:
+                    connection.execute(pragma)
+                migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._writer = connection
+        return self._writer
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    try:
+        connection = _connect(path, "mode=ro", *_PRAGMAS, *_READ_PRAGMAS)
+    except sqlite3.OperationalError:
+        # In a folder that cannot be written a file in WAL mode lacks its index; without a WAL nobody writes.
+        if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
+            raise
+        connection = _connect(path, "immutable=1", *_PRAGMAS, *_READ_PRAGMAS)
+    try:
+        _refuse_foreign(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in pragmas:
+            connection.execute(pragma)
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise StoreError for the file of another program or a newer version; it is left untouched."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != APPLICATION_ID and (application or version or objects):
+        raise StoreError(f"{path}: this is a database of another program, no memory; give another path")
+    if version > VERSION:
+        raise StoreError(
+            f"{path}: made by a newer gemma_eval (memory {version}, this one reads up to {VERSION}); "
+            "update gemma_eval or give another path"
+        )
+
+
+def _leave_one_file(writer: sqlite3.Connection) -> None:
+    writer.execute("PRAGMA busy_timeout = 0")
+    writer.execute("PRAGMA journal_mode = DELETE")
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the right to write; waits while another process has it. Raises StoreError."""
+    lock = path.absolute().with_name(path.name + ".lock")
+    descriptor = _acquire(lock, path)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _acquire(lock: Path, path: Path) -> int:
+    until_s = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written: {error.strerror} ({lock.name})") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), lock.stat()):
+                return descriptor
+        except (BlockingIOError, FileNotFoundError):
+            pass  # held by another, or removed by who held it
+        os.close(descriptor)
+        if time.monotonic() > until_s:
+            raise StoreError(f"{path}: another process has been writing to it for {_WAIT_S:.0f} s")
+        time.sleep(0.002)

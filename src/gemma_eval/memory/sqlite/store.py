@@ -1,0 +1,237 @@
+"""A memory in one SQLite file: what is kept, searched and forgotten, by threads and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gemma_eval.errors import StoreError
+from gemma_eval.files.read import expanded
+from gemma_eval.memory import tiers
+from gemma_eval.memory.admission import other_embedder, refuse_flawed, refuse_unlike
+from gemma_eval.memory.sqlite import changes, rows, words
+from gemma_eval.memory.sqlite.connection import Connections
+from gemma_eval.memory.sqlite.mirror import Mirror
+from gemma_eval.records import Among, Hit, MemoryStats, Piece
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gemma_eval.protocols.memory import Vector
+    from gemma_eval.protocols.scorers import Embeddings
+
+SCHEME = "sqlite:"
+_PAGE = 1_000
+_FIRST = (float("-inf"), 0)
+
+_VECTORS = """
+SELECT embedder.id, count(*) FROM vector JOIN embedder ON embedder.number = vector.embedder GROUP BY 1
+"""
+_LACKING = """
+SELECT {columns} FROM passage WHERE NOT EXISTS(
+  SELECT 1 FROM vector JOIN embedder ON embedder.number = vector.embedder
+  WHERE vector.seq = passage.seq AND embedder.id = ?
+) ORDER BY seq LIMIT ?
+"""
+
+
+def open_store(location: str) -> SqliteStore:
+    """Open or make the memory at a path, as `memory.db` or `sqlite:memory.db`. Raises StoreError."""
+    return SqliteStore(path_of(location))
+
+
+def path_of(location: str) -> Path:
+    """Return the path that a location names. Raises StoreError where it names none."""
+    path = location.removeprefix(SCHEME)
+    if location.startswith(f"{SCHEME}//"):
+        path = path[2:]
+    if not path.strip() or "\0" in path:
+        raise StoreError(f'"{location}" names no file; give a path, as memory.db')
+    return expanded(path)
+
+
+class SqliteStore:
+    """A store of passages, see `protocols.MemoryStore`; its rules are kept in it, see `tiers.KeepsRules`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises StoreError: of another program, a newer version, not to be opened."""
+        self._path = path
+        self._connections = Connections(path)
+        self._mirrors: dict[str, Mirror] = {}
+        self._guard = Lock()
+
+    @property
+    def location(self) -> str:
+        """The path of the file."""
+        return str(self._path)
+
+    def add(
+        self,
+        pieces: Sequence[Piece],
+        *,
+        now_s: float,
+        vectors: Embeddings | None = None,
+        embedder: str | None = None,
+    ) -> int:
+        """Keep passages, all or none, and return how many were new; one known by its id is replaced.
+
+        What is past its time goes, then what a full tier cannot hold.
+        """
+        refuse_flawed(pieces)
+        ids = [piece.id for piece in pieces]
+        with self._connections.transaction() as connection:
+            dim = changes.dim_of(connection, embedder) if embedder else None
+            refuse_unlike(ids, vectors, embedder, dim=dim)
+            rules = changes.rules_of(connection)
+            changes.expire(connection, now_s=now_s)
+            admitted = [tiers.admitted(piece, now_s=now_s, rules=rules) for piece in pieces]
+            n_new = changes.put(connection, admitted, rules=rules)
+            if vectors is not None and embedder is not None:
+                changes.put_vectors(connection, ids, vectors, embedder=embedder)
+            tiers_of = {piece.tier for piece in pieces}
+            changes.crowd_out(connection, tiers_of, rules=rules, coming=set(ids))
+            return n_new
+
+    def add_vectors(self, ids: Sequence[str], vectors: Embeddings, *, embedder: str) -> None:
+        """Keep the vectors [N, D] of passages that are there."""
+        with self._connections.transaction() as connection:
+            refuse_unlike(ids, vectors, embedder, dim=changes.dim_of(connection, embedder))
+            changes.put_vectors(connection, ids, vectors, embedder=embedder)
+
+    def forget(self, ids: Sequence[str]) -> int:
+        """Remove passages, and return how many were there."""
+        with self._connections.transaction() as connection:
+            found = rows.sequence_numbers(connection, ids)
+            changes.remove(connection, list(found.values()))
+            return len(found)
+
+    def touch(self, ids: Sequence[str], *, now_s: float) -> None:
+        """Note that passages were given to a model."""
+        with self._connections.transaction() as connection:
+            changes.touch(connection, ids, now_s=now_s, rules=changes.rules_of(connection))
+
+    def expire(self, *, now_s: float) -> int:
+        """Remove what is past its time, and return how many those were."""
+        with self._connections.transaction() as connection:
+            return changes.expire(connection, now_s=now_s)
+
+    def set_rules(self, rules: tiers.Rules) -> None:
+        """Keep other rules of tiers; they hold from the next passage that is added on."""
+        with self._connections.transaction() as connection:
+            changes.set_rules(connection, rules)
+
+    def rules(self) -> tiers.Rules:
+        """Return the rule of every tier."""
+        with self._connections.reading() as connection:
+            return changes.rules_of(connection)
+
+    def lexical(self, query: str, *, k: int, among: Among) -> tuple[Hit, ...]:
+        """Return at most `k` passages by BM25, best first, each with a word of `query`."""
+        with self._connections.reading() as connection:
+            return words.search(connection, query, k=k, among=among)
+
+    def nearest(self, vector: Vector, *, k: int, embedder: str, among: Among) -> tuple[Hit, ...]:
+        """Return at most `k` passages by the cosine of their vectors, best first."""
+        with self._connections.reading() as connection:
+            mirror = self._mirror(connection, embedder)
+            if mirror is None:
+                return ()
+            matrix = mirror.current(connection)
+            if rows.is_narrow(among):
+                return matrix.nearest(vector, k=k, allowed=_allowed(connection, among))
+            past = _past(connection, among.now_s)
+        found = matrix.nearest(vector, k=k + len(past))
+        return tuple(hit for hit in found if hit.id not in past)[:k]
+
+    def pieces(self, ids: Sequence[str]) -> tuple[Piece, ...]:
+        """Return the passages of these ids in that order, without those that are not there any more."""
+        with self._connections.reading() as connection:
+            return rows.pieces(connection, ids)
+
+    def vectors(self, ids: Sequence[str], *, embedder: str) -> Embeddings | None:
+        """Return the vectors of these passages, [N, D], `None` where one of them has none."""
+        with self._connections.reading() as connection:
+            dim = changes.dim_of(connection, embedder)
+            if dim is None:
+                return None
+            found = dict(_vectors(connection, ids, embedder))
+        if any(id_ not in found for id_ in ids):
+            return None
+        values = b"".join(found[id_] for id_ in ids)
+        return np.frombuffer(values, "<f4").reshape(len(ids), dim).astype(np.float32)
+
+    def without_vectors(self, *, embedder: str, k: int) -> tuple[Piece, ...]:
+        """Return at most `k` passages that have no vector of that embedder."""
+        select = _LACKING.format(columns=rows.COLUMNS)
+        with self._connections.reading() as connection:
+            return tuple(rows.piece_of(row) for row in connection.execute(select, (embedder, k)))
+
+    def each(self, among: Among = Among()) -> Iterator[Piece]:  # noqa: B008 - frozen
+        """Yield all passages of a filter, oldest first; one that comes meanwhile may be among them."""
+        last = _FIRST
+        while True:
+            with self._connections.reading() as connection:
+                pieces, last = rows.page(connection, among, after=last, n=_PAGE)
+            yield from pieces
+            if len(pieces) < _PAGE:
+                return
+
+    def stats(self, *, now_s: float) -> MemoryStats:
+        """Count what is kept; what is past its time is not counted by its tier."""
+        living = "SELECT tier, count(*) FROM passage WHERE expires_s IS NULL OR expires_s >= ? GROUP BY 1"
+        with self._connections.reading() as connection:
+            counts = dict(connection.execute(living, (now_s,)).fetchall())
+            past = len(_past(connection, now_s))
+            vectors = dict(connection.execute(_VECTORS).fetchall())
+        return MemoryStats(
+            passages={tier: counts.get(tier, 0) for tier in tiers.DEFAULTS},
+            expired=past,
+            vectors=vectors,
+            size_bytes=self._size_bytes(),
+        )
+
+    def close(self) -> None:
+        """Let go of the file; a second call does nothing."""
+        self._connections.close()
+
+    def _mirror(self, connection: sqlite3.Connection, embedder: str) -> Mirror | None:
+        """Return the vectors of an embedder, `None` where no passage has any. Raises StoreError."""
+        row = connection.execute("SELECT number, dim FROM embedder WHERE id = ?", (embedder,)).fetchone()
+        has_some = "SELECT EXISTS(SELECT 1 FROM vector WHERE embedder = ?)"
+        if row is None or connection.execute(has_some, row[:1]).fetchone() == (0,):
+            if kept := dict(connection.execute(_VECTORS).fetchall()):
+                raise other_embedder(embedder, tuple(kept))
+            return None
+        with self._guard:
+            return self._mirrors.setdefault(embedder, Mirror(row[0], dim=row[1]))
+
+    def _size_bytes(self) -> int:
+        files = (self._path, self._path.with_name(self._path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _allowed(connection: sqlite3.Connection, among: Among) -> set[str]:
+    where, values = rows.condition(among)
+    select = f"SELECT id FROM passage WHERE {where}"  # noqa: S608 - names and marks only
+    return {id_ for (id_,) in connection.execute(select, values)}
+
+
+def _past(connection: sqlite3.Connection, now_s: float | None) -> set[str]:
+    select = "SELECT id FROM passage WHERE expires_s < ?"
+    return set() if now_s is None else {id_ for (id_,) in connection.execute(select, (now_s,))}
+
+
+def _vectors(
+    connection: sqlite3.Connection, ids: Sequence[str], embedder: str
+) -> Iterator[tuple[str, bytes]]:
+    for some in rows.groups(ids):
+        select = f"""
+SELECT passage.id, vector.value FROM passage JOIN vector USING(seq)
+JOIN embedder ON embedder.number = vector.embedder
+WHERE embedder.id = ? AND passage.id IN ({", ".join("?" * len(some))})
+"""  # noqa: S608 - marks only
+        yield from connection.execute(select, (embedder, *some))
