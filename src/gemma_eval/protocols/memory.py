@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gemma_eval.protocols.engines import Backend
-from gemma_eval.records import Among, Document, Hit, MemoryStats, ModelSpec, Passage, Piece
+from gemma_eval.records import Among, Document, Hit, MemoryStats, Message, ModelSpec, Passage, Piece
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
     """One vector of length 1, shape [D], float32."""
+
+
+PLUMBING = "hashing/words+letters/"
+"""The id of an embedder without a model begins so: its vectors show that a pipeline works, not how well."""
 
 
 class Retriever(Protocol):
@@ -51,6 +55,11 @@ class TokenEmbedder(Embedder, Protocol):
         """Return for each text the vectors of its T tokens, each of length 1, [T, D] float32."""
 
 
+def is_plumbing(embedder: str) -> bool:
+    """Return whether the embedder of that id has no model: what it finds must not count as a result."""
+    return embedder.startswith(PLUMBING)
+
+
 class EmbedderFactory(Protocol):
     """Loads the embedder of a model spec. Raises BackendError."""
 
@@ -66,11 +75,16 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RerankerParts:
-    """What a reranker may be made of: its model, the embedder of the retrieval, the engine under test."""
+    """What a reranker may be made of: its model, the embedder of the retrieval, an engine that is loaded.
+
+    The engine is that of the model of the reranker where it has one that a backend drives, else the one under
+    test. `render` writes a conversation in the markup of that engine; without it there is none.
+    """
 
     model: ModelSpec | None = None
     embedder: Embedder | None = None
     backend: Backend | None = None
+    render: Callable[[Sequence[Message]], str] | None = None
 
 
 class RerankerFactory(Protocol):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tokenizers
 from safetensors.numpy import load_file, save_file
+from scipy import special
 
+from gemma_eval.backends import sentence_folder
 from gemma_eval.backends.sentence_bert.embedder import SentenceBert, load
+from gemma_eval.backends.sentence_bert.gelu import gelu
 from gemma_eval.errors import ModelNotFound
 from gemma_eval.records import ModelSpec
 from tests.required import module
@@ -55,14 +57,19 @@ def embedder(folder: Path) -> SentenceBert:
 
 def by_transformers(folder: Path, text: str) -> np.ndarray:
     """Return the vector that transformers and a mean over the tokens give."""
+    mean = states_by_transformers(folder, text).mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))
+
+
+def states_by_transformers(folder: Path, text: str) -> np.ndarray:
+    """Return the last hidden states [L, H]."""
     torch, transformers = module("torch", extra="train"), module("transformers", extra="train")
     model = transformers.BertModel.from_pretrained(folder).eval()
     tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(16)
     ids = torch.tensor([tokenizer.encode(text).ids])
     with torch.no_grad():
-        mean = model(ids).last_hidden_state[0].mean(0)
-    return np.asarray(mean / mean.norm())
+        return np.asarray(model(ids).last_hidden_state[0])
 
 
 def test_vectors_are_those_of_transformers(folder: Path) -> None:
@@ -76,20 +83,49 @@ def test_vectors_are_those_of_transformers(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["encoder.layer.1.output.LayerNorm.bias", "embeddings.token_type_embeddings.weight"]
 )
-def test_the_comparison_sees_a_weight_that_is_left_out(folder: Path, name: str) -> None:
+def test_the_comparison_sees_a_weight_that_is_left_out(folder: Path, tmp_path: Path, name: str) -> None:
     """The oracle can fail."""
-    whole = embedder(folder)
-    without = replace(whole, weights={**whole.weights, name: np.zeros_like(whole.weights[name])})
-    vector = without.embed(TEXTS[:1])[0]
+    without = copy(folder, tmp_path / "without")
+    weights = load_file(without / "model.safetensors")
+    weights[name] *= 0
+    save_file(weights, without / "model.safetensors")
+    vector = embedder(without).embed(TEXTS[:1])[0]
     assert vector != pytest.approx(by_transformers(folder, TEXTS[0]), abs=2e-6)
 
 
-def test_a_vector_does_not_depend_on_what_else_is_asked_for(folder: Path) -> None:
-    """Bit for bit, so that a cosine is the same in any company."""
+def test_a_vector_in_any_company_is_the_same_to_1e_6(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In batches of any size; a product of more rows is summed up in another order."""
     made = embedder(folder)
-    together = made.embed(TEXTS)
-    for text, vector in zip(TEXTS, together, strict=True):
-        assert np.array_equal(made.embed([text])[0], vector)
+    alone = np.concatenate([made.embed([text]) for text in TEXTS])
+    for size in (1, 20, 2048):
+        monkeypatch.setattr(sentence_folder, "BATCH_TOKENS", size)
+        assert made.embed(TEXTS) == pytest.approx(alone, abs=1e-6)
+        assert made.embed(TEXTS[::-1])[::-1] == pytest.approx(alone, abs=1e-6)
+
+
+def test_tokens_have_the_states_that_transformers_gives_them(folder: Path) -> None:
+    """At length 1, and without those that are put around a text: an empty one has none."""
+    for text, vectors in zip(TEXTS, embedder(folder).embed_tokens(TEXTS), strict=True):
+        states = states_by_transformers(folder, text)[1:-1]
+        expected = states / np.linalg.norm(states, axis=1, keepdims=True)
+        assert vectors.shape == expected.shape
+        assert vectors == pytest.approx(expected, abs=3e-6)
+
+
+def test_tokens_of_another_text_are_seen(folder: Path) -> None:
+    """The comparison of tokens can fail."""
+    (vectors,) = embedder(folder).embed_tokens(["where does finn"])
+    others = states_by_transformers(folder, "does where finn")[1:-1]
+    assert vectors != pytest.approx(others / np.linalg.norm(others, axis=1, keepdims=True), abs=3e-6)
+
+
+def test_gelu_is_the_exact_one_to_a_few_units_in_the_last_place() -> None:
+    """Over all that it bends, in rows that are no multiple of those bent at a time."""
+    x = np.linspace(-9, 9, 45 * 64).reshape(45, 64)
+    exact = x * (1 + special.erf(x / np.sqrt(2))) / 2
+    assert gelu(x.astype(np.float32)) == pytest.approx(exact, abs=1e-6, rel=3e-7)
+    tanh = x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    assert tanh != pytest.approx(exact, abs=1e-6, rel=3e-7), "what stands for it elsewhere is told from it"
 
 
 def test_the_id_names_all_that_decides_a_vector(folder: Path, tmp_path: Path) -> None:
