@@ -238,7 +238,7 @@ def test_gates_of_before_say_that_they_are(tmp_path: Path) -> None:
 # --- files of earlier versions -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [1, 3, 4])
 def test_a_file_of_an_earlier_version_is_read_and_then_scored_again(version: int, tmp_path: Path) -> None:
     """Reading changes nothing; the first scoring brings it up to date, and what it held is unchanged."""
     path = tmp_path / "old.db"
@@ -255,7 +255,7 @@ def test_a_file_of_an_earlier_version_is_read_and_then_scored_again(version: int
     key, other = keys(path)
     unscored = replace(scored_again(failed), scores=())
     rescore(path, {key: scored_again(answered), other: unscored})
-    assert query(path, "PRAGMA user_version") == [(4,)]
+    assert query(path, "PRAGMA user_version") == [(5,)]
     assert read(path, 0) == (answered, failed)
     assert read(path) == (scored_again(answered), unscored)
     assert query(path, "SELECT weight, vetoes, is_latest FROM v_score WHERE scoring = 0") == [(1.0, 0, 0)]

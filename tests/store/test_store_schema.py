@@ -23,26 +23,29 @@ PUBLIC = {
         "queue_delay_s ntpot_s e2e_sched_s operation_duration_s engine_output_tokens_per_s tokens_per_chunk "
         "accept_length cpu_s cpu_s_per_output_token energy_j cached_tokens reasoning_tokens "
         "token_count_mismatch peak_pss_bytes peak_anonymous_bytes peak_file_bytes gpu_peak_memory_bytes "
-        "involuntary_switches prompt_basis itl_basis energy_source phase block scoring original_score reduce"
+        "involuntary_switches prompt_basis itl_basis energy_source phase block scoring original_score reduce "
+        "retrieval cached degraded"
     ),
     "v_cell": (
         "run_id suite case_id kind model profile template n passed failed scored score ttft_s tpot_s e2e_s "
-        "output_tokens_per_s peak_memory_bytes reduce"
+        "output_tokens_per_s peak_memory_bytes reduce retrieval"
     ),
     "v_score": (
         "run_id suite case_id model profile template repeat number scorer value passed answer explanation "
-        "unscored outcome_id weight vetoes scoring is_latest"
+        "unscored outcome_id weight vetoes scoring is_latest retrieval"
     ),
     "v_scoring": "run_id scoring at_utc answers changed record",
     "v_attempt": (
         "run_id suite case_id model profile template repeat number kind message requested_ns ended_ns "
-        "outcome_id"
+        "outcome_id retrieval"
     ),
     "v_verdict": (
         "run_id number base_id gate tier model profile template metric verdict lean unit n base candidate "
-        "difference low high margin detectable needed p p_adjusted reason"
+        "difference low high margin detectable needed p p_adjusted reason retrieval"
     ),
-    "v_transcript": "run_id suite case_id model profile template repeat prompt text finish_reason outcome_id",
+    "v_transcript": (
+        "run_id suite case_id model profile template repeat prompt text finish_reason outcome_id retrieval"
+    ),
 }
 """Columns that people's queries rely on: add to them, never take one away."""
 

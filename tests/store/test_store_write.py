@@ -443,6 +443,7 @@ def _columns(outcome: Outcome, names: list[str]) -> dict[str, object]:
         "model": cell.model.name,
         "profile": cell.profile.name,
         "template": cell.template.name,
+        "retrieval": cell.retrieval.name,
         "repeat": outcome.trial.repeat,
         "seed": outcome.trial.seed,
         "block": outcome.trial.block,
@@ -454,6 +455,8 @@ def _columns(outcome: Outcome, names: list[str]) -> dict[str, object]:
         "scoring": 0,
         "original_score": outcome.score,
         "reduce": cell.case.reduce,
+        "cached": None,
+        "degraded": None,
     }
     for name in names:
         if name not in values and name not in ("run_id", "position", "trial_key", "outcome_id"):

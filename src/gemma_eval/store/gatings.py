@@ -9,7 +9,7 @@ from gemma_eval.records import Gated, Gating
 from gemma_eval.store.columns import Column, from_plain, from_text, to_plain
 from gemma_eval.wire import dump, load
 
-_VERDICT = f"INSERT INTO verdict VALUES({', '.join('?' * 24)})"
+_VERDICT = f"INSERT INTO verdict VALUES({', '.join('?' * 25)})"
 
 
 def replace(connection: sqlite3.Connection, gating: Gating) -> None:
@@ -66,5 +66,5 @@ def _row(gating: Gating, number: int, each: Gated) -> tuple[Column | int | float
     proof = (found.difference, found.low, found.high, found.margin, found.detectable, found.needed, found.p)
     return (
         *(gating.candidate, number, gating.base, *names, from_text(group.template)),
-        *(*decided, *proof, each.p_adjusted, from_text(found.reason)),
+        *(*decided, *proof, each.p_adjusted, from_text(found.reason), from_text(group.retrieval)),
     )

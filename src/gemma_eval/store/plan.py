@@ -22,14 +22,14 @@ SELECT {_WITH_BLOCK} FROM plan JOIN asked ON plan.asked = asked.sha256 WHERE run
 """  # noqa: S608 - a constant
 _INSERT = """
 INSERT INTO plan(run_id, position, trial_key, suite, case_id, kind, model, profile, template, repeat, seed,
-  asked, chosen, block) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  asked, chosen, block, retrieval) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _ASKED = """INSERT INTO asked(sha256, case_id, "case", reduce) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _Asked = tuple[str, Column, str]
 
 _BLOCKS_SINCE = 3
-_WAY_OUT = "undo the change to the suite, model, profile, template or selection, or start a new run"
+_WAY_OUT = "undo the change to the suite, to what it names or to the selection, or start a new run"
 
 
 def trial_columns(version: int) -> str:
@@ -55,6 +55,7 @@ def write_plan(
         names = (cell.suite, cell.case.id, cell.case.kind, cell.model.name, cell.profile.name)
         shown = (readable(name) for name in (*names, cell.template.name))
         row = (run_id, position, trial.key, *shown, trial.repeat, trial.seed, sha256, chosen, trial.block)
+        row = (*row, readable(cell.retrieval.name))
         try:
             connection.execute(_INSERT, row)
         except sqlite3.IntegrityError as error:
@@ -73,9 +74,11 @@ def write_case(connection: sqlite3.Connection, case: Case) -> tuple[str, Column]
 
 def refuse_changed_plan(connection: sqlite3.Connection, run_id: str, trials: Iterable[Trial]) -> None:
     """Raise StoreError when `trials` are not those that the run was planned with; their order is free."""
-    query = "SELECT trial_key, case_id, model, profile, template, repeat FROM plan WHERE run_id = ?"
+    query = (
+        "SELECT trial_key, repeat, case_id, model, profile, template, retrieval FROM plan WHERE run_id = ?"
+    )
     planned = {
-        str(key): _label(*names[:4], repeat=names[4]) for key, *names in connection.execute(query, (run_id,))
+        str(key): _label(names, repeat=repeat) for key, repeat, *names in connection.execute(query, (run_id,))
     }
     given = {trial.key: _label_of(trial) for trial in trials}
     if planned.keys() == given.keys():
@@ -133,9 +136,10 @@ def _is_chosen_alike(cell: Cell, other: Cell | None) -> bool:
 
 def _label_of(trial: Trial) -> str:
     cell = trial.cell
-    names = (cell.case.id, cell.model.name, cell.profile.name, cell.template.name)
-    return _label(*(readable(name) for name in names), repeat=trial.repeat)
+    return _label([readable(name) for name in (cell.case.id, *cell.group.names)], repeat=trial.repeat)
 
 
-def _label(case_id: object, model: object, profile: object, template: object, *, repeat: object) -> str:
-    return f"{case_id}[{model}/{profile}/{template}] repeat {repeat}"
+def _label(names: Sequence[str], *, repeat: object) -> str:
+    """Return how a trial is told of, by the name of its case and those on each axis, "" for none."""
+    case_id, *chosen = names
+    return f"{case_id}[{'/'.join(filter(None, chosen))}] repeat {repeat}"

@@ -95,6 +95,8 @@ def _measured(outcome: Outcome, plain: Fields) -> Row:
         "failure_kind": _shown(failure.get("kind")),
         "failure_message": _shown(failure.get("message")),
         "phase": outcome.phase,
+        "cached": None if outcome.cached is None else outcome.cached.use,
+        "degraded": None if outcome.trace is None else _shown(outcome.trace.degraded),
     }
 
 

@@ -4,10 +4,11 @@ The views are the public read API; they keep their columns from version to versi
 
     v_run         one row per run: when, what, its state, planned and recorded trials
     v_outcome     one row per recorded trial: names, repeat, seed, score, timings, memory, failure; the score
-                  is that of its newest `scoring`
-    v_cell        one row per case, model, profile and template of a run: means over its repeats; no score,
-                  as in reports, where a repeat failed or could not be judged; `reduce` says what reports make
-                  of the repeats instead of their mean
+                  is that of its newest `scoring`; `cached` is how a cache answered, `degraded` why something
+                  of its retrieval was left out
+    v_cell        one row per case, model, profile, template and retrieval of a run: means over its repeats;
+                  no score, as in reports, where a repeat failed or could not be judged; `reduce` says what
+                  reports make of the repeats instead of their mean
     v_score       one row per check of a trial and scoring: scorer, value, passed, answer, explanation; of
                   those scorings one `is_latest`, and that with number 0 was made with the run
     v_scoring     one row per time that a run was scored again: when, and how many answers have another score
@@ -15,8 +16,9 @@ The views are the public read API; they keep their columns from version to versi
     v_attempt     one row per request that failed before another was made for the same trial
     v_verdict     one row per gate and group of a run that was held against a base or a limit
 
-NULL means *not measured*. Times are seconds, sizes bytes. Columns with JSON can be read with SQLite's
-`json_extract`. Text that SQL text cannot hold (NUL, lone surrogates) is the BLOB of its bytes.
+A `retrieval` without a name is ''. NULL means *not measured*. Times are seconds, sizes bytes. Columns with
+JSON can be read with SQLite's `json_extract`. Text that SQL text cannot hold (NUL, lone surrogates) is the
+BLOB of its bytes.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from gemma_eval.store.schema_gates import gates
+from gemma_eval.store.schema_retrieval import retrievals
 from gemma_eval.store.schema_scores import scores
 
 APPLICATION_ID = 0x47454D56
@@ -239,6 +242,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _WHOLE_EVENT_ROW,
     gates(ADDED),
     scores(ADDED),
+    retrievals(ADDED),
 )
 """The statements that lead from version *i* to *i + 1*; one that has shipped is never edited."""
 
