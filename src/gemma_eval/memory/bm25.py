@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gemma_eval.memory.passages import split
 from gemma_eval.records import Document, Passage
@@ -21,8 +25,8 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-class Bm25:
-    """The passages of some documents, indexed by word.
+class WordIndex:
+    """Texts by their words, each known by its place.
 
     score(q, d) = Σ over the words t of q:  idf(t) · tf / (tf + k1 · (1 - b + b · |d| / avgdl)),
     idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5)), with k1 = 1.2 and b = 0.75.
@@ -31,33 +35,61 @@ class Bm25:
     form of apache/lucene:BM25Similarity since Lucene 8: idf never negative, no constant factor (k1 + 1).
     """
 
+    def __init__(self, texts: Sequence[str], *, k1: float = K1, b: float = B) -> None:
+        """Count the words of `texts`."""
+        counts = [Counter(words(text)) for text in texts]
+        lengths = [count.total() for count in counts]
+        mean_length = sum(lengths) / len(lengths) if any(lengths) else 1.0
+        self._n = len(counts)
+        self._weights: dict[str, tuple[array[int], array[float]]] = defaultdict(
+            lambda: (array("i"), array("d"))
+        )
+        for place, (count, length) in enumerate(zip(counts, lengths, strict=True)):
+            saturation = k1 * (1 - b + b * length / mean_length)
+            for word, n in count.items():
+                places, weights = self._weights[word]
+                places.append(place)
+                weights.append(n / (n + saturation))
+
+    def search(
+        self, query: str, *, k: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[int, float]]:
+        """Return the places and scores of the best `k` texts that share a word with `query`.
+
+        Equals stay in the order of the texts. `allowed` [N] says which may be found.
+        """
+        scores, shares = np.zeros(self._n), np.zeros(self._n, np.bool_)
+        for word in words(query):
+            if word in self._weights:
+                places, weights = (np.asarray(part) for part in self._weights[word])
+                scores[places] += _idf(len(places), n_texts=self._n) * weights
+                shares[places] = True
+        if allowed is not None:
+            shares &= allowed
+        found = np.flatnonzero(shares)
+        if 0 < k < len(found):  # only those that may be among the best are sorted
+            found = found[scores[found] >= np.partition(scores[found], -k)[-k]]
+        best = found[np.argsort(-scores[found], kind="stable")[: max(k, 0)]]
+        return [(int(place), float(scores[place])) for place in best]
+
+
+class Bm25:
+    """The passages of some documents, indexed by word."""
+
     def __init__(self, documents: Sequence[Document], *, k1: float = K1, b: float = B) -> None:
         """Split and index `documents`."""
         self._pieces = tuple(piece for document in documents for piece in split(document))
-        counts = [Counter(words(piece.text)) for piece in self._pieces]
-        lengths = [count.total() for count in counts]
-        mean_length = sum(lengths) / len(lengths) if any(lengths) else 1.0
-        self._weights: dict[str, dict[int, float]] = defaultdict(dict)
-        for index, (count, length) in enumerate(zip(counts, lengths, strict=True)):
-            saturation = k1 * (1 - b + b * length / mean_length)
-            for word, n in count.items():
-                self._weights[word][index] = n / (n + saturation)
+        self._index = WordIndex([piece.text for piece in self._pieces], k1=k1, b=b)
 
     def search(self, query: str, *, k: int) -> tuple[Passage, ...]:
         """Return the best `k` passages that share a word with `query`; equals stay in document order."""
-        scores: dict[int, float] = defaultdict(float)
-        for word in words(query):
-            weights = self._weights.get(word, {})
-            idf = _idf(len(weights), n_passages=len(self._pieces))
-            for index, weight in weights.items():
-                scores[index] += idf * weight
-        best = sorted(scores, key=lambda index: (-scores[index], index))[:k]
-        return tuple(self._passage(index, scores[index], rank) for rank, index in enumerate(best, start=1))
+        found = self._index.search(query, k=k)
+        return tuple(self._passage(place, score, rank) for rank, (place, score) in enumerate(found, start=1))
 
-    def _passage(self, index: int, score: float, rank: int) -> Passage:
-        piece = self._pieces[index]
+    def _passage(self, place: int, score: float, rank: int) -> Passage:
+        piece = self._pieces[place]
         return Passage(id=piece.id, text=piece.text, document=piece.document, score=score, rank=rank)
 
 
-def _idf(n_with_word: int, *, n_passages: int) -> float:
-    return math.log(1 + (n_passages - n_with_word + 0.5) / (n_with_word + 0.5))
+def _idf(n_with_word: int, *, n_texts: int) -> float:
+    return math.log(1 + (n_texts - n_with_word + 0.5) / (n_with_word + 0.5))
