@@ -1,7 +1,7 @@
 """Search by words: FTS5 finds who is worth a look by the rarest words, and BM25 over all words decides.
 
 FTS5 looks at every place of every word that it is asked for, and a common word has as many as there are
-passages. So it is asked for the rarest words of a query, as many as have `MOST_PLACES` together. Those that
+passages. So it is asked for the rarest words of a query, as many as have `most_places` together. Those that
 it ranks best are scored anew with all words by the formula of `bm25`, from which that of FTS5 differs where a
 word is in most passages.
 """
@@ -17,10 +17,10 @@ from gemma_eval.memory.bm25 import K1, B, words
 from gemma_eval.memory.sqlite.rows import condition, groups, is_narrow
 from gemma_eval.records import Among, Hit
 
-MOST_PLACES = 4_000
-"""Passages that the words of one search may have together; the rarest word may have more."""
 MORE = 50
 """Beyond those that are asked for, so many are scored anew."""
+FEW = 200
+"""Where the words are in no more passages than that, all are scored."""
 MOST_WORDS = 64
 
 
@@ -28,25 +28,32 @@ def search(connection: sqlite3.Connection, query: str, *, k: int, among: Among) 
     """Return the best `k` passages of a filter that have a word of `query`; equals by when they came."""
     asked = Counter(words(query))
     dfs = _dfs(connection, list(asked))
-    rare = rarest(dfs)
+    n, n_words = _sizes(connection)
+    rare = rarest(dfs, most_places=most_places(n))
     if not rare or k < 1:
         return ()
-    rows = _candidates(connection, rare, n=k + MORE, among=among)
+    places = sum(dfs[word] for word in rare)
+    n_scored = places if places <= FEW else k + MORE
+    rows = _candidates(connection, rare, n=n_scored, among=among)
     if len(rows) < k and len(rare) < len(dfs) and is_narrow(among):
-        rows = _candidates(connection, sorted(dfs, key=lambda word: dfs[word]), n=k + MORE, among=among)
-    n, n_words = _sizes(connection)
+        rows = _candidates(connection, rarest(dfs), n=k + MORE, among=among)
     weights = {word: times * _idf(dfs[word], n=n) for word, times in asked.items() if word in dfs}
     scored = [(-_score(text, weights, mean_length=n_words / n), seq, id_) for seq, id_, text in rows]
     return tuple(Hit(id=id_, score=-score) for score, _, id_ in sorted(scored)[:k])
 
 
-def rarest(dfs: Mapping[str, int]) -> list[str]:
-    """Return the rarest words that are in at most `MOST_PLACES` passages together, and always one."""
+def most_places(n: int) -> int:
+    """Return in how many of `n` passages the words of one search may be together: 3,000 and a tenth."""
+    return 3_000 + n // 10
+
+
+def rarest(dfs: Mapping[str, int], *, most_places: float = math.inf) -> list[str]:
+    """Return the rarest words that are in at most `most_places` passages together, and always one."""
     chosen: list[str] = []
     places = 0
     for word in sorted(dfs, key=lambda each: (dfs[each], each))[:MOST_WORDS]:
         places += dfs[word]
-        if chosen and places > MOST_PLACES:
+        if chosen and places > most_places:
             break
         chosen.append(word)
     return chosen
@@ -96,7 +103,7 @@ def _candidates(
 ) -> list[tuple[int, str, str]]:
     """Return `seq`, id and text of the `n` passages that FTS5 ranks best by any of the words."""
     where, values = condition(among)
-    match = " OR ".join(f'"{word}"' for word in chosen[:MOST_WORDS])
+    match = " OR ".join(f'"{word}"' for word in chosen)
     select = f"""
 SELECT passage.seq, passage.id, passage.text
 FROM said CROSS JOIN passage ON passage.seq = said.rowid
