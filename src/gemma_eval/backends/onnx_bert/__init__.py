@@ -1,0 +1,1 @@
+"""Drives encoders in onnxruntime: embedders, and cross-encoders that put passages in order."""
