@@ -107,8 +107,9 @@ def _times(times: Sequence[float | None], *, unknown: float) -> NDArray[np.float
 def _once(pieces: Sequence[Piece]) -> Iterator[Piece]:
     seen: dict[str, Piece] = {}
     for piece in pieces:
-        known = seen.setdefault(piece.id, piece)
-        if known is piece:
+        known = seen.get(piece.id)
+        if known is None:
+            seen[piece.id] = piece
             yield piece
         elif known.text != piece.text:
             where = " and ".join(sorted({known.document, piece.document}))
