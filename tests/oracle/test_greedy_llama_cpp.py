@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from gemma_eval import plugins, run
+from gemma_eval import plugins
 from gemma_eval.backends import llama_request, numpy_gemma
 from gemma_eval.backends.llama_cpp import backend as llama_cpp
 from gemma_eval.backends.llama_cpp.backend import LlamaCpp
@@ -25,6 +25,7 @@ from gemma_eval.config.shipped import suites_directory
 from gemma_eval.gemma.architecture import Architecture
 from gemma_eval.gemma.decode import Decoding, all_logits
 from gemma_eval.records import Generation, ModelSpec, Option, Prompt, RopeScaling, SamplingProfile
+from gemma_eval.stages import stages
 from gemma_eval.suite import load_suite
 from tests import required
 from tests.oracle.compared import log_probabilities
@@ -67,7 +68,7 @@ def pocket(*, rope_scaling: RopeScaling | None = None) -> NumpyGemma:
 def asked(suite: str, backend: NumpyGemma | LlamaCpp) -> tuple[Asked, ...]:
     """Return each prompt of a suite once, built as a run builds it."""
     _, cells = load_suite(suites_directory() / f"{suite}.toml", REGISTRY)
-    stage = run.stages(REGISTRY, backend)
+    stage = stages(REGISTRY, backend)
     found: dict[tuple[str | None, int], Asked] = {}
     for cell in cells:
         if cell.profile.name == "greedy":

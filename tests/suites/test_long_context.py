@@ -15,7 +15,7 @@ from gemma_eval import plugins
 from gemma_eval.cases.expand import trials
 from gemma_eval.config import shipped
 from gemma_eval.protocols import Backend
-from gemma_eval.records import Cell, RopeScaling
+from gemma_eval.records import Cell, Retrieved, RopeScaling
 from gemma_eval.run import run_trial
 from gemma_eval.stages import load_backend, stages
 from gemma_eval.stats.intervals import of_scores, student_t
@@ -118,7 +118,7 @@ def test_the_lengths_span_the_trained_length_and_four_times_it() -> None:
     tokens = dict.fromkeys((16, WITHIN, 72, BEYOND, 136, LONGEST), 0)
     for length in tokens:
         cell = chosen("needle", "pocket", length=length, depths=(0.0,))[0]
-        tokens[length] = stage.build_prompt(trials(cell)[0], ()).n_tokens or 0
+        tokens[length] = stage.build_prompt(trials(cell)[0], Retrieved()).n_tokens or 0
     assert 0 < tokens[16] < tokens[WITHIN] <= TRAINED_TOKENS < 1.4 * TRAINED_TOKENS < tokens[72]
     assert tokens[BEYOND] == pytest.approx(2 * TRAINED_TOKENS, rel=0.05)
     assert tokens[LONGEST] == pytest.approx(FACTOR * TRAINED_TOKENS, rel=0.05)
