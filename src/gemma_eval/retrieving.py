@@ -12,8 +12,9 @@ from typing import TypeVar
 from gemma_eval.cases.documents import Folder
 from gemma_eval.errors import StoreError, UsageError
 from gemma_eval.measure.clock import clock as monotonic
-from gemma_eval.memory.bm25 import Bm25
 from gemma_eval.memory.passages import split
+from gemma_eval.memory.pipeline import retrieve
+from gemma_eval.memory.source import InMemory
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import (
     Backend,
@@ -69,11 +70,6 @@ class Retrieving:
             return Retrieved()
         if way.retriever not in OWN:
             return self._of_plugin(cell)
-        if way.retriever == "bm25" and not (case.corpus or way.memory):  # until the pipeline has landed
-            found = Bm25(case.documents).search(case.query, k=way.top_k)
-            return Retrieved(passages=found)
-        from gemma_eval.memory.pipeline import retrieve
-
         embedder = self._embedder_of(cell)
         try:
             return retrieve(
@@ -118,8 +114,6 @@ class Retrieving:
         key = (cell.case.documents, cell.case.corpus, None if embedder is None else embedder.id)
 
         def make() -> PassageSource:
-            from gemma_eval.memory.source import InMemory
-
             pieces = [piece for document in cell.case.documents for piece in split(document)]
             if cell.case.corpus is not None:
                 pieces += self._pieces_of(cell.suite, cell.case.corpus)
