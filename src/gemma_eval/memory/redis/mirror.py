@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gemma_eval.errors import StoreError
 from gemma_eval.memory.admission import other_embedder
+from gemma_eval.memory.redis import scripts
 from gemma_eval.memory.redis.keys import Keys
 from gemma_eval.memory.redis.payload import to_piece, to_vectors
 from gemma_eval.memory.redis.server import Server, pages
@@ -49,11 +50,14 @@ class Mirror:
         with self._lock:
             self._refresh()
             matrix = self._vectors_of(embedder).matrix
-            allowed = self._shelf.allowed(among)
+            excluded, allowed = self._shelf.chosen(among)
         if matrix is None or not len(matrix):
             self._refuse_other(embedder)
             return ()
-        return matrix.nearest(vector, k=k, allowed=allowed)
+        if allowed is not None or k < 1:
+            return matrix.nearest(vector, k=k, allowed=allowed)
+        hits = matrix.nearest(vector, k=k + len(excluded))
+        return tuple(hit for hit in hits if hit.id not in excluded)[:k]
 
     def lacking(self, embedder: str, k: int) -> list[str]:
         """Return the ids of at most `k` passages without a vector of that embedder. Raises StoreError."""
@@ -75,14 +79,8 @@ class Mirror:
         """Bring everything up to date."""
         if self._cursor is None or self._shelf.is_sparse:
             self._read_all()
-        entries, n_bodies, n_ordered = self._server.ask_all(
-            [
-                ("XRANGE", self._keys.of("log"), self._cursor or "-", "+"),
-                ("HLEN", self._keys.of("pieces")),
-                ("ZCARD", self._keys.of("order")),
-            ],
-            at_once=True,
-        )
+        cursor = self._cursor or b"-"
+        entries, n_bodies, n_ordered = self._server.run(scripts.CHANGES, self._keys.about, [cursor])
         if n_bodies != n_ordered:
             where = f"Redis at {self._server.location.address}"
             raise StoreError(
@@ -96,13 +94,8 @@ class Mirror:
             self._cursor = entries[-1][0]
 
     def _read_all(self) -> None:
-        newest, ids = self._server.ask_all(
-            [
-                ("XREVRANGE", self._keys.of("log"), "+", "-", "COUNT", 1),
-                ("ZRANGE", self._keys.of("order"), 0, -1),
-            ],
-            at_once=True,
-        )
+        newest = self._server.ask("XREVRANGE", self._keys.of("log"), "+", "-", "COUNT", 1)
+        ids = self._server.ask("ZRANGE", self._keys.of("order"), 0, -1)
         self._shelf, self._embedded = Shelf(), {}
         for page in pages([id_.decode() for id_ in ids]):
             self._read_pieces(page)
@@ -163,7 +156,7 @@ class _Embedded:
             self.matrix.remove(ids)
 
 
-def _changed(entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[str]:
+def _changed(entries: Sequence[tuple[bytes, tuple[bytes, bytes]]]) -> list[str]:
     """Return the ids that entries of the log name, each once."""
-    ids = (id_ for _, fields in entries for id_ in json.loads(fields[b"ids"]))
+    ids = (id_ for _, (_, named) in entries for id_ in json.loads(named))
     return list(dict.fromkeys(ids))

@@ -246,3 +246,14 @@ return 0
 """
 )
 """Keep other rules, and the worth that every passage has by them: nonce, rules of a new store, the rules."""
+
+CHANGES = """
+local prefix = string.sub(KEYS[1], 1, -6)
+return {
+  redis.call('XRANGE', prefix .. 'log', ARGV[1], '+'),
+  redis.call('HLEN', prefix .. 'pieces'),
+  redis.call('ZCARD', prefix .. 'order'),
+}
+"""
+"""Return the entries of the log from the one that is given on, and how many passages two keys hold, which
+differ only where something was lost."""

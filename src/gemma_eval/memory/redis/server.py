@@ -41,11 +41,14 @@ class Server:
         """Return the answer to one command."""
         return self.ask_all([command])[0]
 
-    def ask_all(self, commands: Sequence[Command], *, at_once: bool = False) -> list[Answer]:
-        """Return the answers to commands sent together; `at_once` shows all of them one state of the data."""
+    def ask_all(self, commands: Sequence[Command]) -> list[Answer]:
+        """Return the answers to commands sent together; others' changes may come between them.
+
+        No MULTI, in which a full server refuses to read.
+        """
 
         def send() -> list[Answer]:
-            with self._client.pipeline(transaction=at_once) as pipeline:
+            with self._client.pipeline(transaction=False) as pipeline:
                 queue: Callable[..., object] = pipeline.execute_command
                 for command in commands:
                     queue(*command)
@@ -137,7 +140,6 @@ def _client(location: Location, *, timeout_s: float) -> redis.Redis:
         socket_connect_timeout=location.timeout_s,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
-        client_name="gemma_eval",
         ssl=location.tls,
         ssl_ca_certs=location.cacert,
         ssl_certfile=location.cert,

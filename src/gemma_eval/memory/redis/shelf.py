@@ -78,14 +78,15 @@ class Shelf:
         best = sorted((-float(scores[row]), self._ids[row]) for row in rows)
         return tuple(Hit(id=id_, score=-score) for score, id_ in best[:k])
 
-    def allowed(self, among: Among) -> list[str] | None:
-        """Return the ids of the passages that `among` does not exclude, `None` for all."""
+    def chosen(self, among: Among) -> tuple[frozenset[str], list[str] | None]:
+        """Return the ids of what `among` excludes, where those are few, else those that it allows."""
         if not self._at:
-            return None
+            return frozenset(), None
         mask = self._mask(among)
-        if np.count_nonzero(mask) == len(self._at):
-            return None
-        return [self._ids[row] for row in np.flatnonzero(mask)]
+        excluded = np.flatnonzero(np.frombuffer(self._live, np.bool_) & ~mask)
+        if len(excluded) <= _FEW_EXCLUDED:
+            return frozenset(self._ids[row] for row in excluded), None
+        return frozenset(), [self._ids[row] for row in np.flatnonzero(mask)]
 
     def _mask(self, among: Among) -> Mask:
         mask = np.frombuffer(self._live, np.bool_).copy()
@@ -106,5 +107,7 @@ class Shelf:
         return mask
 
 
+_FEW_EXCLUDED = 100
+"""So many are rather passed over among what was found than all others looked for one by one."""
 _FEW = 1_000
 """Fewer rows than these are not worth the work of leaving them out."""

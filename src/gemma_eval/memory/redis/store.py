@@ -173,8 +173,7 @@ class RedisStore:
                 ("HKEYS", self._keys.about),
                 ("ZRANGEBYSCORE", self._keys.of("expiry"), "-inf", f"({float(now_s)!r}"),
                 *(("ZCARD", self._keys.tier(name)) for name in names),
-            ],
-            at_once=True,
+            ]
         )
         gone = [self._n_of(name, past) for name in names]
         embedders = sorted(name.decode()[len("dim:") :] for name in about if name.startswith(b"dim:"))
@@ -211,7 +210,7 @@ class RedisStore:
 
     def _read(self, ids: Sequence[str]) -> Iterator[Piece]:
         bodies, used = self._server.ask_all(
-            [("HMGET", self._keys.of(name), *ids) for name in ("pieces", "used")], at_once=True
+            [("HMGET", self._keys.of(name), *ids) for name in ("pieces", "used")]
         )
         for id_, body, use in zip(ids, bodies, used, strict=True):
             if body is not None:
