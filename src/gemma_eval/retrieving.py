@@ -12,9 +12,11 @@ from typing import TypeVar
 from gemma_eval.cases.documents import Folder
 from gemma_eval.errors import StoreError, UsageError
 from gemma_eval.measure.clock import clock as monotonic
+from gemma_eval.memory import reading
 from gemma_eval.memory.passages import split
 from gemma_eval.memory.pipeline import retrieve
 from gemma_eval.memory.source import InMemory
+from gemma_eval.memory.stores import PATH, open_store, scheme_of
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import (
     Backend,
@@ -122,11 +124,16 @@ class Retrieving:
         return self._kept(self._sources, key, make, most=_MOST_SOURCES)
 
     def _store(self, location: str, *, folder: Path) -> MemoryStore:
-        """Return the store at a URL, or at a path that is relative to its suite. Raises StoreError."""
-        from gemma_eval.memory.stores import open_store
+        """Return the store at a URL, or at a path that is relative to its suite.
 
-        if "://" not in location:
-            location = str(folder / location)
+        Raises UsageError when there is no such file, StoreError.
+        """
+        if scheme_of(location) == PATH:
+            path = folder / location.removeprefix(f"{PATH}://")
+            if not path.exists():
+                what = f"memory {location}: there is no such file in {folder}"
+                raise UsageError(f"{what}; fill one with: gemma-eval memory add {location} FILE")
+            location = str(path)
         with self._lock:
             if location not in self._stores:
                 self._stores[location] = open_store(location, self.registry.stores)
@@ -135,8 +142,6 @@ class Retrieving:
     def _pieces_of(self, suite: str, corpus: Corpus) -> tuple[Piece, ...]:
         """Return the passages of a corpus. Raises UsageError when it is another one than was looked at."""
         if corpus not in self._corpora:
-            from gemma_eval.memory import reading
-
             folder = Folder(self.folder_of(suite))
             pieces = reading.read(folder.path_of(corpus.path))
             if folder.digest(corpus.path) != corpus.sha256:
