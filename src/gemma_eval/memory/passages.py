@@ -1,11 +1,13 @@
-"""Split a document into passages: its bullets and its paragraphs."""
+"""Split a document into passages: its bullets and its paragraphs, none longer than it may be."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+from gemma_eval.errors import UsageError
 from gemma_eval.records import Document, Piece
 
 LONGEST_CHARACTERS = 800
@@ -17,15 +19,65 @@ _RULE = re.compile(r"\s{0,3}(?:(?:[-*_]\s*){3,}|=+|```.*|~~~.*)$")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
 
 
-def split(document: Document) -> tuple[Piece, ...]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Splitting:
+    """How long passages are: without `max_tokens` at most `LONGEST_CHARACTERS`, or one sentence.
+
+    With it none has more tokens as `count_tokens` counts them: a sentence that has is cut between words, and
+    such a word between letters. The passages of a paragraph that is cut share `overlap_sentences` with the
+    one before, where they fit.
+    """
+
+    count_tokens: Callable[[str], int] | None = None
+    max_tokens: int | None = None
+    overlap_sentences: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be. Raises UsageError."""
+        if self.max_tokens is not None and (self.count_tokens is None or self.max_tokens < 1):
+            raise UsageError("max_tokens of a passage is at least 1, and needs a model that counts tokens")
+        if self.overlap_sentences < 0:
+            raise UsageError("overlap_sentences of passages is 0 or more")
+
+    def fits(self, text: str) -> bool:
+        """Whether a text is short enough for a passage."""
+        if self.max_tokens is None or self.count_tokens is None:
+            return len(text) <= LONGEST_CHARACTERS
+        return self.count_tokens(text) <= self.max_tokens
+
+
+WHOLE = Splitting()
+
+
+def split(document: Document, splitting: Splitting = WHOLE) -> tuple[Piece, ...]:
     """Return the passages of a text or Markdown document in their order, each on one line and only once.
 
     A bullet is a passage without its mark, and so is a paragraph; headings, rules and fences are none.
     """
-    texts = (part for block in _blocks(document.text) for part in _parts(block))
+    texts = (part for block in _blocks(document.text) for part in parts(block, splitting))
     return tuple(
-        Piece(id=_id(document.name, text), text=text, document=document.name) for text in dict.fromkeys(texts)
+        Piece(id=id_of(document.name, text), text=text, document=document.name)
+        for text in dict.fromkeys(texts)
     )
+
+
+def parts(block: str, splitting: Splitting = WHOLE) -> Iterator[str]:
+    """Yield a paragraph, or groups of its sentences when it is too long."""
+    group: list[str] = []
+    n_shared = 0
+    for sentence in _sentences(block, splitting):
+        if len(group) > n_shared and not splitting.fits(" ".join([*group, sentence])):
+            yield " ".join(group)
+            group = _shared(group, sentence, splitting)
+            n_shared = len(group)
+        group.append(sentence)
+    if group:
+        yield " ".join(group)
+
+
+def id_of(document: str, text: str) -> str:
+    """Return the id of a passage that was given none: it follows from its document's name and its text."""
+    return hashlib.sha256(f"{document}\0{text}".encode()).hexdigest()[:16]
 
 
 def _blocks(text: str) -> Iterator[str]:
@@ -41,18 +93,45 @@ def _blocks(text: str) -> Iterator[str]:
             lines.append(line[bullet.end() :] if bullet else line)
 
 
-def _parts(block: str) -> Iterator[str]:
-    """Yield a block, or groups of its sentences when it is too long."""
-    part = ""
-    for sentence in _SENTENCE_END.split(block):
-        if part and len(part) + 1 + len(sentence) > LONGEST_CHARACTERS:
-            yield part
-            part = sentence
+def _shared(group: Sequence[str], sentence: str, splitting: Splitting) -> list[str]:
+    """Return the last sentences of a group that the next one repeats: as many as fit beside its first."""
+    for n in range(min(splitting.overlap_sentences, len(group) - 1), 0, -1):
+        if splitting.fits(" ".join([*group[-n:], sentence])):
+            return list(group[-n:])
+    return []
+
+
+def _sentences(block: str, splitting: Splitting) -> Iterator[str]:
+    for sentence in filter(None, _SENTENCE_END.split(block)):
+        if splitting.max_tokens is None or splitting.fits(sentence):
+            yield sentence
         else:
-            part = f"{part} {sentence}" if part else sentence
-    if part:
-        yield part
+            yield from _pieces_of(sentence, splitting)
 
 
-def _id(document: str, text: str) -> str:
-    return hashlib.sha256(f"{document}\0{text}".encode()).hexdigest()[:16]
+def _pieces_of(sentence: str, splitting: Splitting) -> Iterator[str]:
+    """Cut a sentence between words, a word that does not fit alone between letters."""
+    words = sentence.split()
+    while words:
+        if n := _longest(words, splitting, joint=" "):
+            yield " ".join(words[:n])
+            words = words[n:]
+        else:
+            letters = max(1, _longest(words[0], splitting, joint=""))
+            yield words[0][:letters]
+            words = [*filter(None, [words[0][letters:]]), *words[1:]]
+
+
+def _longest(parts: Sequence[str], splitting: Splitting, *, joint: str) -> int:
+    """Return how many of the first parts fit together, 0 for none.
+
+    A longer text has no fewer tokens, but for a few: so it is looked for by halves, and then made sure of.
+    """
+    low, high = 0, len(parts)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = splitting.fits(joint.join(parts[:middle]))
+        low, high = (middle, high) if fits else (low, middle - 1)
+    while low and not splitting.fits(joint.join(parts[:low])):
+        low -= 1
+    return low

@@ -46,9 +46,8 @@ def open_store(location: str) -> SqliteStore:
 
 def path_of(location: str) -> Path:
     """Return the path that a location names. Raises StoreError where it names none."""
-    path = location.removeprefix(SCHEME)
-    if location.startswith(f"{SCHEME}//"):
-        path = path[2:]
+    has_scheme = location.lower().startswith(SCHEME)
+    path = location[len(SCHEME) :].removeprefix("//") if has_scheme else location
     if not path.strip() or "\0" in path:
         raise StoreError(f'"{location}" names no file; give a path, as memory.db')
     return expanded(path)

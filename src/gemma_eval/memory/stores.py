@@ -1,0 +1,30 @@
+"""Which store a location means: a scheme that a plugin registered, or the path of a SQLite file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gemma_eval.errors import UnknownName
+from gemma_eval.protocols import MemoryStore, StoreFactory
+
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
+PATH = "sqlite"
+"""The scheme of a location without one."""
+
+
+def open_store(location: str, stores: Mapping[str, StoreFactory]) -> MemoryStore:
+    """Open the store at a URL or a path; it is made where there is none.
+
+    `stores` are what opens them, by scheme. Raises UnknownName, StoreError.
+    """
+    scheme = scheme_of(location)
+    if scheme not in stores:
+        raise UnknownName("store", scheme, stores)
+    return stores[scheme](location)
+
+
+def scheme_of(location: str) -> str:
+    """Return the scheme of a location; that of a path is *sqlite*, one letter is the drive of a path."""
+    found = _SCHEME.match(location)
+    return found[1].lower() if found else PATH
