@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,10 +10,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from gemma_eval.backends.model_files import cache_folder
 from gemma_eval.cases.documents import Folder
-from gemma_eval.errors import StoreError, UsageError
+from gemma_eval.errors import GemmaEvalError, StoreError, UsageError
 from gemma_eval.measure.clock import clock as monotonic
 from gemma_eval.memory import reading
+from gemma_eval.memory.kept_vectors import KeptVectors
 from gemma_eval.memory.passages import split
 from gemma_eval.memory.pipeline import retrieve
 from gemma_eval.memory.source import InMemory
@@ -34,10 +37,8 @@ T = TypeVar("T")
 OWN = ("bm25", "vector", "hybrid", "oracle", "none")
 """The retrievers that the pipeline knows; others are of plugins and search by themselves."""
 
-_MOST_SOURCES = 8
-"""How many indexes are kept; cases that share their documents share one."""
-_MOST_MODELS = 4
-"""How many embedders and how many rerankers are."""
+_MOST_KEPT = 8
+"""How many indexes are kept, and how many embedders and rerankers; cases with the same documents share one."""
 
 
 @dataclass(kw_only=True)
@@ -54,9 +55,9 @@ class Retrieving:
     embedder: Callable[[ModelSpec], Embedder] | None = None
     now_s: Callable[[], float] = time.time
     _lock: Lock = field(default_factory=Lock, init=False)
-    _sources: list[tuple[object, PassageSource]] = field(default_factory=list, init=False)
-    _rerankers: list[tuple[object, Reranker]] = field(default_factory=list, init=False)
-    _embedders: list[tuple[object, Embedder]] = field(default_factory=list, init=False)
+    _sources: list[tuple[object, PassageSource | GemmaEvalError]] = field(default_factory=list, init=False)
+    _rerankers: list[tuple[object, Reranker | GemmaEvalError]] = field(default_factory=list, init=False)
+    _embedders: list[tuple[object, Embedder | GemmaEvalError]] = field(default_factory=list, init=False)
     _corpora: dict[Corpus, tuple[Piece, ...]] = field(default_factory=dict, init=False)
     _stores: dict[str, MemoryStore] = field(default_factory=dict, init=False)
 
@@ -119,9 +120,10 @@ class Retrieving:
             pieces = [piece for document in cell.case.documents for piece in split(document)]
             if cell.case.corpus is not None:
                 pieces += self._pieces_of(cell.suite, cell.case.corpus)
-            return InMemory(pieces, embedder=embedder)
+            kept = None if embedder is None else KeptVectors(embedder, cache_folder(os.environ) / "vectors")
+            return InMemory(pieces, embedder=kept)
 
-        return self._kept(self._sources, key, make, most=_MOST_SOURCES)
+        return self._kept(self._sources, key, make)
 
     def _store(self, location: str, *, folder: Path) -> MemoryStore:
         """Return the store at a URL, or at a path that is relative to its suite.
@@ -156,7 +158,7 @@ class Retrieving:
         if self.embedder is not None:
             return self.embedder(spec)
         load = self.registry.embedders.find(spec.backend)
-        return self._kept(self._embedders, spec, lambda: load(spec), most=_MOST_MODELS)
+        return self._kept(self._embedders, spec, lambda: load(spec))
 
     def _reranker(self, cell: Cell, embedder: Embedder | None, backend: Backend | None) -> Reranker | None:
         name = cell.retrieval.reranker
@@ -168,15 +170,27 @@ class Retrieving:
         parts = RerankerParts(model=model, embedder=embedder, backend=backend)
         key = (name, model, None if embedder is None else embedder.id, id(backend))
         factory = self.registry.rerankers.find(name)
-        return self._kept(self._rerankers, key, lambda: checked(factory(parts)), most=_MOST_MODELS)
+        return self._kept(self._rerankers, key, lambda: checked(factory(parts), name=name))
 
-    def _kept(self, kept: list[tuple[object, T]], key: object, make: Callable[[], T], *, most: int) -> T:
-        """Return what was made for `key` before, or make it; threads of a load wait for the first."""
+    def _kept(self, kept: list[tuple[object, T | GemmaEvalError]], key: object, make: Callable[[], T]) -> T:
+        """Return what was made for `key` before, or make it; threads of a load wait for the first.
+
+        What could not be made is not tried again: it raises the same error.
+        """
         with self._lock:
             for known, made in kept:
                 if known == key:
-                    return made
-            made = make()
-            kept[:0] = [(key, made)]
-            del kept[most:]
-            return made
+                    return _unless_failed(made)
+            try:
+                new: T | GemmaEvalError = make()
+            except GemmaEvalError as error:
+                new = error
+            kept[:0] = [(key, new)]
+            del kept[_MOST_KEPT:]
+            return _unless_failed(new)
+
+
+def _unless_failed(made: T | GemmaEvalError) -> T:
+    if isinstance(made, GemmaEvalError):
+        raise made
+    return made
