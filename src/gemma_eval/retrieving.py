@@ -38,7 +38,7 @@ OWN = ("bm25", "vector", "hybrid", "oracle", "none")
 """The retrievers that the pipeline knows; others are of plugins and search by themselves."""
 
 _MOST_KEPT = 8
-"""How many indexes are kept, and how many embedders and rerankers; cases with the same documents share one."""
+"""How many indexes are kept, embedders and rerankers; cases with the same documents share one."""
 
 
 @dataclass(kw_only=True)
