@@ -12,6 +12,7 @@ import _gemma_eval_pytest
 from docs.make_example import with_figures
 from gemma_eval import hookspecs
 from gemma_eval.cases import schema, schema_datasets
+from gemma_eval.cases.schema_retrieval import CachingRow, RetrievalRow
 from gemma_eval.measure import latency
 from gemma_eval.records import Comparison, Measurement, SamplingProfile, Summary
 from tests.docs.commands import ROOT
@@ -52,9 +53,15 @@ def test_the_profiles_page_explains_every_key() -> None:
 
 def test_the_suites_page_explains_every_key() -> None:
     """Each key that a suite file may have is in one of the tables."""
-    rows = (schema.SuiteRow, schema.DefaultsRow, schema.RetrievalRow, schema.CaseRow, schema.HaystackRow)
+    rows = (schema.SuiteRow, schema.DefaultsRow, schema.CaseRow, schema.HaystackRow)
     keys = {key for row in (*rows, schema_datasets.DatasetRow) for key in row.model_fields}
     assert not missing_words(page("suites"), keys)
+
+
+def test_the_pages_on_retrieval_explain_every_key() -> None:
+    """Those of `[retrieval]`, and those of `cache`."""
+    assert not missing_words(page("suites") + page("retrieval"), set(RetrievalRow.model_fields))
+    assert not missing_words(page("cache"), set(CachingRow.model_fields))
 
 
 def test_the_page_on_loads_explains_every_key() -> None:
