@@ -9,7 +9,7 @@ import pytest
 from gemma_eval.config import shipped
 from gemma_eval.config import templates as template_files
 from gemma_eval.errors import TemplateError
-from gemma_eval.prompts import budget, chat, templates
+from gemma_eval.prompts import chat, packing, templates
 from gemma_eval.prompts.build import build
 from gemma_eval.records import Cell, Message, Passage, Prompt, Retrieval, Template
 from tests.examples import a_case, a_cell
@@ -135,7 +135,9 @@ def test_a_budget_that_fits_nothing_leaves_the_bare_question() -> None:
 
 def test_tokens_that_cannot_be_counted_drop_nothing() -> None:
     """A guess would make runs differ for no stated reason."""
-    assert budget.fit(TWO, budget_tokens=1, count_tokens=lambda _: None) == TWO
+    kept, packed = packing.pack(TWO, retrieval=Retrieval(budget_tokens=1), count_tokens=lambda _: None)
+    assert kept == TWO
+    assert {(each.fate, each.reason) for each in packed} == {("kept", "its tokens cannot be counted")}
 
 
 def test_a_template_that_shows_no_passage_has_none() -> None:

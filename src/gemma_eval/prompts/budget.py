@@ -1,29 +1,13 @@
-"""How many tokens there are for passages and for an answer."""
+"""How many tokens there are for an answer, and how tokens are counted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from gemma_eval.prompts.templates import rag_context
-from gemma_eval.records import Cell, Passage
+from gemma_eval.records import Cell
 
 CountTokens = Callable[[str], int | None]
 """Counts the tokens of a text as the model reads it; `None` when that cannot be known."""
-
-
-def fit(passages: Sequence[Passage], *, budget_tokens: int, count_tokens: CountTokens) -> tuple[Passage, ...]:
-    """Return the passages that fit, in their order.
-
-    A passage is kept when all kept ones, written as the lines of `rag_context`, take at most
-    `budget_tokens`; one that is too long does not keep a shorter one behind it out. Where tokens cannot be
-    counted nothing is dropped.
-    """
-    kept: list[Passage] = []
-    for passage in passages:
-        n_tokens = count_tokens(rag_context([*kept, passage]))
-        if n_tokens is None or n_tokens <= budget_tokens:
-            kept.append(passage)
-    return tuple(kept)
 
 
 def answer_tokens(cell: Cell, *, count_tokens: CountTokens) -> int:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from gemma_eval.prompts import budget, chat, templates, truncate
+from gemma_eval.prompts import budget, chat, packing, templates, truncate
 from gemma_eval.prompts.budget import CountTokens
-from gemma_eval.records import Cell, Message, Passage, Prompt
+from gemma_eval.protocols import Clock
+from gemma_eval.records import Cell, Message, Packed, Passage, Prompt, Step
 
 
-def build(
+def build(  # noqa: PLR0913 - what a prompt depends on, each by its name
     cell: Cell,
     *,
     passages: Sequence[Passage],
@@ -20,32 +20,54 @@ def build(
     count_tokens: CountTokens,
     context_tokens: int | None = None,
     nonce: str | None = None,
+    clock: Clock | None = None,
 ) -> Prompt:
     """Return what the model reads. Raises TemplateError, ContextOverflow.
 
     The template makes the last user turn; earlier turns stay turns of the chat. Without a `chat_template`
-    the engine applies its own markup, so `text` and `n_tokens` are `None`. Only with `overflow = "truncate"`
-    is anything left out, so that prompt and answer fit into the `context_tokens` of the model. A `nonce`
-    begins the first turn, so that no engine has read the beginning of this prompt before. Of a case without
-    turns the prompt is empty: no template, no markup.
+    the engine applies its own markup, so `text` and `n_tokens` are `None`. `passages`, given best first, are
+    packed into their budget. Only with `overflow = "truncate"` is more left out, so that prompt and answer
+    fit into the `context_tokens` of the model. A `nonce` begins the first turn, so that no engine has read
+    the beginning of this prompt before. Where the template shows passages a `clock` stamps the steps. Of a
+    case without turns the prompt is empty: no template, no markup.
     """
     if not cell.case.messages:
         return Prompt(messages=(), text="", n_tokens=0)
-    found = passages if templates.uses_retrieval(cell.template) else ()
-    kept = budget.fit(found, budget_tokens=cell.retrieval.budget_tokens, count_tokens=count_tokens)
     make = partial(_prompt, cell, chat_template=chat_template, count_tokens=count_tokens, nonce=nonce)
-    if cell.retrieval.overflow == "truncate" and context_tokens is not None:
-        prompt = truncate.fit(
-            kept,
-            cell.case.messages,
-            made=make,
-            context_tokens=context_tokens,
-            answer_tokens=budget.answer_tokens(cell, count_tokens=count_tokens),
-        )
-    else:
-        prompt = make(kept, cell.case.messages)
-    dropped = Counter(found) - Counter(prompt.passages)
-    return replace(prompt, dropped=tuple(dropped.elements()))
+    fit = partial(_fitting, cell, make=make, count_tokens=count_tokens, context_tokens=context_tokens)
+    if not templates.uses_retrieval(cell.template):
+        unshown = (Packed(passage=each.id, fate="dropped", reason=packing.UNSHOWN) for each in passages)
+        return replace(fit(()), packing=tuple(unshown))
+    now_ns = clock or (lambda: 0)
+    began_ns = now_ns()
+    kept, packed = packing.pack(passages, retrieval=cell.retrieval, count_tokens=count_tokens)
+    packed_ns = now_ns()
+    prompt = fit(kept)
+    steps = (
+        Step(name="pack", began_ns=began_ns, ended_ns=packed_ns),
+        Step(name="render", began_ns=packed_ns, ended_ns=now_ns(), after=("pack",)),
+    )
+    packed = packing.without(packed, kept=kept, read=prompt.passages)
+    dropped = (each for each, became in zip(passages, packed, strict=True) if became.fate == "dropped")
+    return replace(prompt, dropped=tuple(dropped), packing=packed, steps=steps if clock else ())
+
+
+def _fitting(
+    cell: Cell,
+    passages: tuple[Passage, ...],
+    *,
+    make: truncate.Make,
+    count_tokens: CountTokens,
+    context_tokens: int | None,
+) -> Prompt:
+    """Return the prompt of these passages, or of what the context holds where anything may be left out."""
+    messages = cell.case.messages
+    if cell.retrieval.overflow == "error" or context_tokens is None:
+        return make(passages, messages)
+    answer_tokens = budget.answer_tokens(cell, count_tokens=count_tokens)
+    return truncate.fit(
+        passages, messages, made=make, context_tokens=context_tokens, answer_tokens=answer_tokens
+    )
 
 
 def _prompt(
