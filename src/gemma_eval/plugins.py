@@ -221,6 +221,17 @@ class _BuiltIns:
         register("choice_probability", "gemma_eval.scoring.choices:choice_probability")
         register("brier", "gemma_eval.scoring.choices:brier")
         register("choice_exact_match", "gemma_eval.scoring.choices:choice_exact_match")
+        register("recall", "gemma_eval.scoring.retrieval_ranking:recall")
+        register("precision", "gemma_eval.scoring.retrieval_ranking:precision")
+        register("hit_rate", "gemma_eval.scoring.retrieval_ranking:hit_rate")
+        register("mrr", "gemma_eval.scoring.retrieval_ranking:mrr")
+        register("map", "gemma_eval.scoring.retrieval_ranking:average_precision")
+        register("ndcg", "gemma_eval.scoring.retrieval_ranking:ndcg")
+        register("context_precision", "gemma_eval.scoring.retrieval_context:context_precision")
+        register("context_recall", "gemma_eval.scoring.retrieval_context:context_recall")
+        register("groundedness", "gemma_eval.scoring.retrieval_grounding:groundedness")
+        register("citation", "gemma_eval.scoring.retrieval_citation:citation")
+        register("abstention", "gemma_eval.scoring.retrieval_abstention:abstention")
 
     @hookimpl
     def register_retrievers(self, register: RegisterRetriever) -> None:

@@ -15,7 +15,7 @@ from gemma_eval.plugins import Registry
 from gemma_eval.prompts.row_template import compile_row
 from gemma_eval.prompts.templates import check as check_template
 from gemma_eval.prompts.templates import uses_retrieval
-from gemma_eval.protocols import embeds, models_of, repeats_of, subject_of
+from gemma_eval.protocols import embeds, models_of, needs_of, repeats_of, subject_of
 from gemma_eval.records import Cell, Check, ModelSpec, Suite, Template
 from gemma_eval.scoring import filters
 
@@ -70,7 +70,9 @@ def look(check: Check, registry: Registry, models: Mapping[str, ModelSpec]) -> L
             known = " or ".join(f'"{each}"' for each in registry.embedders)
             what = f'the model "{name}" has the backend "{models[name].backend}", which makes no vectors'
             return Looked(problem=f"{check.scorer}: {what}; name one with the backend {known}")
-    return Looked(subject=subject_of(scorer), models=asked, repeats=repeats_of(scorer))
+    return Looked(
+        subject=subject_of(scorer), models=asked, repeats=repeats_of(scorer), needs=needs_of(scorer)
+    )
 
 
 def model_names(path: Path) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from gemma_eval.records import (
 from gemma_eval.scoring.again import NOT_ASKED, again, asks_the_same, judged_as
 from gemma_eval.scoring.check import score, score_repeats
 from gemma_eval.stages import scorer_builder
-from tests.examples import a_case, a_generation, an_outcome
+from tests.examples import a_case, a_cell, a_generation, an_outcome
 
 CONTAINS = Check(scorer="contains", options={"text": "Rome"})
 JUDGED = Check(scorer="judged", judges=("judge",))
@@ -92,7 +92,7 @@ def asked(outcome: Outcome, checks: tuple[Check, ...]) -> Outcome:
 )
 def test_how_it_is_judged_and_where_it_stands_changes_no_question(changes: dict[str, object]) -> None:
     """The answers of then are answers to it."""
-    assert asks_the_same(a_case(), a_case("home", **changes))
+    assert asks_the_same(a_cell(), a_case("home", **changes))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_how_it_is_judged_and_where_it_stands_changes_no_question(changes: dict[
 )
 def test_what_a_model_reads_or_may_write_is_the_question(changes: dict[str, object]) -> None:
     """What was never asked has no answer."""
-    assert not asks_the_same(a_case(), a_case("home", **changes))
+    assert not asks_the_same(a_cell(), a_case("home", **changes))
 
 
 def test_of_the_new_case_only_how_it_is_judged_is_taken() -> None:

@@ -9,6 +9,7 @@ from gemma_eval.cases.problems import Problems
 from gemma_eval.cases.schema import CaseRow
 from gemma_eval.cases.schema_checks import CheckRow, FilterRow, Pipeline
 from gemma_eval.files import locate, rows
+from gemma_eval.protocols import Need
 from gemma_eval.records import Case, Check, Filter, Subject
 
 
@@ -18,12 +19,14 @@ class Looked:
 
     `problem` says what is wrong with it (an unknown scorer, a wrong option), `subject` what the scorer
     judges, `None` when nobody looked, `models` which models it asks, and `repeats` how many of them it needs.
+    `needs` are what a scorer of passages cannot do without.
     """
 
     problem: str | None = None
     subject: Subject | None = None
     models: tuple[str, ...] = ()
     repeats: int = 1
+    needs: tuple[Need, ...] = ()
 
 
 Look = Callable[[Check], Looked]
@@ -126,8 +129,9 @@ def steps(given: Pipeline | None) -> tuple[Filter, ...]:
 def _misfits(check: Check, looked: Looked, case: Case) -> list[str]:
     """Say why a check and a case do not go together: each subject needs its own kind of case."""
     subject = looked.subject
-    if case.continuation is not None and case.choices:
-        return []  # that is said already
+    both = case.continuation is not None and bool(case.choices)  # that is said already
+    if both or subject == "passages" or case.kind == "retrieval":
+        return [] if both else _passage_misfits(check, looked, case)
     read = "continuation" if case.continuation is not None else "choices" if case.choices else None
     if subject == "continuation" and read != subject:
         return [f'{check.scorer} scores a text that is read; give it as continuation = "…"']
@@ -140,6 +144,21 @@ def _misfits(check: Check, looked: Looked, case: Case) -> list[str]:
     if subject == "choices" and case.target is None:
         return [f"{check.scorer} needs to know the right choice; give its index, as target = 0"]
     return _unused(check, looked, case)
+
+
+def _passage_misfits(check: Check, looked: Looked, case: Case) -> list[str]:
+    """Say what a scorer of passages lacks in its case, or one of answers where there is none."""
+    answers = looked.subject != "passages" or "answer" in looked.needs
+    found = []
+    if answers and case.kind == "retrieval":
+        found.append(f"{check.scorer} judges an answer, and a case that asks for passages alone has none")
+    elif answers and case.is_read:
+        found.append(f"{check.scorer} judges an answer, and what is read is none; leave out the check")
+    elif check.filters and not answers:
+        found.append(f"{check.scorer} looks at passages, and a filter changes none; leave out the filter")
+    if "relevant" in looked.needs and not any(each.grade > 0 for each in case.relevant):
+        found.append(f'{check.scorer} needs to know what is relevant; say so, as relevant = ["its id"]')
+    return found
 
 
 def _unused(check: Check, looked: Looked, case: Case) -> list[str]:

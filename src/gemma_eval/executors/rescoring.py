@@ -72,7 +72,7 @@ def rescore(
         case = now.get(cell.suite, {}).get(cell.case.id)
         if case is None:
             continue
-        if not asks_the_same(cell.case, case):
+        if not asks_the_same(cell, case):
             otherwise[key] = None
             continue
         judges = tuple(suites[cell.suite].judges[name] for name in _names(case))

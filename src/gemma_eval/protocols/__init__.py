@@ -56,6 +56,7 @@ from gemma_eval.protocols.sampling import (
 )
 from gemma_eval.protocols.scorers import (
     AnyScorer,
+    Need,
     PassagesScorer,
     RepeatsScorer,
     Scorer,
@@ -64,6 +65,7 @@ from gemma_eval.protocols.scorers import (
     Services,
     embeds,
     models_of,
+    needs_of,
     needs_unconditional,
     repeats_of,
     subject_of,
@@ -87,6 +89,7 @@ __all__ = [
     "Embedder",
     "EmbedderFactory",
     "MemoryStore",
+    "Need",
     "PassageSource",
     "PassagesScorer",
     "PrefixCachingBackend",
@@ -123,6 +126,7 @@ __all__ = [
     "embeds",
     "is_plumbing",
     "models_of",
+    "needs_of",
     "needs_unconditional",
     "repeats_of",
     "subject_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
 from gemma_eval.records import Case, Generation, Given, Options, Question, Reply, Score, Subject
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     Embeddings = NDArray[np.float32]
     """One row per text, shape [N, D], float32, each of length 1."""
+
+Need = Literal["relevant", "answer"]
+"""What a scorer of passages cannot do without: that the case says what is relevant, or an answer."""
 
 
 class Scorer(Protocol):
@@ -92,6 +95,11 @@ def embeds(scorer: AnyScorer) -> bool:
 def repeats_of(scorer: AnyScorer) -> int:
     """Return how many answers a scorer over repeats needs, by its attribute `least`, 1 where it has none."""
     return int(getattr(scorer, "least", 1))
+
+
+def needs_of(scorer: AnyScorer) -> tuple[Need, ...]:
+    """Return what a scorer of passages cannot do without, by its attribute `needs`."""
+    return tuple(getattr(scorer, "needs", ()))
 
 
 def models_of(scorer: AnyScorer) -> tuple[str, ...]:

@@ -6,23 +6,35 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gemma_eval.protocols import Services
-from gemma_eval.records import Case, Check, ModelSpec, Outcome, Score, Source
-from gemma_eval.scoring.check import Build, score, score_repeats, unscored_yet, with_demand
+from gemma_eval.records import Case, Cell, Check, Given, ModelSpec, Outcome, Passage, Score, Source
+from gemma_eval.scoring.check import (
+    Build,
+    score,
+    score_passages,
+    score_repeats,
+    unscored_yet,
+    with_demand,
+)
 
 NOT_ASKED = "it asks a model, which was not asked when the answers were scored again"
 
 
-def asks_the_same(then: Case, now: Case) -> bool:
-    """Return whether an answer to the one case is one to the other: their prompts are made of the same.
+def asks_the_same(then: Cell, now: Case) -> bool:
+    """Return whether an answer in a cell is one to the case: their prompts are made of the same.
 
-    How a case is judged, how often it is asked, and what it is called beside its id are another matter.
+    How a case is judged, how often it is asked, and what it is called beside its id are another matter. What
+    is relevant belongs to the judging, unless it was what the retrieval gave.
     """
-    return _question(then) == _question(now)
+    if then.retrieval.retriever == "oracle" and then.case.relevant != now.relevant:
+        return False
+    return _question(then.case) == _question(now)
 
 
 def judged_as(then: Case, now: Case) -> Case:
     """Return the case that was asked, judged as the other one says."""
-    return replace(then, checks=now.checks, target=now.target, reduce=now.reduce, k=now.k)
+    return replace(
+        then, checks=now.checks, target=now.target, relevant=now.relevant, reduce=now.reduce, k=now.k
+    )
 
 
 def again(
@@ -53,6 +65,26 @@ def again(
     )
 
 
+def given_of(outcome: Outcome) -> Given:
+    """Return what a scorer of passages judges, of an outcome as it is stored.
+
+    The passages that were found are those of the prompt and those that did not fit it, by their ranks; one
+    that was cut to fit has its whole text where that was kept.
+    """
+    prompt = outcome.prompt
+    whole: dict[str, Passage] = {}
+    for passage in () if prompt is None else (*prompt.passages, *prompt.dropped):
+        known = whole.get(passage.id)
+        if known is None or len(passage.text) > len(known.text):
+            whole[passage.id] = passage
+    return Given(
+        passages=tuple(sorted(whole.values(), key=lambda passage: passage.rank)),
+        trace=outcome.trace,
+        prompt=None if outcome.trial.cell.case.kind == "retrieval" else prompt,
+        generation=outcome.generation,
+    )
+
+
 def _scores(
     outcome: Outcome,
     case: Case,
@@ -61,13 +93,16 @@ def _scores(
     build: Build,
     services: Services | None,
 ) -> Iterator[Score]:
-    if outcome.failure is not None or outcome.generation is None:
+    looked_up = case.kind == "retrieval" and outcome.prompt is not None
+    if outcome.failure is not None or (outcome.generation is None and not looked_up):
         return
     for check, together in zip(case.checks, over, strict=True):
         if together is not None:
             yield together
         elif check.judges and services is None:
             yield _kept(outcome, check) or unscored_yet(check, NOT_ASKED)
+        elif check.of_passages or outcome.generation is None:
+            yield score_passages(check, case, given_of(outcome), build=build)
         else:
             yield score(check, case, outcome.generation, build=build, services=services)
 
@@ -97,6 +132,8 @@ def _question(case: Case) -> Case:
         models=(),
         profiles=(),
         templates=(),
+        retrievals=(),
+        relevant=(),
         tags=(),
         repeats=1,
         warmup=0,

@@ -8,8 +8,16 @@ from dataclasses import replace
 from typing import cast
 
 from gemma_eval.errors import PluginError
-from gemma_eval.protocols import AnyScorer, RepeatsScorer, Scorer, ServedScorer, Services
-from gemma_eval.records import Case, Check, Generation, Score, Vote
+from gemma_eval.protocols import (
+    AnyScorer,
+    PassagesScorer,
+    RepeatsScorer,
+    Scorer,
+    ServedScorer,
+    Services,
+    subject_of,
+)
+from gemma_eval.records import Case, Check, Generation, Given, Score, Vote
 from gemma_eval.scoring import filters
 
 Build = Callable[[Check], AnyScorer]
@@ -36,6 +44,21 @@ def score_repeats(check: Check, case: Case, generations: Sequence[Generation], *
         filtered = filters.build(check.filters)
         texts = [replace(each, text=filtered(each.text)) for each in generations]
         return scorer(case, texts)
+
+    return _concluded(check, judge)
+
+
+def score_passages(check: Check, case: Case, given: Given, *, build: Build) -> Score:
+    """Score what was found for a case; filters see the text of the answer, where there is one."""
+
+    def judge() -> Score:
+        scorer = build(check)
+        if subject_of(scorer) != "passages":
+            return Score(scorer=check.scorer, value=None, passed=None, unscored="there is no answer")
+        answer = given.generation
+        if answer is not None and check.filters:
+            answer = replace(answer, text=filters.build(check.filters)(answer.text))
+        return cast(PassagesScorer, scorer)(case, replace(given, generation=answer))
 
     return _concluded(check, judge)
 
