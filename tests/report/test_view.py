@@ -6,7 +6,8 @@ from dataclasses import replace
 from urllib.parse import parse_qs
 
 from gemma_eval.records import Failure
-from gemma_eval.report.view import HEAT_STEPS, page
+from gemma_eval.report.matrix import HEAT_STEPS
+from gemma_eval.report.view import page
 from tests.report.example import Shape, example, report_of
 from tests.report.timed import Timed, timed_run
 
@@ -30,7 +31,7 @@ def test_the_matrix_marks_one_best_and_what_cannot_be_told_from_it() -> None:
     cells = {
         (row.profile, name): cell
         for row in matrix.rows
-        for name, cell in zip(matrix.templates, row.cells, strict=True)
+        for name, cell in zip(matrix.columns, row.cells, strict=True)
     }
     standings = [cell.standing for cell in cells.values() if cell is not None]
     assert standings.count("best") == 1

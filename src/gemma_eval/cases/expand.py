@@ -7,10 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from gemma_eval.records import Case, Cell, ModelSpec, Retrieval, SamplingProfile, Suite, Template, Trial
-
-NOBODY = "-"
-"""The name of model, profile and template where a case asks for passages alone."""
+from gemma_eval.records import (
+    NOBODY,
+    Case,
+    Cell,
+    ModelSpec,
+    Retrieval,
+    SamplingProfile,
+    Suite,
+    Template,
+    Trial,
+)
 
 
 def expand(

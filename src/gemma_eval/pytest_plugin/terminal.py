@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from textwrap import wrap
 
-from gemma_eval.records import Gating, Group, Report, Summary, Verdict
+from gemma_eval.records import NOBODY, Gating, Group, Report, Summary, Verdict
 from gemma_eval.report import numbers
 from gemma_eval.report.benchmarks import alone, is_flagged, n_of
 from gemma_eval.report.cells import TimedCell, timed_cells
@@ -26,7 +26,9 @@ WIDTH = 80
 MOST_ROWS = 40
 """A table of benchmarks or loads is cut here; the report has them all."""
 
-_HEADER = ("profile", "template", "score [95 %]", "TTFT p50/p95", "tokens/s", "memory", "n")
+_AXES = ("profile", "template", "retrieval")
+_MEMORY = "memory"
+_FIGURES = ("score [95 %]", "TTFT p50/p95", "tokens/s", _MEMORY, "n")
 _BENCHMARKS = ("benchmark", "group", "TTFT p50", "prompt tok/s", "output tok/s", "n")
 _LOADS = ("load", "group", "ok", "req/s", "output tok/s", "TTFT p50/p95", "good/s")
 _NAMES = 2
@@ -49,22 +51,38 @@ def closing(report: Report) -> list[Line]:
 
 
 def table(summaries: Sequence[Summary]) -> list[Line]:
-    """Return a table of profile by template for each model: score, TTFT, output tokens/s, peak memory and n.
+    """Return a table of the groups for each model: score, TTFT, output tokens/s, peak memory and n.
 
     `n` counts the cases that were scored, or the generations that were timed when nothing was scored.
     """
     by_group: dict[Group, dict[str, Summary]] = {}
     for summary in summaries:
         by_group.setdefault(summary.group, {})[summary.metric] = summary
-    rows = [_HEADER, *(_row(group, metrics) for group, metrics in by_group.items())]
-    widths = _widths(rows)
+    columns = _columns(tuple(by_group))
+    names = sum(column in _AXES for column in columns)
+    rows = [columns, *(_row(group, metrics, columns) for group, metrics in by_group.items())]
+    widths = _widths(rows, names=names)
     shown: list[Line] = []
     models = groupby(zip(by_group, rows[1:], strict=True), key=lambda pair: pair[0].model)
     for model, pairs in models:
-        shown += [Line(f"model {model}", {"bold": True}), Line(_formatted(_HEADER, widths))]
-        shown += [Line(_formatted(row, widths)) for _, row in pairs]
+        title = f"model {model}" if model != NOBODY else "passages alone"
+        shown += [Line(title, {"bold": True}), Line(_formatted(columns, widths, names=names))]
+        shown += [Line(_formatted(row, widths, names=names)) for _, row in pairs]
         shown.append(Line(""))
     return shown
+
+
+def _columns(groups: Sequence[Group]) -> tuple[str, ...]:
+    """Return the heads of the columns: where retrievals have names, only axes with a choice have one.
+
+    With all three of these there is no room for the memory.
+    """
+    if not any(group.retrieval for group in groups):
+        return (*_AXES[:_NAMES], *_FIGURES)
+    asked = [group for group in groups if group.has_model]
+    several = [axis for axis in _AXES[:_NAMES] if len({getattr(group, axis) for group in asked}) > 1]
+    figures = [name for name in _FIGURES if name != _MEMORY or len(several) < _NAMES]
+    return (*several, "retrieval", *figures)
 
 
 def timings(report: Report) -> list[Line]:
@@ -131,17 +149,18 @@ def commands(gating: Gating | None) -> tuple[str, ...]:
     return tuple(annotation_lines(gating))
 
 
-def _row(group: Group, metrics: Mapping[str, Summary]) -> tuple[str, ...]:
+def _row(group: Group, metrics: Mapping[str, Summary], columns: Sequence[str]) -> tuple[str, ...]:
     score, ttft = metrics["score"], metrics["ttft_s"]
-    return (
-        group.profile,
-        group.template,
+    figures = (
         numbers.score_with_interval(score),
         _p50_p95(ttft),
         numbers.known(metrics["output_tokens_per_s"].p50),
         numbers.bytes_(metrics["peak_memory_bytes"].p50),
         numbers.count(score.n or ttft.n),
     )
+    names = {axis: getattr(group, axis) or numbers.MISSING for axis in _AXES}
+    known = {**names, **dict(zip(_FIGURES, figures, strict=True))}
+    return tuple(known[column] for column in columns)
 
 
 def _benchmark(cell: TimedCell, groups: Groups) -> tuple[str, ...]:
@@ -194,20 +213,20 @@ def _wrapped(sentence: str | None, markup: Mapping[str, bool] | None = None) -> 
     return [Line(line, markup or {}) for line in wrap(visible(sentence or ""), WIDTH)]
 
 
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    """Return column widths that fit 80 columns: only the two columns of names give way."""
+def _widths(rows: Sequence[Sequence[str]], *, names: int = _NAMES) -> list[int]:
+    """Return column widths that fit 80 columns: only the first ones, with names, give way."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
-    while excess > 0 and max(widths[:_NAMES]) > _SHORTEST:
-        widths[widths.index(max(widths[:_NAMES]))] -= 1
+    while excess > 0 and max(widths[:names]) > _SHORTEST:
+        widths[widths.index(max(widths[:names]))] -= 1
         excess -= 1
     return widths
 
 
-def _formatted(row: Sequence[str], widths: Sequence[int]) -> str:
-    names = [_cut(text, width).ljust(width) for text, width in zip(row, widths, strict=True)][:_NAMES]
-    figures = [text.rjust(width) for text, width in zip(row, widths, strict=True)][_NAMES:]
-    return _GAP.join([*names, *figures])
+def _formatted(row: Sequence[str], widths: Sequence[int], *, names: int = _NAMES) -> str:
+    named = [_cut(text, width).ljust(width) for text, width in zip(row, widths, strict=True)][:names]
+    figures = [text.rjust(width) for text, width in zip(row, widths, strict=True)][names:]
+    return _GAP.join([*named, *figures])
 
 
 def _cut(text: str, width: int) -> str:

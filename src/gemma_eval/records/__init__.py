@@ -10,6 +10,7 @@ Times are nanoseconds of one monotonic clock (`_ns`) or seconds (`_s`); counts a
 from __future__ import annotations
 
 from gemma_eval.records.answers import (
+    NOBODY,
     Attempt,
     Cell,
     Channel,
@@ -117,6 +118,7 @@ from gemma_eval.records.verdicts import Compared, Comparison, Lean, Unit, Verdic
 
 __all__ = [
     "MICROBENCHMARK",
+    "NOBODY",
     "SCORE",
     "SHARES",
     "UNSCORED",

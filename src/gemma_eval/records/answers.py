@@ -20,6 +20,9 @@ CountSource = Literal["engine", "server_usage", "server_per_chunk_usage", "clien
 Channel = Literal["output", "reasoning", "tool_call"]
 """What a piece of an answer is: text for the user, a chain of thought, or the arguments of a call."""
 
+NOBODY = "-"
+"""The name of model, profile and template where a case asks for passages alone."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
@@ -75,6 +78,11 @@ class Group:
     def names(self) -> tuple[str, ...]:
         """The names that it has, in that order."""
         return tuple(filter(None, (self.model, self.profile, self.template, self.retrieval)))
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model answered, and not retrieval alone was asked."""
+        return self.model != NOBODY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

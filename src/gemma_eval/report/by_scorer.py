@@ -49,7 +49,7 @@ class ByScorer:
 
 def by_scorer(report: Report, groups: Groups) -> ByScorer | None:
     """Return the mean of each scorer over the cases of each group; `None` for fewer than two scorers."""
-    values = _values(report.outcomes)
+    values = _values([each for each in report.outcomes if group_of(each) in groups.order])
     scorers = tuple(dict.fromkeys(scorer for scorer, _ in values))
     if len(scorers) < 2:
         return None

@@ -10,7 +10,7 @@ from typing import Literal
 from gemma_eval.records import Delta, Generation, Group, Outcome, Report
 from gemma_eval.report import charts, numbers
 from gemma_eval.report.axes import Tick, across, share_ticks, upwards
-from gemma_eval.report.groups import Groups, timed
+from gemma_eval.report.groups import Groups, timed, way_of
 from gemma_eval.stats.percentiles import Percent, percentile
 
 COLOURS = 8
@@ -54,8 +54,15 @@ def distributions(report: Report, groups: Groups) -> tuple[Distribution, ...]:
     another quantity. The figures of one kind share their axis, so that models can be compared.
     """
     members = timed(report)
+    ways = tuple(map(groups.way_name, groups.ways))
     kinds = (
-        ("ttft", "Time to first token by template", groups.templates, _template, _ttfts_s),
+        (
+            "ttft",
+            f"Time to first token by {_ways(groups)}",
+            ways,
+            lambda group: groups.way_name(way_of(group)),
+            _ttfts_s,
+        ),
         ("gaps", "Time per later token by profile", groups.profiles, _profile, _gaps_s),
         ("pieces", "Time between pieces by profile", groups.profiles, _profile, _pieces_s),
     )
@@ -107,8 +114,11 @@ def _pooled(
     return pooled
 
 
-def _template(group: Group) -> str:
-    return group.template
+def _ways(groups: Groups) -> str:
+    """Say what `Groups.way_name` tells apart."""
+    if not groups.tells_retrievals:
+        return "template"
+    return "template and retrieval" if len(groups.templates) > 1 else "retrieval"
 
 
 def _profile(group: Group) -> str:

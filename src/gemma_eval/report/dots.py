@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gemma_eval.records import Group
 from gemma_eval.report import charts, numbers
 from gemma_eval.report.axes import Tick, across
 from gemma_eval.report.cells import TimedCell
@@ -55,7 +56,7 @@ class DotMark:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DotFigure:
-    """One metric over the cases that several models ran with one profile and one template."""
+    """One metric over the cases that several models ran with one profile, template and retrieval."""
 
     id: str
     title: str
@@ -81,10 +82,11 @@ def dot_figures(cells: Sequence[TimedCell], groups: Groups) -> tuple[DotFigure, 
     return tuple(drawn)
 
 
-def _by_settings(cells: Sequence[TimedCell]) -> dict[tuple[str, str], list[TimedCell]]:
-    members: dict[tuple[str, str], list[TimedCell]] = {}
+def _by_settings(cells: Sequence[TimedCell]) -> dict[Group, list[TimedCell]]:
+    """Return the cells by what their groups are beside the model."""
+    members: dict[Group, list[TimedCell]] = {}
     for cell in cells:
-        members.setdefault((cell.group.profile, cell.group.template), []).append(cell)
+        members.setdefault(replace(cell.group, model=""), []).append(cell)
     return members
 
 
@@ -97,10 +99,11 @@ def _shared(cells: Sequence[TimedCell], metric: str) -> list[list[TimedCell]]:
     return [members for members in cases.values() if len(members) > 1]
 
 
-def _suffix(settings: tuple[str, str], groups: Groups) -> str:
-    profile = settings[0] if len(groups.profiles) > 1 else ""
-    template = settings[1] if len(groups.templates) > 1 else ""
-    return "".join(f", {name}" for name in (profile, template) if name)
+def _suffix(settings: Group, groups: Groups) -> str:
+    profile = settings.profile if len(groups.profiles) > 1 else ""
+    template = settings.template if len(groups.templates) > 1 else ""
+    retrieval = settings.retrieval if groups.tells_retrievals else ""
+    return "".join(f", {name}" for name in (profile, template, retrieval) if name)
 
 
 def _figure(

@@ -1,4 +1,4 @@
-"""What profile and template do, the pairs from the best on and the ledger of variance, as rows in words."""
+"""What profile, template and retrieval do, pairs from the best on, the ledger of variance: rows in words."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gemma_eval.records import Report
+from gemma_eval.records import NOBODY, Report
 from gemma_eval.report import charts, numbers
 from gemma_eval.report.effect_words import ends, least, notes, points, sentences, tested
 from gemma_eval.report.effects import Change, Effects, effects_of
 from gemma_eval.report.findings import Finding
 from gemma_eval.report.grid import Grid, grids
+from gemma_eval.report.groups import Groups
 from gemma_eval.report.ledger import Account, accounts, advice
 from gemma_eval.report.trends import some
 from gemma_eval.stats.intervals import Interval
@@ -86,7 +87,7 @@ class AccountRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EffectTables:
-    """Everything about the profiles and templates of one model; tables may be empty.
+    """Everything about the profiles, templates and retrievals of one model; tables may be empty.
 
     `title` says which model it is, and with what its cases were asked, where there are others.
     """
@@ -100,7 +101,7 @@ class EffectTables:
 
 
 def effect_tables(report: Report) -> tuple[EffectTables, ...]:
-    """Return what is shown of each model that ran with two profiles or templates at least.
+    """Return what is shown of each model that ran with two profiles, templates or retrievals at least.
 
     Cases that were asked with others have tables of their own.
     """
@@ -108,15 +109,22 @@ def effect_tables(report: Report) -> tuple[EffectTables, ...]:
     return tuple(_tables(grid, title=_title(grid, found)) for grid in found[:MOST_TABLES])
 
 
+def factors(groups: Groups) -> str:
+    """Name what is varied, for the head of the tables."""
+    return "profile, template and retrieval" if groups.tells_retrievals else "profile and template"
+
+
 def _title(grid: Grid, among: Sequence[Grid]) -> str:
     model = grid.model if len({each.model for each in among}) > 1 else ""
+    model = "passages alone" if model == NOBODY else model
     own = [each for each in among if each.model == grid.model]
     names = [
         some(list(getattr(grid, axis)))
         for axis in ("profiles", "templates")
         if len({getattr(each, axis) for each in own}) > 1
     ]
-    return ", ".join(part for part in (model, " · ".join(names)) if part)
+    with_ = f" with {grid.beside}" if grid.beside else ""
+    return ", ".join(part for part in (model, f"{' · '.join(names)}{with_}".strip()) if part)
 
 
 def _tables(grid: Grid, *, title: str) -> EffectTables:

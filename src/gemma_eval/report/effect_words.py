@@ -20,7 +20,7 @@ FEW = 10
 def sentences(grid: Grid, found: Effects | None) -> Iterator[Finding]:
     """Say what a grid shows: the best pair, the luck in choosing it, each effect, and both together."""
     if found is None:
-        yield Finding(topic="Profile and template", text=_nothing(grid), tone="open")
+        yield Finding(topic=f"Profile and {grid.across}", text=_nothing(grid), tone="open")
         return
     yield _best(grid, found)
     if found.best is not None:
@@ -35,7 +35,8 @@ def notes(grid: Grid, found: Effects | None) -> Iterator[str]:
     """Say what the figures rest on, and what is left out."""
     if grid.absent:
         names = some([grid.label(pair) for pair in grid.absent])
-        yield f"{names} ran no case with checks, so the effects of profile and template are not told apart."
+        text = f"{names} ran no case with checks, so the effects of profile and {grid.across} are not told "
+        yield f"{text}apart."
     if grid.left_out:
         are = "case is" if grid.left_out == 1 else "cases are"
         text = f"{numbers.count(grid.left_out)} {are} left out, for not every {noun(grid)} has a score of "
@@ -70,7 +71,7 @@ def noun(grid: Grid) -> str:
     """Name what is chosen: a pair, or the one of both that varies."""
     if len(grid.profiles) > 1 and len(grid.templates) > 1:
         return "pair"
-    return "profile" if len(grid.profiles) > 1 else "template"
+    return "profile" if len(grid.profiles) > 1 else grid.across
 
 
 def points(value: float | None) -> str:
@@ -174,18 +175,15 @@ def _factor(factor: Factor) -> Finding:
 def _together(grid: Grid, of: Together) -> Finding:
     topic = "Together"
     if of.test is None:
-        text = "in every case a template does the same with every profile."
+        text = f"in every case a {grid.across} does the same with every profile."
         if round(of.change.value, 3):
             text = "in every case both do the same together, so there is no spread to test it by."
         return Finding(topic=topic, text=text, tone="open")
     if of.test.p <= ALPHA:
-        text = (
-            f"what a template does depends on the profile ({tested(of.test)}): choose the pair, not each by "
-        )
-        text += (
-            f"itself. Furthest from the sum of both is {grid.label(of.pair)}, by {points(of.change.value)} "
-        )
+        text = f"what a {grid.across} does depends on the profile ({tested(of.test)}): choose the pair, not "
+        text += f"each by itself. Furthest from the sum of both is {grid.label(of.pair)}, by "
+        text += f"{points(of.change.value)} "
         return Finding(topic=topic, text=f"{text}{ends(of.change)}.".replace(" .", "."), tone="shown")
     text = f"no interaction is shown ({tested(of.test)}): as far as {numbers.count(grid.data)} data tell, a "
-    text += "template does the same with every profile, and each may be chosen by itself."
+    text += f"{grid.across} does the same with every profile, and each may be chosen by itself."
     return Finding(topic=topic, text=text, tone="open")

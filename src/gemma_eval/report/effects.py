@@ -1,4 +1,4 @@
-"""What profile and template do to the score of a model: main effects, what they do together, the best pair.
+"""What profile, template and retrieval do to the score of a model: each, two together, and the best pair.
 
 All of it is over the cases that every pair has scores of, and cases of one cluster are one datum. Intervals
 of one effect hold together: each bound has its share of 5 % / 2, so that in 95 % of runs none of them misses.
@@ -24,7 +24,7 @@ _SPAN = 1.0
 _DIGITS = 12
 """Means that agree in so many decimals are equal: what is beyond is of rounding."""
 
-Axis = Literal["profile", "template"]
+Axis = Literal["profile", "template", "retrieval"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Level:
-    """One profile or template: its mean score, and the change from the first, `None` of the first itself."""
+    """One name on an axis: its mean score, and the change from the first, `None` of the first itself."""
 
     name: str
     mean: float
@@ -62,7 +62,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Factor:
-    """The levels of profile or template, and the test of whether they differ at all."""
+    """The levels of profile, template or retrieval, and the test of whether they differ at all."""
 
     axis: Axis
     levels: tuple[Level, ...]
@@ -144,7 +144,7 @@ def _factors(grid: Grid, found: Layout) -> Iterator[Factor]:
         yield Factor(axis="profile", levels=levels, test=found.profile_test)
     if len(grid.templates) > 1:
         levels = _levels(grid, grid.templates, lambda name: lambda pair: pair[1] == name)
-        yield Factor(axis="template", levels=levels, test=found.template_test)
+        yield Factor(axis=grid.across, levels=levels, test=found.template_test)
 
 
 def _levels(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Literal
 
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
-from gemma_eval.report.groups import Groups, Interval, Measured, group_of, overlap
+from gemma_eval.report.along_axes import along_axes
+from gemma_eval.report.groups import Groups, Measured, group_of, overlap
 from gemma_eval.report.judges import told as judges_told
 from gemma_eval.report.reductions import told as reduced
 from gemma_eval.report.rescorings import told as scored_again
@@ -19,9 +19,6 @@ from gemma_eval.report.trends import some, trend
 
 Tone = Literal["shown", "open", "bad"]
 Status = Literal["passed", "missed", "open", "error"]
-
-MOST_PAIRS = 3
-"""How many pairs a sentence names before it counts the rest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +82,10 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
         *(Finding(topic=topic, text=text, tone=tone) for topic, text, tone in judges_told(report)),
         _repeats(report),
         _speed(groups) if any(groups.measured("score")) else None,
-        _templates(groups),
-        _profiles(groups),
+        *(
+            Finding(topic=topic, text=text, tone="shown" if shows else "open")
+            for topic, text, shows in along_axes(groups)
+        ),
         *_variables(report, groups),
         _demands(report),
     )
@@ -191,15 +190,6 @@ def _rivals(rivals: list[Measured], others: list[Measured], groups: Groups) -> s
     return f"the intervals of {len(rivals)} of the {len(others)} others overlap it"
 
 
-def _templates(groups: Groups) -> Finding | None:
-    places = [(model, profile) for model in groups.models for profile in groups.profiles]
-
-    def group(place: tuple[str, str], name: str) -> Group:
-        return Group(model=place[0], profile=place[1], template=name)
-
-    return _compare(groups, groups.templates, places, group, topic="Templates", place_word="profile")
-
-
 def _variables(report: Report, groups: Groups) -> Iterator[Finding]:
     for variation in variations(report):
         found = trend(variation, groups)
@@ -207,71 +197,6 @@ def _variables(report: Report, groups: Groups) -> Iterator[Finding]:
             text, shows = found
             name = variation.variables[0]
             yield Finding(topic=name[:1].upper() + name[1:], text=text, tone="shown" if shows else "open")
-
-
-def _profiles(groups: Groups) -> Finding | None:
-    places = [(model, template) for model in groups.models for template in groups.templates]
-
-    def group(place: tuple[str, str], name: str) -> Group:
-        return Group(model=place[0], profile=name, template=place[1])
-
-    return _compare(groups, groups.profiles, places, group, topic="Profiles", place_word="template")
-
-
-def _compare(
-    groups: Groups,
-    names: tuple[str, ...],
-    places: list[tuple[str, str]],
-    group: Callable[[tuple[str, str], str], Group],
-    *,
-    topic: str,
-    place_word: str,
-) -> Finding | None:
-    """Compare the scores of every pair of `names`, each pair in every place where both have an interval."""
-    if len(names) < 2:
-        return None
-    word = f"model and {place_word}" if len(groups.models) > 1 else place_word
-    shown: list[str] = []
-    silent: list[str] = []
-    for one, other in combinations(names, 2):
-        pairs = [groups.score_intervals(group(place, one), group(place, other)) for place in places]
-        known = [(a, b) for a, b in pairs if a is not None and b is not None]
-        sentence = _pair(one, other, known, word)
-        if known:
-            (shown if sentence else silent).append(sentence or f"{one} and {other}")
-    return Finding(topic=topic, text=_compared(shown, silent), tone="shown" if shown else "open")
-
-
-def _compared(shown: list[str], silent: list[str]) -> str:
-    """Join what the pairs show, in so few words that it is read."""
-    if not shown and not silent:
-        return "too few cases in common for intervals: nothing to compare."
-    if not shown:
-        return "the intervals of the scores overlap everywhere: no difference shown."
-    more = [f"{len(shown) - MOST_PAIRS} more pairs differ"] if len(shown) > MOST_PAIRS else []
-    pairs = " or ".join(silent) if len(silent) <= MOST_PAIRS else f"{len(silent)} other pairs"
-    rest = [f"{pairs}: the intervals overlap, no difference shown"] if silent else []
-    return f"{'; '.join(shown[:MOST_PAIRS] + more + rest)}."
-
-
-def _pair(one: str, other: str, known: list[tuple[Interval, Interval]], word: str) -> str:
-    """Say where the interval of `one` lies above or below that of `other`; empty when it never does."""
-    above = sum(a[0] > b[1] for a, b in known)
-    below = sum(a[1] < b[0] for a, b in known)
-    parts = [
-        f"{winner} is above {loser} {_share(n, len(known), word)}"
-        for winner, loser, n in ((one, other, above), (other, one, below))
-        if n
-    ]
-    return " but ".join(parts)
-
-
-def _share(n: int, total: int, word: str) -> str:
-    if total == 1:
-        return "beyond the intervals"
-    if n == total:
-        return f"with every {word}"
-    return f"with {n} of {total} " + (f"pairs of {word}" if " " in word else f"{word}s")
 
 
 def _demands(report: Report) -> Finding | None:

@@ -1,23 +1,31 @@
-"""The scores of one model with every profile and template, over the cases that all of them have scores of."""
+"""The scores of one model with every profile and template, over the cases that all of them have scores of.
+
+Several retrievals have grids of their own: profile by retrieval with each template that had a choice of them,
+and profile by template with each retrieval.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from gemma_eval.records import Outcome, Report
+from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.stats.judged import juror_values
 from gemma_eval.stats.percentiles import mean
 from gemma_eval.stats.reduction import case_score, reduction_name
 
+Column = Literal["template", "retrieval"]
+"""What stands across a grid."""
 Pair = tuple[str, str]
-"""A profile and a template."""
+"""A profile, and a template or a retrieval."""
 Key = tuple[str, str]
 """A case: its suite and its id."""
 Trials = dict[Key, list[Outcome]]
 """The trials of cases."""
-Place = tuple[str, frozenset[str], frozenset[str]]
-"""A model, and the profiles and templates that a case names."""
+Ways = dict[Group, Trials]
+Place = tuple[str, frozenset[str], frozenset[str], frozenset[str]]
+"""A model, and the profiles, templates and retrievals that a case names."""
 
 _DIGITS = 12
 """Data that agree in so many decimals are equal: what is beyond is of rounding."""
@@ -26,6 +34,9 @@ _DIGITS = 12
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grid:
     """Scores by pair, by shared case and by repeat.
+
+    `across` says what `templates` are, the names of templates or of retrievals; `beside` is then the one
+    template or retrieval of all pairs, where there were others.
 
     `blocks` has for each shared case what its datum goes by: its cluster, or itself. `left_out` counts the
     cases that some pair was asked and not every one has a score of; `absent` are pairs that were asked none.
@@ -43,6 +54,8 @@ class Grid:
     reduced: Mapping[Pair, tuple[float, ...]] = field(default_factory=dict)
     reduced_by: tuple[str, ...] = ()
     votes: Mapping[Pair, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    across: Column = "template"
+    beside: str = ""
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -90,26 +103,45 @@ class Grid:
 
 
 def grids(report: Report) -> tuple[Grid, ...]:
-    """Return the grids of a report: by model, and by the profiles and templates that cases name.
+    """Return the grids of a report: by model, and by the profiles, templates and retrievals that cases name.
 
     So cases that are asked with one template only are held against each other, and not against those that are
     asked with all. What was asked with a single pair has no grid.
     """
-    found = (_grid(place[0], asked) for place, asked in _asked(report).items())
+    found = (grid for place, asked in _asked(report).items() for grid in _grids(place[0], asked))
     return tuple(grid for grid in found if len(grid.scores) > 1)
 
 
-def _asked(report: Report) -> dict[Place, dict[Pair, Trials]]:
-    """Return by what cases name, and by pair, each case with its trials."""
-    found: dict[Place, dict[Pair, Trials]] = {}
+def _asked(report: Report) -> dict[Place, Ways]:
+    """Return by what cases name, and by group, each case with its trials."""
+    found: dict[Place, Ways] = {}
     for outcome in report.outcomes:
         cell = outcome.trial.cell
         case = cell.case
         if case.checks:
-            place = cell.model.name, frozenset(case.profiles), frozenset(case.templates)
-            trials = found.setdefault(place, {}).setdefault((cell.profile.name, cell.template.name), {})
+            names = frozenset(case.profiles), frozenset(case.templates), frozenset(case.retrievals)
+            trials = found.setdefault((cell.model.name, *names), {}).setdefault(cell.group, {})
             trials.setdefault((cell.suite, case.id), []).append(outcome)
     return found
+
+
+def _grids(model: str, asked: Ways) -> Iterator[Grid]:
+    """Yield the grids of what was asked with the same names: one, or those of several retrievals."""
+    retrievals = dict.fromkeys(group.retrieval for group in asked)
+    templates = dict.fromkeys(group.template for group in asked)
+    if len(retrievals) == 1:
+        yield _grid(model, {(group.profile, group.template): each for group, each in asked.items()})
+        return
+    for template in templates:
+        of = {each: cases for each, cases in asked.items() if each.template == template}
+        if len({each.retrieval for each in of}) > 1:
+            found = _grid(model, {(each.profile, each.retrieval): cases for each, cases in of.items()})
+            yield replace(found, across="retrieval", beside=template if len(templates) > 1 else "")
+    for retrieval in retrievals:
+        of = {each: cases for each, cases in asked.items() if each.retrieval == retrieval}
+        if len({each.template for each in of}) > 1:
+            found = _grid(model, {(each.profile, each.template): cases for each, cases in of.items()})
+            yield replace(found, beside=retrieval)
 
 
 def _grid(model: str, asked: Mapping[Pair, Trials]) -> Grid:

@@ -12,6 +12,8 @@ from gemma_eval.stats.summary import MEANS
 from gemma_eval.stats.summary import timed as timed_of
 
 Interval = tuple[float, float]
+Way = tuple[str, str]
+"""A template and a retrieval, which is "" where it has no name: what a prompt is made by."""
 CaseScores = Mapping[tuple[str, str], float | None]
 """The score of each case, by suite and id."""
 
@@ -32,15 +34,26 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Groups:
-    """What was compared: models, profiles and templates by name, and every group that has a summary."""
+    """What was compared: the names on each axis, and every group that has a summary.
+
+    `retrievals` are those that have a name, and `ways` the templates, each with the retrievals that it had.
+    Where models were asked, groups of cases that ask for passages alone are not among them.
+    """
 
     models: tuple[str, ...]
     profiles: tuple[str, ...]
     templates: tuple[str, ...]
+    retrievals: tuple[str, ...]
+    ways: tuple[Way, ...]
     order: tuple[Group, ...]
     _summaries: Mapping[tuple[Group, str], Summary] = field(repr=False)
     _cases: Mapping[Group, CaseScores] = field(repr=False)
     _clusters: Mapping[tuple[str, str], Hashable] = field(repr=False)
+
+    @property
+    def tells_retrievals(self) -> bool:
+        """Whether groups differ in their retrieval."""
+        return len({retrieval for _, retrieval in self.ways}) > 1
 
     @property
     def same_cases(self) -> bool:
@@ -74,8 +87,16 @@ class Groups:
             group.model if len(self.models) > 1 else "",
             group.profile if len(self.profiles) > 1 else "",
             group.template if len(self.templates) > 1 else "",
+            group.retrieval if self.tells_retrievals else "",
         )
         return " · ".join(part for part in parts if part) or group.model
+
+    def way_name(self, way: Way) -> str:
+        """Name a template, and its retrieval where there are several: `rag · hybrid`."""
+        template, retrieval = way
+        if not self.tells_retrievals:
+            return template
+        return " · ".join(filter(None, (template if len(self.templates) > 1 else "", retrieval))) or template
 
     def measured(self, metric: str) -> Iterator[Measured]:
         """Yield each group that has a value of `metric`, with the value and its interval."""
@@ -88,17 +109,25 @@ class Groups:
 
 def groups_of(report: Report) -> Groups:
     """Collect the groups of a report, each name once, in the order of the summaries."""
-    order = tuple(dict.fromkeys(summary.group for summary in report.summaries))
+    every = tuple(dict.fromkeys(summary.group for summary in report.summaries))
+    order = tuple(group for group in every if group.has_model) or every
     cells = (outcome.trial.cell for outcome in report.outcomes)
     return Groups(
         models=tuple(dict.fromkeys(group.model for group in order)),
         profiles=tuple(dict.fromkeys(group.profile for group in order)),
         templates=tuple(dict.fromkeys(group.template for group in order)),
+        retrievals=tuple(dict.fromkeys(group.retrieval for group in order if group.retrieval)),
+        ways=tuple(dict.fromkeys(map(way_of, order))),
         order=order,
         _summaries={(summary.group, summary.metric): summary for summary in report.summaries},
         _cases=_case_scores(report),
         _clusters={(cell.suite, cell.case.id): cluster_of(cell) for cell in cells},
     )
+
+
+def way_of(group: Group) -> Way:
+    """Return the template and the retrieval of a group."""
+    return group.template, group.retrieval
 
 
 def group_of(outcome: Outcome) -> Group:

@@ -28,6 +28,9 @@ INDEXED = (
 )
 """The fields of a trial's row that the page's script sorts and filters by."""
 
+RETRIEVAL = "retrieval"
+"""The field that comes last where retrievals have names."""
+
 SHARED_FROM = 12
 """Texts longer than this are stored once, however many trials share them."""
 
@@ -105,8 +108,9 @@ def _characters(row: TrialRow) -> int:
 
 def _index(content: Page) -> Json:
     """Return what the script sorts and filters by, a list for each trial."""
-    rows = [[getattr(row, column) for column in INDEXED] for row in content.trials]
-    return {"columns": INDEXED, "rows": rows, "models": len(content.models)}
+    columns = (*INDEXED, RETRIEVAL) if content.retrievals else INDEXED
+    rows = [[getattr(row, column) for column in columns] for row in content.trials]
+    return {"columns": columns, "rows": rows, "models": len(content.models)}
 
 
 def _details(trials: Sequence[TrialRow]) -> Json:

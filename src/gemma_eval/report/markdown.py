@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gemma_eval.records import Generation, Group, Measurement, Outcome, Report, Summary
+from gemma_eval.records import Group, Measurement, Outcome, Report, Summary
 from gemma_eval.report import numbers
 from gemma_eval.report.by_scorer import ByScorer, by_scorer
 from gemma_eval.report.conditions import harness_sentence, noisy
@@ -18,6 +17,7 @@ from gemma_eval.report.findings import findings, headline, status
 from gemma_eval.report.fitting import Part, fitting
 from gemma_eval.report.gates.markdown import section
 from gemma_eval.report.groups import Groups, centre, group_of, groups_of
+from gemma_eval.report.markdown_answers import Texts, answer, failures, lost_points
 from gemma_eval.report.markdown_effects import EffectSection, effect_sections
 from gemma_eval.report.markdown_facts import facts_of
 from gemma_eval.report.markdown_text import fence, inline, sentence
@@ -38,15 +38,6 @@ Cells = tuple[str, ...]
 Fitted = Part[Cells]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Texts:
-    """Texts from elsewhere under one heading, each with its name: an answer and its checks, or an error."""
-
-    heading: str
-    notes: tuple[str, ...]
-    fenced: tuple[tuple[str, str], ...]
-
-
 class Markdown:
     """Writes `report.md`."""
 
@@ -55,20 +46,22 @@ class Markdown:
     def render(self, report: Report) -> str:
         """Return the whole report, below 900 KiB; equal reports give equal text."""
         groups = groups_of(report)
+        retrieved = bool(groups.retrievals)
         summaries = [_summary_row(groups, group) for group in groups.order]
-        cases = [_case_row(outcomes) for outcomes in _cells(report.outcomes)]
+        cases = [_case_row(each, retrieved=retrieved) for each in _cells(report.outcomes)]
         varied = tables(report, groups)
-        answers = [_answer(outcome) for outcome in report.outcomes if _lost_points(outcome)]
+        answers = [answer(outcome) for outcome in report.outcomes if lost_points(outcome)]
         timings = timing_tables(report, groups)
         skipped = [(each.model, each.profile, str(each.cells), each.reason) for each in report.run.skipped]
         return _environment().get_template("report.md.j2").render(
             run=report.run,
+            retrieved=retrieved,
             noisy=noisy(report.run),
             headline=headline(report, groups),
             findings=findings(report, groups),
             gates=section(report.gating),
             score_name=score_name(report.outcomes),
-            failures=fitting(_failures(report.outcomes), _texts_size, _FAILURES),
+            failures=fitting(failures(report.outcomes), _texts_size, _FAILURES),
             skipped=fitting(skipped, _row_size, _SKIPPED),
             summaries=fitting(summaries, _row_size, _GROUPS),
             harness=harness_sentence(report.run),
@@ -143,6 +136,7 @@ def _summary_row(groups: Groups, group: Group) -> Cells:
         group.model,
         group.profile,
         group.template,
+        *((group.retrieval or numbers.MISSING,) if groups.retrievals else ()),
         numbers.MISSING if score is None else numbers.score_with_interval(score),
         numbers.percentile(ttft, 50, numbers.seconds),
         numbers.percentile(ttft, 95, numbers.seconds),
@@ -170,7 +164,7 @@ def _cells(outcomes: Sequence[Outcome]) -> Iterator[tuple[Outcome, ...]]:
     yield from (tuple(members) for members in cells.values())
 
 
-def _case_row(outcomes: tuple[Outcome, ...]) -> Cells:
+def _case_row(outcomes: tuple[Outcome, ...], *, retrieved: bool) -> Cells:
     cell = outcomes[0].trial.cell
     answered = [outcome for outcome in outcomes if outcome.failure is None]
     measured = [outcome.measurement for outcome in answered if outcome.measurement is not None]
@@ -180,6 +174,7 @@ def _case_row(outcomes: tuple[Outcome, ...]) -> Cells:
         cell.model.name,
         cell.profile.name,
         cell.template.name,
+        *((cell.retrieval.name or numbers.MISSING,) if retrieved else ()),
         _case_score(outcomes),
         _verdict(outcomes),
         numbers.seconds(_mean(measured, "ttft_s")),
@@ -209,67 +204,6 @@ def _mean(
 ) -> float | None:
     values = [value for measured in measurements if (value := getattr(measured, name)) is not None]
     return mean(values) if values else None
-
-
-# --- texts -------------------------------------------------------------------------------------------
-
-
-def _failures(outcomes: Sequence[Outcome]) -> tuple[Texts, ...]:
-    """Return each kind of failure once, with its number, its first trial and that trial's message."""
-    kinds: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        if outcome.failure is not None:
-            kinds.setdefault(outcome.failure.kind, []).append(outcome)
-    return tuple(_failure(kind, members) for kind, members in kinds.items())
-
-
-def _failure(kind: str, outcomes: Sequence[Outcome]) -> Texts:
-    first = outcomes[0]
-    message = first.failure.message if first.failure is not None else ""
-    trials = "1 trial" if len(outcomes) == 1 else f"{numbers.count(len(outcomes))} trials"
-    return Texts(
-        heading=f"{kind}: {trials}", notes=(f"first {_label(first)}",), fenced=(("Message", message),)
-    )
-
-
-def _lost_points(outcome: Outcome) -> bool:
-    """Tell whether an answer is worth reading: it lost points, or broke off after something had come."""
-    generation = outcome.generation
-    if generation is None:
-        return False
-    if outcome.failure is not None:
-        return bool(generation.text or generation.reasoning or generation.tool_calls)
-    return not outcome.passed or (outcome.score is not None and outcome.score < 1)
-
-
-def _answer(outcome: Outcome) -> Texts:
-    texts = (
-        () if outcome.generation is None else _texts(outcome.generation, broken=outcome.failure is not None)
-    )
-    reasons = tuple(
-        (f"Check {score.scorer}, {numbers.score(score.value)}", score.explanation)
-        for score in outcome.scores
-        if score.explanation and (score.value is None or score.value < 1)
-    )
-    notes = (f"score {numbers.score(outcome.score)}", f"seed {outcome.trial.seed}", _finish(outcome))
-    return Texts(heading=_label(outcome), notes=notes, fenced=(*texts, *reasons))
-
-
-def _texts(generation: Generation, *, broken: bool) -> tuple[tuple[str, str], ...]:
-    """Return what was written, channel by channel; the answer always, if empty."""
-    known = (("Reasoning", generation.reasoning), ("Tool calls", generation.tool_calls))
-    answer = "Answer, as far as it had come" if broken else "Answer"
-    return ((answer, generation.text), *((name, text) for name, text in known if text))
-
-
-def _finish(outcome: Outcome) -> str:
-    return "" if outcome.generation is None else f"finished by {outcome.generation.finish_reason}"
-
-
-def _label(outcome: Outcome) -> str:
-    trial = outcome.trial
-    repeat = f" repeat {trial.repeat}" if trial.cell.case.repeats > 1 else ""
-    return f"{trial.cell.label}{repeat}"
 
 
 # --- size --------------------------------------------------------------------------------------------

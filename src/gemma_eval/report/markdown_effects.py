@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gemma_eval.records import Report
-from gemma_eval.report.effect_rows import EffectRow, EffectTables, effect_tables
+from gemma_eval.report.effect_rows import EffectRow, EffectTables, effect_tables, factors
 from gemma_eval.report.groups import Groups
 from gemma_eval.report.pareto_rows import TradeTable, trade_table
 from gemma_eval.report.reductions import score_name
@@ -38,25 +38,25 @@ def effect_sections(report: Report, groups: Groups) -> tuple[EffectSection, ...]
     found = effect_tables(report)
     trade, score = trade_table(groups), f"{score_name(report.outcomes)} [95 % interval]"
     return (
-        *(_section(each, score) for each in found),
+        *(_section(each, score, factors(groups)) for each in found),
         *(() if trade is None else (_trade(trade, score),)),
     )
 
 
-def _section(of: EffectTables, score: str) -> EffectSection:
+def _section(of: EffectTables, score: str, varied: str) -> EffectSection:
     return EffectSection(
-        title=f"What profile and template do{of.title and ': '}{of.title}",
+        title=f"What {varied} do{of.title and ': '}{of.title}",
         lines=tuple((each.topic, each.text) for each in of.findings),
-        tables=tuple(_tables(of, score)),
+        tables=tuple(_tables(of, score, varied)),
         notes=of.notes,
     )
 
 
-def _tables(of: EffectTables, score: str) -> Iterator[EffectTable]:
+def _tables(of: EffectTables, score: str, varied: str) -> Iterator[EffectTable]:
     """Yield the tables; `score` heads the column of scores."""
     if of.parts:
         yield EffectTable(
-            "Each profile and template held against the first, and both together against the sum of the two",
+            f"Each {varied} held against the first, and both together against the sum of the two",
             (
                 "effect",
                 "of",

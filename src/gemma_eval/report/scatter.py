@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gemma_eval.records import Group
 from gemma_eval.report import charts, numbers
 from gemma_eval.report.axes import Tick, across, share_ticks, upwards
-from gemma_eval.report.groups import Groups, Measured
+from gemma_eval.report.groups import Groups, Measured, way_of
 from gemma_eval.report.pareto import front
 
 SHAPES = 6
@@ -108,7 +108,9 @@ def scatter(groups: Groups) -> Scatter | None:
         y_ticks=share_ticks(y),
         marks=marks,
         colours=tuple(Key(name=name, index=index % COLOURS) for index, name in enumerate(groups.profiles)),
-        shapes=tuple(Key(name=name, index=index % SHAPES) for index, name in enumerate(groups.templates)),
+        shapes=tuple(
+            Key(name=groups.way_name(way), index=index % SHAPES) for index, way in enumerate(groups.ways)
+        ),
         numbered=numbered,
         front=_front(points, x, y),
     )
@@ -159,7 +161,7 @@ def _mark(
         y_low=y(point.score.ends[0]),
         y_high=y(point.score.ends[1]),
         colour=groups.profiles.index(group.profile) % COLOURS,
-        shape=groups.templates.index(group.template) % SHAPES,
+        shape=groups.ways.index(way_of(group)) % SHAPES,
         label_x=box.left,
         label_y=box.top + 11,
         leader=charts.leader_path((x(point.speed.value), y(point.score.value)), box),

@@ -88,6 +88,7 @@ class TrialRow:
     model: str
     profile: str
     template: str
+    retrieval: str
     repeat: int
     status: Status
     score: float | None
@@ -130,6 +131,7 @@ def _row(outcome: Outcome) -> TrialRow:
         model=visible(cell.model.name),
         profile=visible(cell.profile.name),
         template=visible(cell.template.name),
+        retrieval=visible(cell.retrieval.name),
         repeat=trial.repeat,
         status=status(outcome),
         score=outcome.score,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -27,16 +27,21 @@ def tables(report: Report) -> tuple[Table, Table]:
     """Return `outcomes`, with what was asked, answered and measured, and `scores`; `key` joins them.
 
     Columns are named as the fields of the records. What is not one value is JSON: `variables`, `missing` (why
-    a measurement has no value), `figures` and `votes`. `tags` are joined by spaces.
+    a measurement has no value), `figures` and `votes`. `tags` are joined by spaces. Those of `RETRIEVED`
+    are there where a retrieval has a name.
     """
-    run = report.run.id
+    run, named = report.run.id, any(each.trial.cell.retrieval.name for each in report.outcomes)
+    more: Mapping[str, Kind] = RETRIEVED if named else {}
+    scores = [row for outcome in report.outcomes for row in _scores(run, outcome)]
     return (
-        Table(name="outcomes", columns=OUTCOMES, rows=tuple(_outcome(run, each) for each in report.outcomes)),
-        Table(
-            name="scores",
-            columns=SCORES,
-            rows=tuple(row for outcome in report.outcomes for row in _scores(run, outcome)),
-        ),
+        _table("outcomes", {**OUTCOMES, **more}, [_outcome(run, each) for each in report.outcomes]),
+        _table("scores", {**SCORES, **{name: more[name] for name in more if name == "retrieval"}}, scores),
+    )
+
+
+def _table(name: str, columns: Mapping[str, Kind], rows: Sequence[Row]) -> Table:
+    return Table(
+        name=name, columns=columns, rows=tuple({each: row[each] for each in columns} for row in rows)
     )
 
 
@@ -99,6 +104,7 @@ SCORES: Mapping[str, Kind] = {
     "figures": "text",
     "votes": "text",
 }
+RETRIEVED: Mapping[str, Kind] = {"retrieval": "text", "degraded": "text", "cached": "text"}
 
 
 def _trial(run: str, outcome: Outcome) -> dict[str, Value]:
@@ -111,6 +117,7 @@ def _trial(run: str, outcome: Outcome) -> dict[str, Value]:
         "model": cell.model.name,
         "profile": cell.profile.name,
         "template": cell.template.name,
+        "retrieval": cell.retrieval.name,
         "repeat": trial.repeat,
         "block": trial.block,
     }
@@ -120,6 +127,8 @@ def _outcome(run: str, outcome: Outcome) -> Row:
     case, failure = outcome.trial.cell.case, outcome.failure
     return {
         **_trial(run, outcome),
+        "degraded": None if outcome.trace is None else outcome.trace.degraded,
+        "cached": None if outcome.cached is None else outcome.cached.use,
         "seed": outcome.trial.seed,
         "kind": case.kind,
         "phase": outcome.phase,

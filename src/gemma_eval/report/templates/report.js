@@ -10,7 +10,7 @@
   const column = Object.fromEntries(index.columns.map((name, at) => [name, at]));
   const form = document.querySelector(".filters");
   const searched = [];
-  const state = { q: "", model: "", profile: "", template: "", result: "", sort: "", dir: "asc", page: 1 };
+  const state = { q: "", model: "", profile: "", template: "", retrieval: "", result: "", sort: "", dir: "asc", page: 1 };
 
   // --- elements -------------------------------------------------------------------------------------
 
@@ -36,16 +36,18 @@
   // The rows and the details come as lists, fields in the order of the records in trials.py.
   function trialBody(listed, [query, excerpt, result, values, detail]) {
     const [name, model, profile, template, , status] = listed;
+    const retrieval = "retrieval" in column ? listed[column.retrieval] || "–" : null;
     const text = (value) => element("td", {}, value);
     return element("tbody", { class: `trial ${status}` },
       element("tr", { class: "row" },
         element("th", { scope: "row" },
           element("span", { class: "case" }, name), element("span", { class: "said" }, query)),
         index.models > 1 ? text(model) : null, text(profile), text(template),
+        retrieval === null ? null : text(retrieval),
         element("td", { class: "result" }, result),
         ...values.map((value) => element("td", { class: "num" }, value)),
         element("td", { class: "said" }, excerpt)),
-      element("tr", { class: "more" }, element("td", { colspan: index.models > 1 ? 11 : 10 },
+      element("tr", { class: "more" }, element("td", { colspan: table.rows[0].cells.length },
         element("details", {}, element("summary", {}, "more"), detailOf(...detail)))));
   }
 
@@ -135,8 +137,8 @@
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [];
     index.rows.forEach((row, at) => {
-      const same = (name) => !state[name] || row[column[name]] === state[name];
-      const fits = same("model") && same("profile") && same("template") && hasResult(row);
+      const same = (name) => !state[name] || !(name in column) || row[column[name]] === state[name];
+      const fits = same("model") && same("profile") && same("template") && same("retrieval") && hasResult(row);
       if (fits && words.every((word) => textOf(at).includes(word))) found.push(at);
     });
     return found;
@@ -212,7 +214,7 @@
   }
   form.addEventListener("input", () => change(Object.fromEntries(new FormData(form))));
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => change({ q: "", model: "", profile: "", template: "", result: "" })));
+  form.addEventListener("reset", () => setTimeout(() => change({ q: "", model: "", profile: "", template: "", retrieval: "", result: "" })));
   byId("previous").addEventListener("click", () => change({ page: state.page - 1 }));
   byId("next").addEventListener("click", () => change({ page: state.page + 1 }));
   addEventListener("hashchange", () => {
