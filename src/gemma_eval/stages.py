@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gemma_eval.backends import reading
 from gemma_eval.backends.whole import whole
 from gemma_eval.errors import BackendError, PluginError
+from gemma_eval.measure.clock import clock
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
 from gemma_eval.prompts.templates import uses_retrieval
@@ -102,6 +103,7 @@ def stages(
             count_tokens=backend.count_tokens,
             context_tokens=backend.info().context_tokens,
             nonce=nonce() if keeps and trial.cell.case.kind == "benchmark" else None,
+            clock=clock,
         ),
         generate=lambda prompt, trial: whole(
             _generate(prompt, trial, backend, once=once, build=build_scorer),

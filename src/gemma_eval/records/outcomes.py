@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gemma_eval.records.answers import Generation, Prompt, Trial
@@ -167,7 +167,10 @@ class Outcome:
         """All steps from the question to the answer, where passages were looked for."""
         if self.trace is None:
             return ()
-        before = (*self.trace.steps, *(() if self.prompt is None else self.prompt.steps))
+        found, made = self.trace.steps, () if self.prompt is None else self.prompt.steps
+        if found and made:  # who makes a prompt does not know how its passages were found
+            made = (replace(made[0], after=(found[-1].name,)), *made[1:])
+        before = (*found, *made)
         if self.generation is None or not before:
             return before
         began, ended = self.generation.requested_ns, self.generation.ended_ns
