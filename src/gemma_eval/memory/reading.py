@@ -59,6 +59,19 @@ def each(path: Path, splitting: Splitting = WHOLE) -> Iterator[Piece]:
                 raise _wrong(file, f'id "{piece.id}" is taken{_taken(seen[piece.id])}', line=line)
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file; opening never waits, as it would for a pipe. Raises ReadError."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ReadError("is not a regular file")
+            yield file
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ReadError(f"cannot be read: {(reason or 'its path is not a possible one').lower()}") from error
+
+
 def _taken(where: str) -> str:
     return f" by {where}; each id names one passage" if where else "; each id names one passage"
 
@@ -93,8 +106,8 @@ def _passages(file: Path, name: str, splitting: Splitting) -> Iterator[tuple[Pie
 
 
 def _text(file: Path) -> str:
-    with _opened(file) as opened:
-        data = opened.read(MOST_TEXT_BYTES + 1)
+    with opened(file) as source:
+        data = source.read(MOST_TEXT_BYTES + 1)
     if len(data) > MOST_TEXT_BYTES:
         raise ReadError(f"is larger than {MOST_TEXT_BYTES >> 20} MB; split it, or make rows of it (.jsonl)")
     text = decode(data)
@@ -104,9 +117,9 @@ def _text(file: Path) -> str:
 
 
 def _rows(file: Path, name: str, splitting: Splitting) -> Iterator[tuple[Piece, int]]:
-    with _opened(file) as opened:
+    with opened(file) as source:
         line = 0
-        while data := opened.readline(MOST_ROW_BYTES + 1):
+        while data := source.readline(MOST_ROW_BYTES + 1):
             line += 1
             if len(data) > MOST_ROW_BYTES:
                 raise ReadError(f"is a row of more than {MOST_ROW_BYTES >> 20} MB; split it", line=line)
@@ -120,19 +133,6 @@ def _row(data: bytes, name: str, *, line: int) -> Row:
         return row_of(decode(data), document=name)
     except ReadError as error:
         raise ReadError(error.what, line=line) from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file; opening never waits, as it would for a pipe. Raises ReadError."""
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ReadError("is not a regular file")
-            yield file
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise ReadError(f"cannot be read: {(reason or 'its path is not a possible one').lower()}") from error
 
 
 def _wrong(path: Path, what: str, *, line: int = 0) -> UsageError:

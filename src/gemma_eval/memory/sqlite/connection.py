@@ -56,6 +56,32 @@ def store_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: a value cannot be stored: {error}") from error
 
 
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold the right to write; waits while another process has it. Raises StoreError."""
+    beside = path.absolute().with_name(path.name + ".lock")
+    descriptor = _acquire(beside, path)
+    try:
+        yield
+    finally:
+        beside.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise StoreError for the file of another program or a newer version; it is left untouched."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != APPLICATION_ID and (application or version or objects):
+        raise StoreError(f"{path}: this is a database of another program, no memory; give another path")
+    if version > VERSION:
+        raise StoreError(
+            f"{path}: made by a newer gemma_eval (memory {version}, this one reads up to {VERSION}); "
+            "update gemma_eval or give another path"
+        )
+
+
 class Connections:
     """The connections to one file: as many that read as are reading, and one that writes when one is."""
 
@@ -91,7 +117,7 @@ class Connections:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Give the connection that writes; commit on success, roll back on any error."""
-        with self._writing, store_errors(self._path), _lock(self._path):
+        with self._writing, store_errors(self._path), lock(self._path):
             connection = self._open_writer()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -111,7 +137,7 @@ class Connections:
             self._idle.clear()
             writer, self._writer = self._writer, None
             if writer is not None:
-                with suppress(StoreError, sqlite3.Error), _lock(self._path):
+                with suppress(StoreError, sqlite3.Error), lock(self._path):
                     _leave_one_file(writer)
                 writer.close()
 
@@ -151,7 +177,7 @@ class Connections:
         if self._writer is None:
             connection = _connect(self._path, "mode=rwc", *_PRAGMAS)
             try:
-                _refuse_foreign(self._path, connection)
+                refuse_foreign(self._path, connection)
                 for pragma in _WRITE_PRAGMAS:
                     connection.execute(pragma)
                 migrate(connection)
@@ -171,7 +197,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
             raise
         connection = _connect(path, "immutable=1", *_PRAGMAS, *_READ_PRAGMAS)
     try:
-        _refuse_foreign(path, connection)
+        refuse_foreign(path, connection)
     except BaseException:
         connection.close()
         raise
@@ -191,47 +217,21 @@ def _connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
-    """Raise StoreError for the file of another program or a newer version; it is left untouched."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application != APPLICATION_ID and (application or version or objects):
-        raise StoreError(f"{path}: this is a database of another program, no memory; give another path")
-    if version > VERSION:
-        raise StoreError(
-            f"{path}: made by a newer gemma_eval (memory {version}, this one reads up to {VERSION}); "
-            "update gemma_eval or give another path"
-        )
-
-
 def _leave_one_file(writer: sqlite3.Connection) -> None:
     writer.execute("PRAGMA busy_timeout = 0")
     writer.execute("PRAGMA journal_mode = DELETE")
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the right to write; waits while another process has it. Raises StoreError."""
-    lock = path.absolute().with_name(path.name + ".lock")
-    descriptor = _acquire(lock, path)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _acquire(lock: Path, path: Path) -> int:
+def _acquire(beside: Path, path: Path) -> int:
     until_s = time.monotonic() + _WAIT_S
     while True:
         try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise StoreError(f"{path}: cannot be written: {error.strerror} ({lock.name})") from error
+            raise StoreError(f"{path}: cannot be written: {error.strerror} ({beside.name})") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), lock.stat()):
+            if os.path.samestat(os.fstat(descriptor), beside.stat()):
                 return descriptor
         except (BlockingIOError, FileNotFoundError):
             pass  # held by another, or removed by who held it

@@ -29,15 +29,24 @@ class Mirror:
         self._ids: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._last, self._changes = 0, -1
+        self._lineage = b""
 
     def current(self, connection: sqlite3.Connection) -> VectorMatrix:
         """Return the matrix as the file is that `connection` sees, or newer. Raises StoreError."""
-        (changes,) = connection.execute("SELECT changes FROM state").fetchone()
+        lineage, changes = connection.execute("SELECT lineage, changes FROM state").fetchone()
         with self._lock:
+            if lineage != self._lineage:
+                self._forget_all()
+                self._lineage = lineage
             if changes > self._changes:
                 self._read(connection)
                 self._changes = changes
             return self._matrix
+
+    def _forget_all(self) -> None:
+        self._matrix = VectorMatrix(self._dim)
+        self._ids, self._numbers = {}, {}
+        self._last, self._changes = 0, -1
 
     def _read(self, connection: sqlite3.Connection) -> None:
         self._read_new(connection)

@@ -7,9 +7,10 @@
     embedder  what has made vectors, and of which length
     vector    one row per passage and embedder: D float32 numbers, little-endian
     tier      the rules of tiers that are not the default, as JSON
-    state     one row: how often vectors have changed, how many passages there are, and their words
+    state     one row: which file this is, how often vectors have changed, how many passages and words it has
 
 Numbers of passages and vectors are never given twice, so that who remembers the greatest knows what is new.
+A backup that is put back is another file: `lineage` is made anew then.
 """
 
 from __future__ import annotations
@@ -67,12 +68,13 @@ CREATE TABLE vector(
     """
 CREATE TABLE state(
   only INTEGER PRIMARY KEY CHECK(only = 1),
+  lineage BLOB NOT NULL,
   changes INTEGER NOT NULL,
   n_passages INTEGER NOT NULL,
   n_words INTEGER NOT NULL
 ) STRICT
 """,
-    "INSERT INTO state VALUES(1, 0, 0, 0)",
+    "INSERT INTO state VALUES(1, randomblob(16), 0, 0, 0)",
 )
 
 MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST,)

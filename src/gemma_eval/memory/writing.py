@@ -1,0 +1,60 @@
+"""A file that is written beside its place and takes it when it is whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from gemma_eval.errors import StoreError, UsageError
+
+Existing = Literal["refuse", "replace"]
+
+
+@contextmanager
+def written(path: Path, *, existing: Existing = "refuse") -> Iterator[BinaryIO]:
+    """Give a file to write to; at the end it stands at `path`, after an error nothing does.
+
+    Raises UsageError where there is a file that is not to be replaced, StoreError where it cannot be written.
+    """
+    with beside(path, existing=existing) as place, place.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def beside(path: Path, *, existing: Existing = "refuse") -> Iterator[Path]:
+    """Give the path of an empty file beside `path` that takes its place at the end, as `written` does."""
+    refuse_existing(path, existing)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
+        place = Path(name)
+        os.fchmod(handle, 0o644)
+        os.close(handle)
+        try:
+            yield place
+            sync(place)
+            refuse_existing(path, existing)  # it may have come meanwhile
+            place.replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                place.unlink()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def refuse_existing(path: Path, existing: Existing) -> None:
+    """Raise UsageError where there is a file that is not to be replaced."""
+    if existing == "refuse" and path.exists():
+        raise UsageError(f"{path}: exists already; name another file, or add --replace")
+
+
+def sync(path: Path) -> None:
+    """Have what was written to a file on the disk before the call returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
