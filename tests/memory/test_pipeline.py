@@ -382,3 +382,12 @@ def test_laws_of_every_retrieval(retrieval: Retrieval, texts: list[str], query: 
     assert all(done[before] < step.began_ns for step in steps for before in step.after)
     last = trace(retrieved).found[steps[-1].name]
     assert tuple(ids(retrieved)) == last[: len(retrieved.passages)]
+
+
+def test_what_is_relevant_is_known_of_all_that_the_searches_found() -> None:
+    """Also of what did not rank among the first, whose text nobody keeps."""
+    judged = [Judgement(text="ada lives"), Judgement(passage="p0"), Judgement(text="Oslo in June")]
+    retrieved = found(Retrieval(retriever="bm25", top_k=1), relevant=judged)
+    assert ids(retrieved) == ["p0"]
+    assert trace(retrieved).found["lexical"] == ("p0", "p1")
+    assert trace(retrieved).relevant == {"ada lives": ("p1",), "p0": ("p0",), "Oslo in June": ()}

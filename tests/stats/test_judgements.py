@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.records import Judgement, Passage, Piece
-from gemma_eval.stats.judgements import first_places, fits, grades, n_relevant
+from gemma_eval.stats.judgements import first_places, fits, fitting, grades, n_relevant
 
 PIECES = tuple(
     Piece(id=id_, text=text, document=document)
@@ -88,3 +88,14 @@ def test_what_there_is_to_find_is_what_is_judged_relevant_once() -> None:
     """A judgement that is there twice asks for one passage, and one of grade 0 for none."""
     twice = [Judgement(passage="a"), Judgement(passage="a", grade=2), Judgement(passage="b", grade=0)]
     assert n_relevant([*twice, Judgement(text="a")]) == 2
+
+
+def test_what_fits_is_named_by_the_judgement() -> None:
+    """All passages of a document or with a text, not the first alone; what is not relevant is left out."""
+    relevant = (
+        Judgement(passage="people.md"),
+        Judgement(text="oslo", grade=2),
+        Judgement(passage="z"),
+        Judgement(passage="a", grade=0),
+    )
+    assert fitting(PIECES, relevant) == {"people.md": ("a", "b"), "oslo": ("b", "c"), "z": ()}

@@ -23,6 +23,7 @@ from gemma_eval.records import (
     StepName,
     Trace,
 )
+from gemma_eval.stats.judgements import fitting
 
 if TYPE_CHECKING:
     from gemma_eval.protocols.scorers import Embeddings
@@ -68,7 +69,9 @@ def retrieve(  # noqa: PLR0913 - what a search needs, each by its name
     )
     hits, searched = legs.search(query)
     with tracing.step("rank", after=searched):
-        candidates = rank(_candidates(hits, source), retrieval=retrieval, now_s=now_s)
+        unranked = _candidates(hits, source)
+        candidates = rank(unranked, retrieval=retrieval, now_s=now_s)
+    tracing.relevant = fitting([each.piece for each in unranked], relevant)
     tracing.found("rank", _ids(candidates))
     after: tuple[StepName, ...] = ("rank",)
     if reranker is not None and candidates:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,6 +16,7 @@ class Tracing:
 
     clock: Clock
     degraded: list[str] = field(default_factory=list)
+    relevant: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _steps: list[Step] = field(default_factory=list)
     _found: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -38,5 +39,6 @@ class Tracing:
         return Trace(
             steps=tuple(sorted(self._steps, key=lambda step: step.began_ns)),
             found=dict(self._found),
+            relevant=self.relevant,
             degraded="; ".join(self.degraded) or None,
         )

@@ -155,11 +155,14 @@ class Trace:
     """What was done to find passages.
 
     `found` are the ids that remained after each step, best first (`{"lexical": …, "vector": …, "rank": …}`).
+    `relevant` has the ids of all that the searches found which a judgement of the case fits, by its name or
+    text: those that a later step left out too, of which nothing else is kept.
     `degraded` says why something that was asked for was left out, as a store that could not be reached.
     """
 
     steps: tuple[Step, ...] = ()
     found: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    relevant: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     degraded: str | None = None
 
 

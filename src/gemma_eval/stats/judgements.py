@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gemma_eval.records import Judgement, Passage, Piece
 
@@ -47,6 +47,21 @@ def grades(passages: Sequence[Passage | Piece], relevant: Sequence[Judgement]) -
         if at is not None:
             found[at] = max(found[at], judgement.grade)
     return tuple(found)
+
+
+def fitting(
+    passages: Sequence[Passage | Piece], relevant: Sequence[Judgement]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return for each judgement above grade 0, by its name or text, the ids of the passages that fit it."""
+    return {
+        judgement.passage or judgement.text or "": tuple(
+            each.id
+            for each in passages
+            if fits(judgement, id=each.id, document=each.document, text=each.text)
+        )
+        for judgement in relevant
+        if judgement.grade > 0
+    }
 
 
 def n_relevant(relevant: Sequence[Judgement]) -> int:
