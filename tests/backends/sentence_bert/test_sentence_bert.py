@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tokenizers
 from safetensors.numpy import load_file, save_file
 from scipy import special
 
@@ -16,38 +15,13 @@ from gemma_eval.backends.sentence_bert.embedder import SentenceBert, load
 from gemma_eval.backends.sentence_bert.gelu import gelu
 from gemma_eval.errors import ModelNotFound
 from gemma_eval.records import ModelSpec
-from tests.required import module
-
-TEXTS = ("Where does Finn live?", "", "Finn lives in Oslo. " * 9, "naïve café — 你好")
-WORDS = [
-    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "where", "does", "finn", "live", "in", "oslo", ".", "?"),
-    *("naive", "cafe", "##s", "-", "你", "好"),
-]
+from tests import bert
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small BERT with random weights, as sentence-transformers lays it out."""
-    torch, transformers = module("torch", extra="train"), module("transformers", extra="train")
-    where = tmp_path_factory.mktemp("bert")
-    torch.manual_seed(3)
-    config = transformers.BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        intermediate_size=40,
-        max_position_embeddings=64,
-        initializer_range=0.6,
-    )
-    model = transformers.BertModel(config)
-    for parameter in model.parameters():  # those that begin as 0 or 1 would hide that they are left out
-        torch.nn.init.normal_(parameter, std=0.6)
-    model.save_pretrained(where)
-    tokenizer = tokenizers.BertWordPieceTokenizer({word: at for at, word in enumerate(WORDS)})
-    tokenizer.save(str(where / "tokenizer.json"))
-    (where / "sentence_bert_config.json").write_text('{"max_seq_length": 16}')
-    return where
+    return bert.write(tmp_path_factory.mktemp("bert"))
 
 
 def embedder(folder: Path) -> SentenceBert:
@@ -55,29 +29,12 @@ def embedder(folder: Path) -> SentenceBert:
     return load(ModelSpec(name="small", backend="sentence_bert", location=str(folder)))
 
 
-def by_transformers(folder: Path, text: str) -> np.ndarray:
-    """Return the vector that transformers and a mean over the tokens give."""
-    mean = states_by_transformers(folder, text).mean(axis=0)
-    return np.asarray(mean / np.linalg.norm(mean))
-
-
-def states_by_transformers(folder: Path, text: str) -> np.ndarray:
-    """Return the last hidden states [L, H]."""
-    torch, transformers = module("torch", extra="train"), module("transformers", extra="train")
-    model = transformers.BertModel.from_pretrained(folder).eval()
-    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_truncation(16)
-    ids = torch.tensor([tokenizer.encode(text).ids])
-    with torch.no_grad():
-        return np.asarray(model(ids).last_hidden_state[0])
-
-
 def test_vectors_are_those_of_transformers(folder: Path) -> None:
     """Also of no words, of letters beyond ASCII and of a text that is cut off."""
-    vectors = embedder(folder).embed(TEXTS)
+    vectors = embedder(folder).embed(bert.TEXTS)
     assert vectors.dtype == np.float32
-    for text, vector in zip(TEXTS, vectors, strict=True):
-        assert vector == pytest.approx(by_transformers(folder, text), abs=2e-6)
+    for text, vector in zip(bert.TEXTS, vectors, strict=True):
+        assert vector == pytest.approx(bert.vector(folder, text), abs=2e-6)
 
 
 @pytest.mark.parametrize(
@@ -89,24 +46,24 @@ def test_the_comparison_sees_a_weight_that_is_left_out(folder: Path, tmp_path: P
     weights = load_file(without / "model.safetensors")
     weights[name] *= 0
     save_file(weights, without / "model.safetensors")
-    vector = embedder(without).embed(TEXTS[:1])[0]
-    assert vector != pytest.approx(by_transformers(folder, TEXTS[0]), abs=2e-6)
+    vector = embedder(without).embed(bert.TEXTS[:1])[0]
+    assert vector != pytest.approx(bert.vector(folder, bert.TEXTS[0]), abs=2e-6)
 
 
 def test_a_vector_in_any_company_is_the_same_to_1e_6(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In batches of any size; a product of more rows is summed up in another order."""
     made = embedder(folder)
-    alone = np.concatenate([made.embed([text]) for text in TEXTS])
+    alone = np.concatenate([made.embed([text]) for text in bert.TEXTS])
     for size in (1, 20, 2048):
         monkeypatch.setattr(sentence_folder, "BATCH_TOKENS", size)
-        assert made.embed(TEXTS) == pytest.approx(alone, abs=1e-6)
-        assert made.embed(TEXTS[::-1])[::-1] == pytest.approx(alone, abs=1e-6)
+        assert made.embed(bert.TEXTS) == pytest.approx(alone, abs=1e-6)
+        assert made.embed(bert.TEXTS[::-1])[::-1] == pytest.approx(alone, abs=1e-6)
 
 
 def test_tokens_have_the_states_that_transformers_gives_them(folder: Path) -> None:
     """At length 1, and without those that are put around a text: an empty one has none."""
-    for text, vectors in zip(TEXTS, embedder(folder).embed_tokens(TEXTS), strict=True):
-        states = states_by_transformers(folder, text)[1:-1]
+    for text, vectors in zip(bert.TEXTS, embedder(folder).embed_tokens(bert.TEXTS), strict=True):
+        states = bert.states(folder, text)[1:-1]
         expected = states / np.linalg.norm(states, axis=1, keepdims=True)
         assert vectors.shape == expected.shape
         assert vectors == pytest.approx(expected, abs=3e-6)
@@ -115,7 +72,7 @@ def test_tokens_have_the_states_that_transformers_gives_them(folder: Path) -> No
 def test_tokens_of_another_text_are_seen(folder: Path) -> None:
     """The comparison of tokens can fail."""
     (vectors,) = embedder(folder).embed_tokens(["where does finn"])
-    others = states_by_transformers(folder, "does where finn")[1:-1]
+    others = bert.states(folder, "does where finn")[1:-1]
     assert vectors != pytest.approx(others / np.linalg.norm(others, axis=1, keepdims=True), abs=3e-6)
 
 

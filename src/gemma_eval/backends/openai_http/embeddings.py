@@ -12,6 +12,7 @@ connection.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gemma_eval.backends.openai_http.asking import Asking, Json, connect, placed, sendable
+from gemma_eval.backends.openai_http.server import Server
 from gemma_eval.backends.sentence_folder import unit
 from gemma_eval.errors import BackendError, ServerError, WrongSetting
 from gemma_eval.files.rows import show
@@ -54,9 +56,8 @@ class Load:
             raise WrongSetting(spec.name, "options", "batch", what=what)
         asking = connect(spec, environment=self.environment, own=("batch",), sleep=self.sleep)
         dimensions = _tried(asking)
-        kind = asking.server.quantisation or "unknown"
         return ServedEmbedder(
-            id=f"{spec.name}/{asking.model}/{kind}/{dimensions}",
+            id=f"{spec.name}/{asking.model}/{_dtype(asking.server)}/{dimensions}",
             asking=asking,
             dimensions=dimensions,
             batch=batch,
@@ -91,6 +92,11 @@ class ServedEmbedder:
             what = f"vectors of {made.shape[1]} numbers came, and of {self.dimensions} before"
             raise ServerError(f"{self.asking.where}{PATH}: {what}")
         return made
+
+
+def _dtype(server: Server) -> str:
+    """Return how the weights are stored, without what llama-server puts before it."""
+    return re.sub(r"^(\(guessed\) )?((all|mostly) )?", "", server.quantisation or "") or "unknown"
 
 
 def _tried(asking: Asking) -> int:

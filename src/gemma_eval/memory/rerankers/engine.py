@@ -41,7 +41,7 @@ class EngineReranker:
 
 
 def load(parts: RerankerParts) -> EngineReranker:
-    """Rerank with the engine that was loaded. Raises UsageError where it cannot say how probable a text is."""
+    """Rerank with the engine that was loaded. Raises UsageError where it cannot tell of a text how likely."""
     if parts.backend is None:
         raise UsageError(
             "the reranker engine needs an engine: a reranker_model, or a case whose answers are generated"

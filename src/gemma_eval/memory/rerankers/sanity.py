@@ -120,8 +120,8 @@ def checked(reranker: Reranker, *, name: str) -> Reranker:
     if len(PAIRS) - len(wrong) < NEEDED:
         listed = "; ".join(f'"{query}"' for query in wrong)
         raise BackendError(
-            f"the reranker {name} is refused: it puts the passage that answers before the one that does not in "
-            f"{len(PAIRS) - len(wrong)} of {len(PAIRS)} pairs, {NEEDED} are needed; wrong are {listed}"
+            f"the reranker {name} is refused: it puts the passage that answers before the one that does not "
+            f"in {len(PAIRS) - len(wrong)} of {len(PAIRS)} pairs, {NEEDED} are needed; wrong are {listed}"
         )
     return made
 
