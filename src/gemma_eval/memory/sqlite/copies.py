@@ -32,7 +32,7 @@ def backup(path: Path, target: Path, *, existing: Existing = "refuse") -> int:
     """
     if not path.is_file():
         raise StoreError(f"{path}: there is no memory")
-    if target.exists() and target.samefile(path):
+    if _is_same(path, target):
         raise UsageError(f"{target}: is the memory itself; name another file")
     with beside(target, existing=existing) as place, _opened(path) as source:
         return _copied(source, place)
@@ -45,7 +45,7 @@ def restore(source: Path, path: Path, *, existing: Existing = "refuse") -> int:
     kept beside as `NAME.damaged`. Raises StoreError, UsageError where there is a memory.
     """
     refuse_existing(path, existing)
-    if path.exists() and path.samefile(source):
+    if _is_same(path, source):
         raise UsageError(f"{source}: is the memory itself; name a copy")
     with lock(path), _folder_beside(path) as folder:
         place = folder / path.name
@@ -57,6 +57,10 @@ def restore(source: Path, path: Path, *, existing: Existing = "refuse") -> int:
             sync(place)
             place.replace(path)
     return n
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 @contextmanager
