@@ -135,11 +135,21 @@ class Given:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cached:
-    """How the cache answered: *exact* or *semantic* with the question it knew, or *miss*."""
+    """How the cache answered: *exact* or *semantic* with the question it knew, or *miss*.
+
+    `reason` says why it is a miss that no new question explains: a store that cannot be reached, an answer
+    that is not kept.
+    """
 
     use: Literal["exact", "semantic", "miss"]
     similarity: float | None = None
     query: str | None = None
+    reason: str | None = None
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether the answer was made before."""
+        return self.use != "miss"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
