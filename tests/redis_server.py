@@ -80,22 +80,40 @@ class RedisServer:
         self.process.kill()
         self.process.wait()
 
-    def start_again(self) -> None:
-        """Start it at the same port with what it had saved."""
-        self.process = _started(self.program, self.folder, self.port, self.settings)
-        self.await_answer()
+    def start_again(self, *, load_us: int | None = None) -> None:
+        """Start it at the same port with what it had saved; with `load_us` it takes so long for each key."""
+        slow = {"key-load-delay": str(load_us), "loading-process-events-interval-bytes": "1024"}
+        settings = self.settings if load_us is None else {**self.settings, **slow}
+        self.process = _started(self.program, self.folder, self.port, settings)
+        self.await_answer(b"-LOADING" if load_us is not None else b"")
 
-    def await_answer(self) -> None:
-        """Wait until it takes connections. Raises TimeoutError, or ChildProcessError where it has ended."""
+    def await_answer(self, wanted: bytes = b"") -> None:
+        """Wait until it answers, and not that it is loading unless that is `wanted`.
+
+        Raises TimeoutError, or ChildProcessError where it has ended.
+        """
         until_s = time.monotonic() + START_S
         while time.monotonic() < until_s:
             if self.process.poll() is not None:
                 raise ChildProcessError((self.folder / "log").read_text(errors="replace")[-2000:])
-            with closing(socket.socket()) as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            said = self._said()
+            if said and (said.startswith(wanted) if wanted else not said.startswith(b"-LOADING")):
+                return
             time.sleep(0.01)
         raise TimeoutError(f"redis-server does not answer at port {self.port}")
+
+    def _said(self) -> bytes:
+        """Return what it answers to a ping, `+` where only TLS is spoken, nothing where it is not there."""
+        with closing(socket.socket()) as probe:
+            probe.settimeout(START_S)
+            try:
+                probe.connect(("127.0.0.1", self.port))
+                if self.is_encrypted:
+                    return b"+"
+                probe.sendall(b"PING\r\n")
+                return probe.recv(100)
+            except OSError:
+                return b""
 
 
 @contextmanager
@@ -126,7 +144,9 @@ def running(
         try:
             server.await_answer()
             break
-        except ChildProcessError:
+        except ChildProcessError as error:
+            if "connection type tls" in str(error):
+                required.missing("redis-server", f"{program} was built without TLS")
             if attempt == TRIES - 1:
                 raise
     try:

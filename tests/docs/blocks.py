@@ -2,6 +2,7 @@
 
 A block's info string may hold a file name (`toml village.toml`), under which the block is saved in the
 folder that the page's commands run in, and `exit=N`: its commands end with that code, its file is refused.
+`needs=redis-server` runs it beside a server at the address in `REDIS_URL`, or skips it where there is none.
 `text` blocks show what a reader sees and are not run.
 """
 
@@ -33,6 +34,7 @@ from gemma_eval.prompts.build import build
 from gemma_eval.records import Cell, Message, Passage, Template
 from gemma_eval.scoring.judge_items import load as load_labelled
 from tests.docs.commands import run_command
+from tests.docs.needs import provided
 from tests.examples import a_cell
 
 Namespace = dict[str, object]
@@ -50,6 +52,7 @@ class Block:
     folder: Path = Path()
     file_name: str | None = None
     exit_code: int = 0
+    needs: str | None = None
 
 
 def find(path: Path) -> Iterator[tuple[int, Block]]:
@@ -70,7 +73,7 @@ def check(block: Block, *, folder: Path) -> None:
         path = folder / block.file_name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.source, encoding="utf-8")
-    with contextlib.chdir(folder):
+    with provided(block.needs), contextlib.chdir(folder):
         EVALUATORS[block.language](replace(block, folder=folder))
 
 
@@ -78,12 +81,14 @@ def _block(*, language: str, arguments: str, source: str, namespace: Namespace) 
     words = arguments.split()
     names = [word for word in words if "=" not in word]
     codes = [int(word.removeprefix("exit=")) for word in words if word.startswith("exit=")]
+    needs = [word.removeprefix("needs=") for word in words if word.startswith("needs=")]
     return Block(
         language=language,
         source=source,
         namespace=namespace,
         file_name=names[0] if names else None,
         exit_code=codes[0] if codes else 0,
+        needs=needs[0] if needs else None,
     )
 
 

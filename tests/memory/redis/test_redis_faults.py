@@ -9,12 +9,14 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gemma_eval.errors import StoreError
+from gemma_eval.memory import tiers
 from gemma_eval.memory.redis.breaker import Breaker, breaker_of
 from gemma_eval.memory.redis.keys import Keys
 from gemma_eval.memory.redis.store import RedisStore, open_store
@@ -193,6 +195,22 @@ def test_a_server_that_went_back_to_an_older_state_is_read_anew(tmp_path: Path) 
             other.add(pieces(range(30, 32)), now_s=NOW_S)
             other.add(pieces(range(40, 42)), now_s=NOW_S)
         assert found(store) == {"0", "1", "30", "31", "40", "41"}
+        store.close()
+
+
+def test_a_server_that_loads_its_data_is_asked_again_later(tmp_path: Path) -> None:
+    """It is not an empty store, and nothing is added to it."""
+    with running(tmp_path) as server:
+        store = opened(server)
+        store.add(pieces(range(1_000)), now_s=NOW_S)
+        with server.client() as client:
+            client.save()
+        server.kill()
+        server.start_again(load_us=300_000)
+        with pytest.raises(StoreError, match="still loading its data"):
+            store.pieces(["0"])
+        server.await_answer()
+        assert len(found(store)) == 1_000
         store.close()
 
 
@@ -375,6 +393,37 @@ def test_a_user_may_only_use_the_namespace_that_is_his(tmp_path: Path) -> None:
             opened(server, namespace="another")
 
 
+def test_the_page_gives_no_right_that_is_not_needed(tmp_path: Path) -> None:
+    """Without any one of them something fails, but for `info`, without which the policy is not looked at."""
+    rule = f"on >{PASSWORD} {the_rule_of_the_page()}"
+    spare = set[str]()
+    with running(tmp_path, username="evals", password=PASSWORD, user=f"evals {rule}") as server:
+        admin = replace(server, username=None, password=None)
+        for right in [word for word in rule.split() if word.startswith("+")]:
+            with admin.client() as client:
+                client.flushall()
+                client.script_flush()
+                client.execute_command("ACL", "SETUSER", "evals", f"-{right[1:]}")
+            said = refused(server)
+            if said is None:
+                spare.add(right)
+            else:
+                assert "does not permit what a store needs" in said, right
+            with admin.client() as client:
+                client.execute_command("ACL", "SETUSER", "evals", right)
+    assert spare == {"+info"}
+
+
+def refused(server: RedisServer) -> str | None:
+    """Return what a store says whose server does not permit all that it does."""
+    try:
+        with closing(opened(server)) as store:
+            use_everything(store)
+    except StoreError as error:
+        return str(error)
+    return None
+
+
 def the_rule_of_the_page() -> str:
     """Return the rights that the page on Redis tells to give a user."""
     page = (Path(__file__).parents[3] / "docs" / "memory_redis.md").read_text(encoding="utf-8")
@@ -454,16 +503,18 @@ def use_everything(store: RedisStore) -> None:
     vectors = np.eye(3, dtype=np.float32)
     store.add(pieces(range(3)), now_s=NOW_S, vectors=vectors, embedder="e")
     store.add([Piece(id="w", text="w", document="d", tier="working")], now_s=NOW_S)
-    store.add_vectors(["w"], vectors[:1], embedder="f")
-    store.set_rules(store.rules())
+    store.add_vectors(["w"], vectors[:1], embedder="e")
+    store.set_rules(tiers.changed(store.rules(), ["working.capacity=1"]))
+    store.add([Piece(id="v", text="w", document="d", tier="working")], now_s=NOW_S + 1e6)
+    assert store.stats(now_s=NOW_S + 1e9).expired == 1
     store.touch(["0"], now_s=NOW_S)
     assert found(store) == {"0", "1", "2"}
     assert len(store.nearest(vectors[0], k=2, embedder="e", among=ALL)) == 2
-    with pytest.raises(StoreError, match="made by e, f"):
+    with pytest.raises(StoreError, match="made by e;"):
         store.nearest(vectors[0], k=2, embedder="g", among=ALL)
     assert len(store.without_vectors(embedder="e", k=5)) == 1
     assert store.vectors(["0"], embedder="e") is not None
-    assert store.expire(now_s=NOW_S + 1e6) == 1
+    assert store.expire(now_s=NOW_S + 1e9) == 1
     assert len(list(store.each())) == 3
     assert store.forget(["0"]) == 1
     assert (store.stats(now_s=NOW_S).size_bytes or 0) > 0

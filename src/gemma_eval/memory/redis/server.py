@@ -120,6 +120,8 @@ class Server:
 
 
 _MANY = 2_000
+_NOT_PERMITTED = ("The user executing the script can't", "ACL failure in script")
+"""How Redis 7 and 8 begin where they refuse what a script does, without the code they have for a command."""
 _PASSWORD = "name the variable that holds it with ?password_env="  # noqa: S105 - tells where it belongs
 
 
@@ -152,6 +154,8 @@ def _refusal(where: str, error: Exception) -> str:
     from redis import exceptions
 
     said = _first_line(error)
+    if said.startswith(_NOT_PERMITTED):
+        error = exceptions.NoPermissionError()
     for kind, what in (
         (exceptions.OutOfMemoryError, "is full, nothing was kept: raise its maxmemory or forget passages"),
         (exceptions.ReadOnlyError, "is a replica and keeps nothing: give the address of its primary"),

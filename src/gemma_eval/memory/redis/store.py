@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from gemma_eval.errors import StoreError, UsageError
 from gemma_eval.memory import tiers
 from gemma_eval.memory.admission import refuse_flawed, refuse_unlike
+from gemma_eval.memory.among import is_among
 from gemma_eval.memory.redis import scripts
 from gemma_eval.memory.redis.breaker import Breaker, breaker_of
 from gemma_eval.memory.redis.keys import Keys
@@ -163,7 +164,7 @@ class RedisStore:
         """Yield all passages, oldest first, as they are when their page is read."""
         ids = self._server.ask("ZRANGE", self._keys.of("order"), 0, -1)
         for page in pages([id_.decode() for id_ in ids]):
-            yield from (piece for piece in self._read(page) if _is_among(piece, among))
+            yield from (piece for piece in self._read(page) if is_among(piece, among))
 
     def stats(self, *, now_s: float) -> MemoryStats:
         """Count what is kept; the size is the server's estimate."""
@@ -258,13 +259,3 @@ def _told(piece: Piece) -> list[str | bytes]:
         str(piece.accesses),
         repr(max(at_s, piece.accessed_s or 0.0)),
     ]
-
-
-def _is_among(piece: Piece, among: Among) -> bool:
-    return (
-        (not among.tiers or piece.tier in among.tiers)
-        and (not among.tags or not set(among.tags).isdisjoint(piece.tags))
-        and (not among.documents or piece.document in among.documents)
-        and (among.since_s is None or (piece.at_s is not None and piece.at_s >= among.since_s))
-        and (among.now_s is None or not tiers.is_past(piece, now_s=among.now_s))
-    )

@@ -1,0 +1,28 @@
+"""What a block of the documentation needs beside it while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.redis_server import running
+
+
+@contextmanager
+def provided(what: str | None) -> Iterator[None]:
+    """Start what a block needs until it has run: a Redis server of its own, at `REDIS_URL`."""
+    if what is None:
+        yield
+        return
+    assert what == "redis-server", f"a block needs {what!r}; known: redis-server"
+    with (
+        TemporaryDirectory(prefix="gemma_eval_redis_") as folder,
+        running(Path(folder)) as server,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("REDIS_URL", server.url("village"))
+        yield
