@@ -275,6 +275,7 @@ class _BuiltIns:
         register("judge", "gemma_eval.cli.judge:judge")
         register("model", "gemma_eval.cli.model:model")
         register("plan", "gemma_eval.cli.plan:plan")
+        register("profile", "gemma_eval.cli.profile:profile_steps")
         register("recompute", "gemma_eval.cli.recompute:recompute")
         register("report", "gemma_eval.cli.report:report")
         register("rescore", "gemma_eval.cli.rescore:rescore")
