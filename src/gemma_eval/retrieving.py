@@ -60,6 +60,7 @@ class Retrieving:
     _embedders: list[tuple[object, Embedder | GemmaEvalError]] = field(default_factory=list, init=False)
     _corpora: dict[Corpus, tuple[Piece, ...]] = field(default_factory=dict, init=False)
     _stores: dict[str, MemoryStore] = field(default_factory=dict, init=False)
+    _engines: list[Backend] = field(default_factory=list, init=False)
 
     def retrieve(self, trial: Trial, backend: Backend | None = None) -> Retrieved:
         """Return the passages for a trial; `backend` is the engine that is asked with them.
@@ -92,10 +93,12 @@ class Retrieving:
             return Retrieved(trace=Trace(degraded=str(error)))
 
     def close(self) -> None:
-        """Let go of the stores; a second call does nothing."""
+        """Let go of the stores, and of the engines of rerankers; a second call does nothing."""
         while self._stores:
             _, store = self._stores.popitem()
             store.close()
+        while self._engines:
+            self._engines.pop().close()
 
     def _of_plugin(self, cell: Cell) -> Retrieved:
         factory = self.registry.retrievers.find(cell.retrieval.retriever)
@@ -165,12 +168,22 @@ class Retrieving:
         if name is None:
             return None
         from gemma_eval.memory.rerankers.sanity import checked
+        from gemma_eval.prompts.chat import render
 
         model = next(iter(cell.rerankers), None)
-        parts = RerankerParts(model=model, embedder=embedder, backend=backend)
+        parts = RerankerParts(
+            model=model, embedder=embedder, backend=backend, load=self._load_engine, render=render
+        )
         key = (name, model, None if embedder is None else embedder.id, id(backend))
         factory = self.registry.rerankers.find(name)
         return self._kept(self._rerankers, key, lambda: checked(factory(parts), name=name))
+
+    def _load_engine(self, spec: ModelSpec) -> Backend:
+        """Load the engine that a reranker asks. Raises UnknownName, BackendError."""
+        factory = self.registry.backends.find(spec.backend)
+        made = factory(spec, clock=self.clock, transforms=self.registry.transforms)
+        self._engines.append(made)
+        return made
 
     def _kept(self, kept: list[tuple[object, T | GemmaEvalError]], key: object, make: Callable[[], T]) -> T:
         """Return what was made for `key` before, or make it; threads of a load wait for the first.

@@ -75,16 +75,17 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RerankerParts:
-    """What a reranker may be made of: its model, the embedder of the retrieval, an engine that is loaded.
+    """What a reranker may be made of: its model, the embedder of the retrieval, the engine under test.
 
-    The engine is that of the model of the reranker where it has one that a backend drives, else the one under
-    test. `render` writes a conversation in the markup of that engine; without it there is none.
+    `load` loads the engine of a model, and whoever gave it closes that. `render` writes a conversation in the
+    markup of a chat template, its first argument; without it there is none.
     """
 
     model: ModelSpec | None = None
     embedder: Embedder | None = None
     backend: Backend | None = None
-    render: Callable[[Sequence[Message]], str] | None = None
+    load: Callable[[ModelSpec], Backend] | None = None
+    render: Callable[[str, Sequence[Message]], str] | None = None
 
 
 class RerankerFactory(Protocol):

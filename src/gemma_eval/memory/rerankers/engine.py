@@ -13,15 +13,15 @@ from gemma_eval.errors import UsageError
 from gemma_eval.protocols import ChoosingBackend, ReadingBackend, RerankerParts
 from gemma_eval.records import Message, Prompt
 
-Render = Callable[[Sequence[Message]], str]
+Render = Callable[[str, Sequence[Message]], str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EngineReranker:
-    """Scores passages with an engine that tells how probable a text is; `render` writes its markup."""
+    """Scores passages with an engine that tells how probable a text is; `render` writes in its template."""
 
     backend: ReadingBackend
-    render: Render
+    render: Render | None
 
     def score(self, query: str, texts: Sequence[str]) -> tuple[float, ...]:
         """Return ln P(yes) - ln P(no) for each text. Raises BackendError, ContextOverflow."""
@@ -29,7 +29,7 @@ class EngineReranker:
 
     def _score(self, query: str, text: str) -> float:
         turns = (Message(role="user", content=_question(query, text)),)
-        prompt = Prompt(messages=turns, text=self.render(turns), n_tokens=None)
+        prompt = Prompt(messages=turns, text=self._text(turns), n_tokens=None)
         if isinstance(self.backend, ChoosingBackend):
             made = self.backend.read_choices(prompt, choices=("yes", "no"), unconditional=False)
             yes, no = (choice.log_probabilities for choice in made.choices)
@@ -39,19 +39,31 @@ class EngineReranker:
             )
         return math.fsum(yes) - math.fsum(no)
 
+    def _text(self, turns: Sequence[Message]) -> str:
+        """Write a conversation as the model was trained to read it, or plainly where no template is known."""
+        if self.render is not None and self.backend.chat_template is not None:
+            return self.render(self.backend.chat_template, turns)
+        return "\n\n".join(turn.content for turn in turns) + "\n\nAnswer: "
+
 
 def load(parts: RerankerParts) -> EngineReranker:
-    """Rerank with the engine that was loaded. Raises UsageError where it cannot tell of a text how likely."""
-    if parts.backend is None:
+    """Rerank with the engine of the reranker's model, or with the one under test where it has none.
+
+    Raises UsageError where there is none or it cannot tell how probable a text is, BackendError.
+    """
+    backend = parts.backend
+    if parts.model is not None and parts.load is not None:
+        backend = parts.load(parts.model)
+    if backend is None:
         raise UsageError(
             "the reranker engine needs an engine: a reranker_model, or a case whose answers are generated"
         )
-    if not isinstance(parts.backend, ReadingBackend):
+    if not isinstance(backend, ReadingBackend):
         raise UsageError(
-            f"the reranker engine needs an engine that tells how probable a text is; "
-            f"{parts.backend.info().engine} does not"
+            f"the reranker engine needs an engine that tells how probable a text is; {backend.info().engine} "
+            "does not"
         )
-    return EngineReranker(backend=parts.backend, render=parts.render or _plain)
+    return EngineReranker(backend=backend, render=parts.render)
 
 
 def _question(query: str, text: str) -> str:
@@ -60,8 +72,3 @@ def _question(query: str, text: str) -> str:
         f"Passage: {text}\n\nQuestion: {query}\n\n"
         "Does the passage answer the question? Reply with one word, yes or no."
     )
-
-
-def _plain(turns: Sequence[Message]) -> str:
-    """Write a conversation for a model that knows no markup."""
-    return "\n\n".join(turn.content for turn in turns) + "\n\nAnswer: "
