@@ -8,7 +8,7 @@ Keys, all with the hash tag `{namespace}`, so that a cluster keeps them together
     ge:{ns}:order        zset    id by when it came
     ge:{ns}:expiry       zset    id by when its time is over, where it ever is
     ge:{ns}:tier:<tier>  zset    id by its worth: the least goes first where a tier is full
-    ge:{ns}:vectors:<embedder>   hash   id -> half floats
+    ge:{ns}:vectors:<embedder>   hash   id -> floats of 4 bytes
     ge:{ns}:log          stream  the ids that each change was about
 
 No key ever expires: that leaves no trace in the log, and what counts is `expires_s` against the caller's
