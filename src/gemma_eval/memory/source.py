@@ -22,15 +22,14 @@ if TYPE_CHECKING:
     from gemma_eval.protocols.scorers import Embeddings
 
 EVERYTHING = Among()
+_WORTH_A_THREAD = 20_000
+"""Passages from which a search by words beside that by vectors saves time."""
 _MOST_FILTERS = 32
 """How many choices of tiers, tags and documents are kept."""
 
 
 class InMemory:
     """A source of passages that never change; it is made once and searched from any thread."""
-
-    is_quick = True
-    """A search by words takes less than a thread does to begin."""
 
     def __init__(self, pieces: Sequence[Piece], *, embedder: Embedder | None = None) -> None:
         """Index `pieces` by their words, and by their vectors where there is an `embedder`.
@@ -50,6 +49,11 @@ class InMemory:
             made = embedder.embed([piece.text for piece in self._pieces])
             self._vectors = VectorMatrix(made.shape[1])
             self._vectors.put(list(self._at), made)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a search by words takes less than a second thread costs."""
+        return len(self._pieces) < _WORTH_A_THREAD
 
     def lexical(self, query: str, *, k: int, among: Among = EVERYTHING) -> tuple[Hit, ...]:
         """Return at most `k` passages by BM25, best first, equals in the order they were given."""
