@@ -147,6 +147,42 @@ filter = [{ filter = "regex", pattern = "{{ answer }}", group = 0 }]
     assert cases_of(tmp_path, case=continued)[0].continuation == " Oslo"
 
 
+def test_a_row_says_what_is_relevant_to_it(tmp_path: Path) -> None:
+    """One id, several, or tables with grades; a number is an id as in a corpus, and nothing is none."""
+    rows = [
+        {"q": "Where?", "gold": "note-1"},
+        {"q": "Who?", "gold": ["note-1", {"passage": "note-2", "grade": 2}]},
+        {"q": "What?", "gold": []},
+        {"q": "When?", "gold": 7},
+    ]
+    written(tmp_path, rows)
+    case = CASE.replace("question", "q").replace('text = "{{ answer }}"', 'text = "x"')
+    whole = cases_of(tmp_path, case=case + 'relevant = "{{ gold }}"\n')
+    assert [[(each.passage, each.grade) for each in case.relevant] for case in whole] == [
+        [("note-1", 1)],
+        [("note-1", 1), ("note-2", 2)],
+        [],
+        [("7", 1)],
+    ]
+    written(tmp_path, [{"q": "Where?", "gold": "note-1", "n": 3}])
+    (one,) = cases_of(tmp_path, case=case + 'relevant = ["{{ gold }}", { text = "{{ q }}", grade = 3 }]\n')
+    assert [(each.passage, each.text, each.grade) for each in one.relevant] == [
+        ("note-1", None, 1),
+        (None, "Where?", 3),
+    ]
+
+
+def test_what_a_row_says_wrong_of_relevance_has_the_line_of_the_row(tmp_path: Path) -> None:
+    """A grade that is none, in the second of two rows."""
+    written(
+        tmp_path, [{"q": "Where?", "gold": ["a"]}, {"q": "Who?", "gold": [{"passage": "b", "grade": -1}]}]
+    )
+    case = CASE.replace("question", "q").replace('text = "{{ answer }}"', 'text = "x"')
+    (problem,) = said(tmp_path, case=case + 'relevant = "{{ gold }}"\n')
+    assert problem.startswith("qa.jsonl:2: ")
+    assert "grade" in problem
+
+
 def test_without_a_dataset_braces_are_text(tmp_path: Path) -> None:
     """Only where there are rows there is something to fill; a list of choices is then needed."""
     path = tmp_path / "s.toml"

@@ -55,11 +55,11 @@ def read(
 
 
 def relevant(
-    at: locate.Path, given: Sequence[str | JudgementRow], problems: Problems
+    at: locate.Path, given: str | Sequence[str | JudgementRow], problems: Problems
 ) -> tuple[Judgement, ...]:
     """Return which passages bear on a question, and note what is no judgement or is there twice."""
     found: dict[tuple[str | None, str | None], Judgement] = {}
-    for index, each in enumerate(given):
+    for index, each in enumerate([given] if isinstance(given, str) else given):
         row = each if isinstance(each, JudgementRow) else JudgementRow(passage=each)
         place, key = (*at, "relevant", index), f"relevant[{index}]"
         if (row.passage is None) == (row.text is None):

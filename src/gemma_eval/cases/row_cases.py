@@ -101,7 +101,7 @@ class RowReading:
         except TemplateError as error:
             problems.note(self.at, rows.Flaw(at, str(error), whole=True))
             return "?"
-        is_text = at[-1] in _TEXTS or at[0] == "choices"
+        is_text = at[-1] in _TEXTS or at[0] == "choices" or (at[0] == "relevant" and at[-1] != "grade")
         return str(value) if is_text and isinstance(value, int | float) else value
 
     def _with_choices(self, row: CaseRow, choices: object, problems: _RowProblems) -> CaseRow:
@@ -145,7 +145,7 @@ def templates(
 
 def _texts(table: Table) -> Iterator[tuple[locate.Path, str]]:
     """Yield each text of a case that may be filled, with its place."""
-    for key in ("prompt", "continuation", "choices", "target", "cluster"):
+    for key in ("prompt", "continuation", "choices", "target", "cluster", "relevant"):
         yield from _in(table.get(key), (key,))
     for key, is_filled in _FILLED.items():
         for n, each in enumerate(_items(table.get(key))):

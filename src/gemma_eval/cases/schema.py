@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, PlainVal
 from gemma_eval.cases.schema_checks import CheckRow, Pipeline
 from gemma_eval.cases.schema_datasets import DatasetTable, FewShotRow
 from gemma_eval.cases.schema_gates import GatesFileRow
-from gemma_eval.cases.schema_retrieval import CachingRow, Relevant, RetrievalRow
+from gemma_eval.cases.schema_retrieval import CachingRow, Judgements, RetrievalRow
 from gemma_eval.files.rows import (
     ALTERNATIVE,
     Name,
@@ -195,7 +195,7 @@ class CaseRow(Choices):
     delimiter: str | None = None
     series: Name | None = None
     variables: Variables | None = None
-    relevant: list[Relevant] | None = None
+    relevant: Judgements | None = None
     dataset: DatasetTable | None = None
     few_shot: FewShotRow | None = None
 

@@ -64,6 +64,12 @@ Relevant = Annotated[
     Annotated[Text, Tag(_ID)] | Annotated[JudgementRow, Tag(_TABLE)],
     Discriminator(lambda value: _TABLE if isinstance(value, dict | JudgementRow) else _ID),
 ]
+_ONE, _SEVERAL = f"{ALTERNATIVE}an id in quotes", f'{ALTERNATIVE}a list, as ["id", {{text = "…"}}]'
+Judgements = Annotated[
+    Annotated[Text, Tag(_ONE)] | Annotated[list[Relevant], Tag(_SEVERAL)],
+    Discriminator(lambda value: _ONE if isinstance(value, str) else _SEVERAL),
+]
+"""What is relevant: one id, which the row of a dataset may make a list, or several."""
 
 
 class CachingRow(Row):
