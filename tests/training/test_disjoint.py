@@ -44,6 +44,8 @@ def suite_items(path: Path) -> set[Item]:
     suite = tomllib.loads(path.read_text(encoding="utf-8"))
     found = {item for row in suite.get("haystack", ()) for item in haystack_items(row, folder=path.parent)}
     kind = suite.get("defaults", {}).get("kind", "quality")
+    told = corpora(suite, folder=path.parent)
+    found |= {item for items_ in told.values() for item in items_}
     written = [filled for case in suite.get("case", ()) for filled in rows_of(case, folder=path.parent)]
     for case in written:
         if case.get("kind", kind) == "benchmark":
@@ -56,10 +58,21 @@ def suite_items(path: Path) -> set[Item]:
             if "prompt" in case
             else [m["content"] for m in case["messages"] if m["role"] == "user"]
         )
+        if case.get("kind", kind) == "retrieval":
+            continue  # no model is asked
+        known = told[case["corpus"]] if "corpus" in case else frozenset()
         for query in queries:
-            found.update(items.case_items(query, context))
+            wanted = items.personal(query)
+            if not any(item.parts[:2] == wanted for item in known):
+                found.update(items.case_items(query, context))
             found.update(chosen_items(query, case))
     return found
+
+
+def corpora(suite: Mapping[str, Any], *, folder: Path) -> dict[str, frozenset[Item]]:
+    """Return the facts of each corpus that cases share."""
+    paths = {case["corpus"] for case in suite.get("case", ()) if "corpus" in case}
+    return {path: frozenset(items.fact_items((folder / path).read_text(encoding="utf-8"))) for path in paths}
 
 
 def rows_of(case: CaseTable, *, folder: Path) -> Iterator[CaseTable]:
