@@ -21,7 +21,7 @@ from gemma_eval.selftest.vectors import FOLDER, Given, Published, Vector, publis
 
 SOURCES = published()
 VECTORS = [(source, vector) for source in SOURCES for vector in source.vectors]
-FREE = {"MIT", "Apache-2.0"}
+FREE = {"MIT", "Apache-2.0", "NIST-Software"}
 
 
 def half(options: Options) -> Scorer:

@@ -172,7 +172,7 @@ def _texts(rows: TextRows, taken: list[_Line], found: list[Found]) -> Iterator[s
 def _lines(rows: TextRows) -> Iterator[_Line]:
     """Yield every line, hash the whole file, and note its size and time. Raises ReadError."""
     whole = hashlib.sha256()
-    with _opened(rows.path) as file:
+    with opened(rows.path) as file:
         status = os.fstat(file.fileno())
         rows.state = status.st_size, status.st_mtime_ns
         number = start = 0
@@ -205,7 +205,7 @@ def _skipped(file: io.BufferedReader, whole: hashlib._Hash) -> int:
     return size
 
 
-def _opened(path: Path) -> io.BufferedReader:
+def opened(path: Path) -> io.BufferedReader:
     """Open a regular file without waiting for what is none. Raises ReadError."""
     try:
         file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")
@@ -220,7 +220,7 @@ def _opened(path: Path) -> io.BufferedReader:
 
 def _part(path: Path, start: int, size: int, *, state: tuple[int, int]) -> bytes:
     """Return bytes of a file that is as it was. Raises ReadError."""
-    with _opened(path) as file:
+    with opened(path) as file:
         status = os.fstat(file.fileno())
         if (status.st_size, status.st_mtime_ns) != state:
             raise ReadError("has changed since it was first read")

@@ -9,10 +9,10 @@ from typing import Literal, cast
 
 from gemma_eval.errors import GemmaEvalError, UnknownName
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import RepeatsScorer, Scorer, ServedScorer
+from gemma_eval.protocols import AnyScorer, PassagesScorer, RepeatsScorer, Scorer, subject_of
 from gemma_eval.records import Score
 from gemma_eval.selftest.quantities import QUANTITIES
-from gemma_eval.selftest.vector_case import answer_of, case_of
+from gemma_eval.selftest.vector_case import answer_of, case_of, found_of
 from gemma_eval.selftest.vectors import Published, Vector
 
 _INSTALL = 'pip install "gemma_eval['
@@ -59,9 +59,11 @@ def _computed(registry: Registry, vector: Vector) -> float | None:
     return None if value is None else value * vector.scale
 
 
-def _score(scorer: Scorer | RepeatsScorer | ServedScorer, vector: Vector) -> Score:
+def _score(scorer: AnyScorer, vector: Vector) -> Score:
     case = case_of(vector)
-    if getattr(scorer, "subject", "answer") == "repeats":
+    if subject_of(scorer) == "passages":
+        return cast(PassagesScorer, scorer)(case, found_of(vector))
+    if subject_of(scorer) == "repeats":
         return cast(RepeatsScorer, scorer)(case, [answer_of(vector, text) for text in vector.answers])
     return cast(Scorer, scorer)(case, answer_of(vector, vector.answer))
 

@@ -38,10 +38,11 @@ class Vector:
     """One published value: of a `scorer` for an `answer`, or of a `quantity` for what is `given`.
 
     With `answers` the scorer judges repeats; with `choices` the model has read them with these natural
-    log-probabilities, `unconditional` after an empty prompt. `figure` names one of the score's figures in
-    place of its value, and `scale` is what ours is multiplied by to be theirs (100 for percent). `expected`
-    is `None` where there is no value. Where ours is another one by decision, it is `ours`, and `differs` says
-    why.
+    log-probabilities, `unconditional` after an empty prompt. With `n_found` passages it judges those: at
+    the ranks `relevant_at`, from 1, they are relevant, and so are others up to `n_relevant`. `figure`
+    names one of the score's figures in place of its value, and `scale` is what ours is multiplied by to
+    be theirs (100 for percent). `expected` is `None` where there is no value. Where ours is another one
+    by decision, it is `ours`, and `differs` says why.
     """
 
     name: str
@@ -53,6 +54,9 @@ class Vector:
     target: int | None = None
     log_probabilities: tuple[tuple[float, ...], ...] = ()
     unconditional: tuple[float, ...] = ()
+    relevant_at: tuple[int, ...] = ()
+    n_found: int = 0
+    n_relevant: int = 0
     figure: str = ""
     scale: float = 1.0
     quantity: str = ""
