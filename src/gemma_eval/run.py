@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gemma_eval.errors import BackendError, PluginError, StoreError, TemplateError, UsageError
-from gemma_eval.measure.events import Making, icl_s, itl_s
+from gemma_eval.measure.events import icl_s, itl_s, made_how
 from gemma_eval.measure.latency import Unwatched, measure
 from gemma_eval.measure.resources import watch
 from gemma_eval.protocols import (
     Backend,
 )
 from gemma_eval.records import (
+    Cached,
     EngineInfo,
     Failure,
     Gating,
@@ -73,6 +74,14 @@ NOBODY: Backend = Nobody()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """An answer of which a cache was asked, and what it said."""
+
+    generation: Generation
+    cached: Cached
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Broken:
     """What is left of an answer that was not made: why, and what had come of it."""
 
@@ -88,8 +97,16 @@ def run_trial(trial: Trial, stage: Stages) -> Outcome:
     if isinstance(ready, Broken):
         return outcome_of(trial, None, ready, stage=stage)
     with watching(stage) as taken:
-        made = attempt(lambda: stage.generate(ready.prompt, trial))
+        made = attempt(lambda: answered(ready.prompt, trial, stage))
     return outcome_of(trial, ready, made, stage=stage, resources=taken())
+
+
+def answered(prompt: Prompt, trial: Trial, stage: Stages) -> Generation | Asked:
+    """Have an answer made, or given again where the case has a cache. Raises what attempts catch."""
+    if stage.answer is None or trial.cell.case.cache is None:
+        return stage.generate(prompt, trial)
+    generation, cached = stage.answer(prompt, trial, lambda: stage.generate(prompt, trial))
+    return Asked(generation=generation, cached=cached)
 
 
 def look_up(trial: Trial, stage: Stages) -> Outcome:
@@ -143,7 +160,7 @@ def attempt(make: Callable[[], T]) -> T | Broken:
 def outcome_of(
     trial: Trial,
     ready: Prepared | None,
-    made: Generation | Broken,
+    made: Generation | Asked | Broken,
     *,
     stage: Stages,
     resources: Resources | Unwatched | None = None,
@@ -151,7 +168,10 @@ def outcome_of(
 ) -> Outcome:
     """Measure and score what was made; of what broke off the stamps are kept, and nothing is scored."""
     case = trial.cell.case
-    how: Making = "read" if case.is_read else "written"
+    made, cached = (made.generation, made.cached) if isinstance(made, Asked) else (made, None)
+    how = made_how(case, cached)
+    if how == "cached":
+        resources = "cached"
     generation = made.partial if isinstance(made, Broken) else made
     measurement = None
     if generation is not None:
@@ -165,6 +185,7 @@ def outcome_of(
         failure=made.failure if isinstance(made, Broken) else None,
         phase=phase,
         trace=None if ready is None else ready.retrieved.trace,
+        cached=cached,
     )
 
 

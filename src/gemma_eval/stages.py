@@ -26,12 +26,25 @@ from gemma_eval.protocols import (
     ServingBackend,
     needs_unconditional,
 )
-from gemma_eval.records import Case, Check, Generation, Given, ModelSpec, Prompt, Retrieved, Score, Trial
+from gemma_eval.records import (
+    Cached,
+    Case,
+    Check,
+    Generation,
+    Given,
+    ModelSpec,
+    Prompt,
+    Retrieved,
+    Score,
+    Trial,
+)
 from gemma_eval.retrieving import Retrieving
 from gemma_eval.scoring import check as checks
 
 Retrieve = Callable[[Trial, Backend], Retrieved]
 """Finds the passages of a trial that a backend is asked with."""
+Answer = Callable[[Prompt, Trial, Callable[[], Generation]], tuple[Generation, Cached]]
+"""Gives the answer to a trial again and says so, or has it made."""
 
 _MOST_SCORERS = 32
 """How many scorers are kept at hand; those of a dataset have options of their own in each row."""
@@ -57,7 +70,8 @@ class Stages:
     trials at once; `None` when the engine cannot.
     `max_in_flight` is how many threads may generate at once: 1 unless the engine serves several, `None`
     when nothing limits them. `process_ids` asks for the processes of an engine that runs in others than this
-    one and its children, `None` when it does not.
+    one and its children, `None` when it does not. Where the case has a cache, `answer` gives an answer again
+    or has it made.
     """
 
     retrieve: Callable[[Trial], Retrieved]
@@ -71,6 +85,7 @@ class Stages:
     judge: Callable[[Case, Generation], tuple[Score | None, ...]] = _no_scores
     beside: Callable[[], bool] = lambda: False
     is_shared: bool = False
+    answer: Answer | None = None
 
 
 def stages(

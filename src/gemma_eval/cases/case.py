@@ -88,7 +88,7 @@ class Reading:
             corpus=self._corpus(at, row),
             relevant=retrievals.relevant(at, row.relevant or (), self.problems),
             retrievals=tuple(row.retrievals or defaults.retrievals or ()),
-            cache=self._cache(at, row),
+            cache=self._cache(at, row, kind),
             models=self._chosen(at, "models", row, kind),
             profiles=self._chosen(at, "profiles", row, kind),
             templates=self._chosen(at, "templates", row, kind),
@@ -216,7 +216,13 @@ class Reading:
             self.problems.flawed.add(place)
             return None
 
-    def _cache(self, at: locate.Path, row: CaseRow) -> Caching | None:
+    def _cache(self, at: locate.Path, row: CaseRow, kind: CaseKind) -> Caching | None:
+        """Return the cache of a case; that of [defaults] is for answers whose making nobody measures."""
+        unfit = retrievals.without_cache(row, kind, is_loaded=bool(row.load or self.defaults.load))
+        if unfit is not None and row.cache is not None and (*at, "cache") not in self.problems.flawed:
+            self.problems.say((*at, "cache"), f"{unfit}; leave the cache out")
+        if row.cache is None and (unfit is not None or kind != "quality"):
+            return None
         if row.cache is None:
             at = ("defaults",)
         if (*at, "cache") in self.problems.flawed:

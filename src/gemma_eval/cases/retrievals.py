@@ -6,14 +6,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from gemma_eval.cases.problems import Problems
+from gemma_eval.cases.schema import CaseRow
 from gemma_eval.cases.schema_retrieval import CachingRow, JudgementRow, RetrievalRow
 from gemma_eval.files import locate, rows
-from gemma_eval.records import Caching, Judgement, Retrieval
+from gemma_eval.records import Caching, CaseKind, Judgement, Retrieval
 
 KINDS = ("bm25", "vector", "hybrid", "oracle", "none")
 """The retrievers that are no plugin's."""
 UNDECLARED = ("none", "bm25", "oracle")
 """The retrievals that need no table, for all they say is their name."""
+
+SHARED = ("redis", "rediss")
+"""The schemes of servers that a cache is shared through."""
 
 _NEEDS_MODEL = ("onnx", "llama_cpp")
 _OF_HYBRID = ("fusion", "rrf_k", "alpha")
@@ -84,7 +88,21 @@ def caching(at: locate.Path, row: CachingRow | None, known: Known, problems: Pro
         what = f'cache.mode = "{row.mode}" compares vectors, and needs an embedder, as embedder = "minilm"'
         problems.say((*at, "cache"), what)
     _check_embedder((*at, "cache", "embedder"), row.embedder, known, problems)
+    if row.location is not None and row.location.partition("://")[0] not in SHARED:
+        what = f"cache.location is {rows.show(row.location)}; entries are shared through a Redis server"
+        problems.say((*at, "cache", "location"), f"{what}, as redis://host:6379/0, or not at all")
     return Caching(**row.model_dump(exclude_none=True))
+
+
+def without_cache(row: CaseRow, kind: CaseKind, *, is_loaded: bool) -> str | None:
+    """Return why a case can have no cache, `None` where it can."""
+    if kind == "retrieval":
+        return "a case that asks for passages alone has no answer to keep"
+    if row.continuation is not None or row.choices is not None:
+        return "what a model reads is not kept, only what it writes"
+    if kind == "benchmark" and is_loaded:
+        return "a load measures what an engine serves, and a cache would answer for it"
+    return None
 
 
 def _made(row: RetrievalRow) -> Retrieval:

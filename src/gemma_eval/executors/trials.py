@@ -64,6 +64,7 @@ def as_far_as_it_went(made: Iterator[Outcome]) -> tuple[list[Outcome], BaseExcep
 def warm_up(cell: Cell, stage: Stages) -> Outcome | None:
     """Generate as often as the case asks before it is measured; return the first outcome, which is cold."""
     trial = trials(cell)[0]
+    stage = replace(stage, answer=None)  # what the cache knows is for the trials that count
     outcomes = [run_trial(trial, stage) for _ in range(cell.case.warmup)]
     return outcomes[0] if outcomes else None
 
@@ -81,7 +82,7 @@ def _judged_together(made: Iterator[Outcome], stage: Stages) -> Iterator[Outcome
 
 
 def _may_be_batched(case: Case) -> bool:
-    return case.kind == "quality" and not case.is_read
+    return case.kind == "quality" and not case.is_read and case.cache is None
 
 
 def _even_batches(planned: Sequence[Trial]) -> Iterator[Sequence[Trial]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import get_args
 
-from gemma_eval.measure.events import Making
+from gemma_eval.measure.events import made_how
 from gemma_eval.measure.latency import Unwatched, measure
 from gemma_eval.records import Measurement, Outcome, Resources
 
@@ -18,8 +18,7 @@ def again(outcome: Outcome) -> Measurement | None:
     """
     if outcome.generation is None:
         return None
-    case = outcome.trial.cell.case
-    made: Making = "read" if case.is_read else "written"
+    made = made_how(outcome.trial.cell.case, outcome.cached)
     resources = None if outcome.measurement is None else _resources(outcome.measurement)
     return measure(outcome.generation, resources=resources, made=made, phase=outcome.phase)
 

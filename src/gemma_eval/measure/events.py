@@ -12,13 +12,20 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
-from gemma_eval.records import Delta, Generation, Phase
+from gemma_eval.records import Cached, Case, Delta, Generation, Phase
 
 Value = float | str
 """A number, or the reason code why there is none."""
 
-Making = Literal["written", "read"]
-"""How the text of a generation came about: the model wrote it, or it was given and the model read it."""
+Making = Literal["written", "read", "cached"]
+"""How the text of a generation came about: written by the model, given and read by it, or written before."""
+
+
+def made_how(case: Case, cached: Cached | None) -> Making:
+    """Return how the answer to a case came about."""
+    if cached is not None and cached.is_hit:
+        return "cached"
+    return "read" if case.is_read else "written"
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,7 @@ def fault(generation: Generation, *, made: Making, phase: Phase) -> str | None:
     """
     reasons = {
         "failed": generation.finish_reason == "error",
+        "cached": made == "cached",
         "retried": bool(generation.attempts),
         phase: phase != "measured",
         "not_generated": made == "read",

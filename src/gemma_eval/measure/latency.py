@@ -15,6 +15,7 @@ n_first the tokens of the first, n those that had come by t_last and n_out all t
 What cannot be had is `None`, with a reason code in `missing`:
 
     failed            the generation ended in an error
+    cached            the answer was made before, and a cache gave it again
     timeout           it was ended at a time limit before it had come so far
     retried           the first attempt failed, and its timing is the one that counts
     warmup            the request is one of those that a load begins with
@@ -53,7 +54,7 @@ from gemma_eval.records import Generation, Measurement, Phase, Resources
 DEFINITIONS_VERSION = 2
 """The version of the formulas here; a change of any of them is another version."""
 
-Unwatched = Literal["not_watched", "elsewhere", "shared", "judge_loaded"]
+Unwatched = Literal["not_watched", "elsewhere", "shared", "judge_loaded", "cached"]
 """Why there are no resources."""
 
 

@@ -14,6 +14,7 @@ import pytest
 from gemma_eval import plugins
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors import device
+from gemma_eval.executors.caches import Caches
 from gemma_eval.executors.embedders import Embedders
 from gemma_eval.executors.in_process import CellResult, Engines, run_cell
 from gemma_eval.executors.judges import Judges
@@ -215,6 +216,8 @@ class Evaluation:
         self.judges.close()
         if "_retrieving" in self.__dict__:
             self._retrieving.close()
+        if "_caches" in self.__dict__:
+            self._caches.close()
 
     def _joined(self, backend: Backend, cell: Cell) -> Stages:
         named = {spec.name: spec for spec in cell.judges}
@@ -222,19 +225,24 @@ class Evaluation:
             ask=self.judges.ask(cell),
             embed=lambda name, texts: self._embedders.embed(named[name], texts),
         )
-        return stages(
+        joined = stages(
             self.registry,
             backend,
             retrieve=self._retrieving.retrieve,
             services=services,
             beside=self.judges.beside,
         )
+        return replace(joined, answer=self._caches.answer(cell, backend))
 
     @cached_property
     def _retrieving(self) -> Retrieving:
         return Retrieving(
             registry=self.registry, folder_of=self._folder_of, embedder=self._embedders.embedder
         )
+
+    @cached_property
+    def _caches(self) -> Caches:
+        return Caches(embedder=self._embedders.embedder)
 
     def _folder_of(self, suite: str) -> Path:
         return next(each.path.parent for each in self.suites.values() if each.suite.name == suite)

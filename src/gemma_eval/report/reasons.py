@@ -9,6 +9,7 @@ from gemma_eval.records import Measurement
 
 WORDS: Mapping[str, str] = {
     "failed": "the answers ended in errors",
+    "cached": "the answers were made before, and a cache gave them again",
     "timeout": "the answers were ended at a time limit",
     "retried": "the first attempt failed, and its timing is the one that counts",
     "warmup": "the requests were there to warm up, and their times do not count",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from gemma_eval.records import Attempt, Generation, Measurement, Outcome
+from gemma_eval.records import Attempt, Cached, Generation, Measurement, Outcome
 from gemma_eval.report import numbers
 from gemma_eval.report.benchmarks import BASES
 from gemma_eval.report.facts import Fact, facts, option
@@ -26,6 +26,8 @@ def _pairs(outcome: Outcome) -> Iterator[tuple[str, str]]:
     case = trial.cell.case
     yield "seed", str(trial.seed)
     yield "repeat", f"{trial.repeat + 1} of {case.repeats}, {case.kind}{PHASES[outcome.phase]}"
+    if outcome.cached is not None:
+        yield "cache", _cached(outcome.cached)
     if generation is not None:
         yield from _generated(generation)
     if outcome.measurement is not None:
@@ -36,6 +38,14 @@ def _pairs(outcome: Outcome) -> Iterator[tuple[str, str]]:
     if case.tags:
         yield "tags", ", ".join(case.tags)
     yield "declared at", f"{case.source.path}:{case.source.line}"
+
+
+def _cached(cached: Cached) -> str:
+    """Say how the cache answered: with the question it knew, or why it did not."""
+    if not cached.is_hit:
+        return "miss" if cached.reason is None else f"miss ({cached.reason})"
+    near = "" if cached.similarity is None or cached.use == "exact" else f", cosine {cached.similarity:.3f}"
+    return f"{cached.use} hit{near}: {cached.query}"
 
 
 def _generated(generation: Generation) -> Iterator[tuple[str, str]]:

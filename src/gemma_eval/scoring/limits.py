@@ -88,6 +88,8 @@ def _untimed(case: Case, generation: Generation) -> str | None:
     """Return why the times of this answer are not those that a model alone would have taken."""
     if case.is_read:
         return "the text was read, not written"
+    if case.cache is not None:
+        return "the case has a cache, whose times are not those of the model"
     if generation.batch_size > 1:
         return f"{generation.batch_size} answers were decoded together, so that none has a time of its own"
     if generation.attempts:
