@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -112,6 +113,29 @@ def test_without_vectors_common_words_say_it() -> None:
     found = candidates("Finn lives in Oslo", "oslo, in lives", "Ada lives")
     assert diversify(found, vectors=None, retrieval=Retrieval(near_duplicate=0.75)) == found
     assert diversify(found, vectors=None, retrieval=Retrieval(near_duplicate=0.74)) == (found[0], found[2])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from("abcde"), max_size=5).map(" ".join), max_size=6),
+    st.sampled_from([0, Fraction(1, 3), Fraction(1, 2), Fraction(2, 3), 1]),
+)
+def test_common_words_are_counted_as_sets_have_them(texts: list[str], most: Fraction | int) -> None:
+    """Exact fractions of sets leave the same passages; two empty sets are the same."""
+    kept: list[int] = []
+    for at, text in enumerate(texts):
+        mine = set(text.split())
+        shares = [
+            Fraction(len(mine & set(texts[other].split())), len(mine | set(texts[other].split())) or 1)
+            if mine or texts[other]
+            else Fraction(1)
+            for other in kept
+        ]
+        if max(shares, default=Fraction(-1)) <= most:
+            kept.append(at)
+    found = candidates(*texts)
+    thin = Retrieval(near_duplicate=float(most))
+    assert diversify(found, vectors=None, retrieval=thin) == tuple(found[at] for at in kept)
 
 
 def test_diversity_puts_what_says_something_new_before_what_repeats() -> None:

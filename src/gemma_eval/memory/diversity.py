@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,12 +77,13 @@ def _by_vectors(vectors: Embeddings) -> Likeness:
 
 
 def _by_words(candidates: Sequence[Candidate]) -> Likeness:
-    """Return how many of the words that two passages have they share."""
+    """Return the share of the words of two passages that both have; two without words are the same."""
     known = [set(words(candidate.piece.text)) for candidate in candidates]
-    likeness = np.eye(len(known))
-    for one, other in combinations(range(len(known)), 2):
-        either = known[one] | known[other]
-        likeness[one, other] = likeness[other, one] = (
-            len(known[one] & known[other]) / len(either) if either else 1.0
-        )
-    return likeness
+    places = {word: at for at, word in enumerate(set().union(*known))}
+    has = np.zeros((len(known), len(places)), np.float32)
+    for at, mine in enumerate(known):
+        has[at, [places[word] for word in mine]] = 1.0
+    both = (has @ has.T).astype(np.float64)
+    sizes = has.sum(axis=1, dtype=np.float64)
+    either = sizes[:, np.newaxis] + sizes - both
+    return np.where(either > 0, both / np.maximum(either, 1.0), 1.0)
