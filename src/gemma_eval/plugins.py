@@ -273,6 +273,7 @@ class _BuiltIns:
         register("history", "gemma_eval.cli.history:history")
         register("import", "gemma_eval.cli.import_suites:import_suites")
         register("judge", "gemma_eval.cli.judge:judge")
+        register("memory", "gemma_eval.cli.memory:memory")
         register("model", "gemma_eval.cli.model:model")
         register("plan", "gemma_eval.cli.plan:plan")
         register("profile", "gemma_eval.cli.profile:profile_steps")

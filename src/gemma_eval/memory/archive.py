@@ -25,7 +25,7 @@ from gemma_eval.memory.admission import refuse_flawed
 from gemma_eval.memory.consolidate import rules_of
 from gemma_eval.memory.reading import opened
 from gemma_eval.memory.tiers import KeepsRules, Rules, from_table, to_table
-from gemma_eval.memory.writing import written
+from gemma_eval.memory.writing import Existing, written
 from gemma_eval.protocols import MemoryStore
 from gemma_eval.records import Piece
 
@@ -53,14 +53,26 @@ def ignored(_: int) -> None:
     """Tell nobody how far it is."""
 
 
-def export(store: MemoryStore, path: Path, *, vectors: bool, progress: Progress = ignored) -> int:
+def existing(*, replace: bool) -> Existing:
+    """Return what is to become of a file that is there."""
+    return "replace" if replace else "refuse"
+
+
+def export(
+    store: MemoryStore,
+    path: Path,
+    *,
+    vectors: bool,
+    existing: Existing = "refuse",
+    progress: Progress = ignored,
+) -> int:
     """Write all passages to a file, oldest first, and return how many.
 
-    The file is there whole or not at all; one that is there is not written over. Raises StoreError.
+    The file is there whole or not at all. Raises StoreError, UsageError where there is one.
     """
     embedders = tuple(store.stats(now_s=0.0).vectors) if vectors else ()
     n = 0
-    with written(path) as file:
+    with written(path, existing=existing) as file:
         file.write(_line({_MARK: VERSION, "tiers": to_table(rules_of(store))}))
         for some in _groups(store.each()):
             of = [_vectors_of(store, some, embedder) for embedder in embedders]

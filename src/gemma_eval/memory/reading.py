@@ -31,7 +31,7 @@ MOST_PASSAGES = 1_000_000
 def read(path: Path, splitting: Splitting = WHOLE) -> tuple[Piece, ...]:
     """Return the passages of a file or of a folder. Raises UsageError, also where there are none."""
     pieces: list[Piece] = []
-    for piece in each(path, splitting):
+    for piece in each(path, splitting=splitting):
         pieces.append(piece)
         if len(pieces) > MOST_PASSAGES:
             raise UsageError(
@@ -42,14 +42,14 @@ def read(path: Path, splitting: Splitting = WHOLE) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def each(path: Path, splitting: Splitting = WHOLE) -> Iterator[Piece]:
-    """Yield the passages of a file, or of the files of a folder by name, as they are read.
+def each(*paths: Path, splitting: Splitting = WHOLE) -> Iterator[Piece]:
+    """Yield the passages of files, and of the files of folders by name, as they are read.
 
     A passage is named for its file: by its path below the folder. One without an id of its own that comes
     twice is yielded once. Raises UsageError: an id that is given twice, a file that is no text.
     """
     seen: dict[str, str] = {}
-    for file, name in _files(path):
+    for file, name in (each for path in paths for each in _files(path)):
         for piece, line in _passages(file, name, splitting):
             where = f"{file}:{line}" if line else ""
             if piece.id not in seen:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 
+import bm25s
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +17,6 @@ from gemma_eval.memory.sqlite import words as searching
 from gemma_eval.memory.sqlite.store import SqliteStore
 from gemma_eval.records import Among, Piece
 from tests.contract.store_contract import NOW_S, bm25, piece
-
-bm25s: ModuleType = pytest.importorskip("bm25s", reason="the oracle of this test is of the extra test")
 
 EVERYTHING = Among()
 N = 400
