@@ -1,4 +1,4 @@
-"""Files of judgements are read as TREC and BEIR write them, and each bad line is said with its number."""
+"""Files of judgements are read as TREC and BEIR write them, and say what is relevant to a case."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gemma_eval import plugins
 from gemma_eval.cases import qrels
+from gemma_eval.errors import SuiteError
 from gemma_eval.files.read import ReadError
-from gemma_eval.records import Judgement
+from gemma_eval.records import Case, Judgement
+from gemma_eval.suite import load_suite
 from tests import required
 
 ir_measures = required.module("ir_measures", extra="test")
@@ -45,11 +48,11 @@ def test_lines_of_beir_have_a_header_and_tabs(tmp_path: Path) -> None:
 ID = st.text(st.sampled_from("abc-_.0#é"), min_size=1, max_size=4).filter(
     lambda text: not text.startswith("#")
 )
-ROWS = st.dictionaries(st.tuples(ID, ID), st.integers(0, 3), min_size=1, max_size=8)
+TRIPLES = st.dictionaries(st.tuples(ID, ID), st.integers(0, 3), min_size=1, max_size=8)
 
 
 @settings(max_examples=30)
-@given(ROWS)
+@given(TRIPLES)
 def test_they_are_read_as_ir_measures_reads_them(
     tmp_path_factory: pytest.TempPathFactory, rows: dict[tuple[str, str], int]
 ) -> None:
@@ -113,3 +116,115 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(qrels, "MOST_BYTES", 16)
     with pytest.raises(ReadError, match="is larger than"):
         read(tmp_path, "q 0 d 1\n" * 3)
+
+
+JUDGED = "q1 0 d1 2\nq1 0 d2 0\nq3 0 d3 1\nq4 0 d4 0\n"
+ROWS = "".join(f'{{"_id": "q{n}", "text": "Question {n}?"}}\n' for n in range(1, 6))
+ASKED = """
+[[case]]
+id = "beir"
+kind = "retrieval"
+prompt = "{{ text }}"
+corpus = "corpus.jsonl"
+qrels = "dev.qrels"
+checks = [{ scorer = "recall", k = 5 }, { scorer = "ndcg", k = 10 }]
+dataset = { path = "queries.jsonl", id_column = "_id" }
+"""
+ONE = """
+[[case]]
+id = "q1"
+kind = "retrieval"
+prompt = "Question 1?"
+corpus = "corpus.jsonl"
+qrels = "dev.qrels"
+checks = [{ scorer = "recall", k = 5 }]
+"""
+REGISTRY = plugins.load()
+
+
+def suite(folder: Path, text: str = ASKED, *, judged: str = JUDGED) -> tuple[Case, ...]:
+    """Return the cases of a suite file with its corpus, queries and judgements beside it."""
+    (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "Oslo."}\n')
+    (folder / "queries.jsonl").write_text(ROWS)
+    (folder / "dev.qrels").write_text(judged)
+    (folder / "beir.toml").write_text(text)
+    return load_suite(folder / "beir.toml", REGISTRY)[0].cases
+
+
+def problems(folder: Path, text: str = ASKED, *, judged: str = JUDGED) -> list[str]:
+    """Return what is wrong with such a suite."""
+    with pytest.raises(SuiteError) as caught:
+        suite(folder, text, judged=judged)
+    return [f"{each.path.name}:{each.line}: {each.what}" for each in caught.value.problems]
+
+
+def test_of_a_dataset_the_rows_are_asked_that_have_something_relevant(tmp_path: Path) -> None:
+    """As trec_eval averages over those alone; with all that is said of them."""
+    cases = suite(tmp_path)
+    assert [case.id for case in cases] == ["beir-q1", "beir-q3"]
+    assert cases[0].relevant == (Judgement(passage="d1", grade=2), Judgement(passage="d2", grade=0))
+    assert cases[1].relevant == (Judgement(passage="d3"),)
+    limited = ASKED.replace('id_column = "_id" }', 'id_column = "_id", limit = 1 }')
+    assert [case.id for case in suite(tmp_path, limited)] == ["beir-q1"]
+    whole = ASKED.replace('id_column = "_id" }', 'id_column = "_id", granularity = "dataset" }')
+    (case,) = suite(tmp_path, whole)
+    assert case.dataset is not None
+    assert case.dataset.rows == 2
+
+
+def test_a_case_by_itself_is_the_query_of_its_id(tmp_path: Path) -> None:
+    """Also where the suite is another one after the file changed: its hash is another."""
+    (case,) = suite(tmp_path, ONE)
+    assert case.relevant == (Judgement(passage="d1", grade=2), Judgement(passage="d2", grade=0))
+    first = load_suite(tmp_path / "beir.toml", REGISTRY)[0].sha256
+    (tmp_path / "dev.qrels").write_text(JUDGED + "# more\n")
+    assert load_suite(tmp_path / "beir.toml", REGISTRY)[0].sha256 != first
+
+
+def test_what_is_wrong_with_judgements_is_said_once_and_in_its_place(tmp_path: Path) -> None:
+    """In the file of judgements, or in the suite; what follows from it is not said."""
+    two = ONE + ONE.replace('"q1"', '"q3"')
+    assert problems(tmp_path, two, judged="q1 0 d1 1\nq1 d1\nq3 0 d1 x\n") == [
+        f"dev.qrels:2: has 2 columns; {WANTED}",
+        'dev.qrels:3: has the grade "x"; it should be a whole number of at most 1000',
+    ]
+    (missing,) = problems(tmp_path, two.replace("dev.qrels", "other.qrels"))
+    assert missing.startswith('beir.toml:7: case "q1": qrels "other.qrels" does not exist')
+    assert problems(tmp_path, two, judged="q1 0 d1 1\n") == [
+        'beir.toml:15: case "q3": qrels has nothing that is relevant to a query "q3", the id of the case'
+    ]
+    assert problems(tmp_path, ONE.replace("qrels =", 'relevant = ["d1"]\nqrels =')) == [
+        'beir.toml:8: case "q1": has both relevant and qrels; give one of them'
+    ]
+
+
+def test_judgements_of_other_queries_than_the_rows_are_refused(tmp_path: Path) -> None:
+    """And rows whose ids nobody named."""
+    (said,) = problems(tmp_path, judged="301 0 d1 1\n")
+    assert said == (
+        'beir.toml:7: case "beir": dev.qrels has nothing that is relevant to a row of queries.jsonl; '
+        'its first query is "301"'
+    )
+    (said,) = problems(tmp_path, ASKED.replace(', id_column = "_id"', ""))
+    assert said == (
+        'beir.toml:7: case "beir": qrels judges queries by their ids; name the column of these, '
+        'as dataset.id_column = "id"'
+    )
+
+
+def test_a_check_that_needs_judgements_says_so_where_there_are_none(tmp_path: Path) -> None:
+    """And one of answers where nobody answers."""
+    bare = ONE.replace('qrels = "dev.qrels"\n', "")
+    (said,) = problems(tmp_path, bare)
+    assert said == (
+        'beir.toml:7: case "q1": checks[0]: recall needs to know what is relevant; say so, as '
+        'relevant = ["its id"]'
+    )
+    for scorer, more in (("contains", ', text = "x"'), ("groundedness", ""), ("determinism", "")):
+        checks = f'checks = [{{ scorer = "{scorer}"{more} }}]'
+        (problem,) = problems(tmp_path, ONE.replace('checks = [{ scorer = "recall", k = 5 }]', checks))
+        assert problem.endswith(
+            f"{scorer} judges an answer, and a case that asks for passages alone has none"
+        )
+    (filtered,) = problems(tmp_path, ONE.replace("k = 5", 'k = 5, filter = "strip"'))
+    assert filtered.endswith("recall looks at passages, and a filter changes none; leave out the filter")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gemma_eval.cases import load_tables, retrievals
 from gemma_eval.cases.checks import Checks, given_checks
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
+from gemma_eval.cases.qrels import Qrels, of_query, open_qrels
 from gemma_eval.cases.schema import CaseRow, DefaultsRow, InlineDocument, MessageRow
 from gemma_eval.files import locate, read, rows
-from gemma_eval.records import Caching, Case, CaseKind, Corpus, Document, Message, Source
+from gemma_eval.records import Caching, Case, CaseKind, Corpus, Document, Judgement, Message, Source
 
 WARMUP = {"quality": 0, "benchmark": 3, "retrieval": 0}
 """Generations made first and never recorded, where a suite does not say."""
@@ -50,6 +51,7 @@ class Reading:
     defaults: DefaultsRow
     folder: Folder
     retrievals: Collection[str] = frozenset(retrievals.UNDECLARED)
+    judged: dict[str, Qrels | None] = field(default_factory=dict)
 
     def check_defaults(self) -> None:
         """Note what is wrong with `[defaults]`, once and not for every case."""
@@ -86,7 +88,7 @@ class Reading:
             load=load_tables.load(row.load or defaults.load) if timed else None,
             slo=load_tables.slo(row.slo or defaults.slo) if timed else None,
             corpus=self._corpus(at, row),
-            relevant=retrievals.relevant(at, row.relevant or (), self.problems),
+            relevant=self._relevant(at, row),
             retrievals=tuple(row.retrievals or defaults.retrievals or ()),
             cache=self._cache(at, row, kind),
             models=self._chosen(at, "models", row, kind),
@@ -200,6 +202,22 @@ class Reading:
             self.problems.say((*at, "k") if row.k else at, what)
         elif not needs_k and row.k is not None:
             self.problems.say((*at, "k"), f'k is for reduce = "pass_at_k", not "{case.reduce}"')
+
+    def qrels(self, at: locate.Path, row: CaseRow) -> Qrels | None:
+        """Return the judgements that a case names a file of, and note what is wrong with them."""
+        place = (*at, "qrels")
+        if row.qrels is None or place in self.problems.flawed:
+            return None
+        if row.relevant is not None:
+            self.problems.say(place, "has both relevant and qrels; give one of them")
+        folder, problems = self.folder, self.problems
+        return open_qrels(row.qrels, at=place, folder=folder, problems=problems, known=self.judged)
+
+    def _relevant(self, at: locate.Path, row: CaseRow) -> tuple[Judgement, ...]:
+        judged = self.qrels(at, row)
+        if judged is None:
+            return retrievals.relevant(at, row.relevant or (), self.problems)
+        return of_query(row.id or "", judged, at=(*at, "qrels"), problems=self.problems)
 
     def _corpus(self, at: locate.Path, row: CaseRow) -> Corpus | None:
         """Return the corpus of a case; one that cannot be read is noted where it was named, once."""

@@ -172,8 +172,8 @@ def _unused(check: Check, looked: Looked, case: Case) -> list[str]:
 
 
 def _read_in(at: locate.Path) -> set[locate.Path]:
-    """Return the paths of what is read in a case; while one is flawed nothing is to be said of it."""
-    return {(*at, key) for key in ("continuation", "choices", "target")}
+    """Return the paths of what a check depends on; while one is flawed nothing is to be said of it."""
+    return {(*at, key) for key in ("continuation", "choices", "target", "relevant", "qrels")}
 
 
 def _a(noun: str) -> str:

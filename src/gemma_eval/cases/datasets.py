@@ -16,8 +16,10 @@ from gemma_eval.cases import few_shot
 from gemma_eval.cases.case import Reading
 from gemma_eval.cases.checks import unlooked
 from gemma_eval.cases.dataset_rows import Rows
+from gemma_eval.cases.problems import note
+from gemma_eval.cases.qrels import Qrels
 from gemma_eval.cases.row_cases import Compile, RowReading, RowTemplate, Table, Wrong, templates
-from gemma_eval.cases.row_source import Naming, RowCheck, note, open_rows, unknown_column
+from gemma_eval.cases.row_source import Naming, RowCheck, open_rows, unknown_column
 from gemma_eval.cases.schema import CaseRow
 from gemma_eval.cases.schema_datasets import DatasetRow, dataset_row
 from gemma_eval.cases.text_rows import Found
@@ -32,7 +34,7 @@ LOOKED_AT = 100
 """So many rows of such a dataset become cases when it is collected."""
 
 _STAND_INS = ["a", "b"]
-_OF_DATASET = ("dataset", "few_shot")
+_OF_DATASET = ("dataset", "few_shot", "qrels")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +53,7 @@ class DatasetCases(Sequence[RowCase]):
     order: Sequence[int]
     reading: RowReading
     naming: Naming
+    qrels: Qrels | None = None
 
     def __len__(self) -> int:
         """Return how many rows are asked."""
@@ -76,7 +79,8 @@ class DatasetCases(Sequence[RowCase]):
             name = self.naming.name(number, row)
         except ReadError as error:
             raise UsageError(f"{self.naming.file} {error.what}; start again") from error
-        case, wrong = self.reading.case(self.naming.named(row), name=name)
+        judged = None if self.qrels is None else self.qrels.of.get(self.naming.query(row), ())
+        case, wrong = self.reading.case(self.naming.named(row), name=name, relevant=judged)
         cluster = self.naming.cluster(row)
         return case if cluster is None else replace(case, cluster=cluster), wrong
 
@@ -107,13 +111,14 @@ def read(
     )
     if given.path is None:
         return Spread()
-    source, check = _open(at, found, naming, reading, taken)
+    qrels = reading.qrels(at, row)
+    source, check = _open(at, found, naming, reading, taken, qrels=qrels)
     if source is None or len(problems.found) > before or problems.flawed & {at}:
         return Spread()
     shots = few_shot.read(at, row, source, naming, reading, compile_text)
     if len(problems.found) > before:
         return Spread()
-    order = _order(at, given, source, shots, reading)
+    order = _order(at, row, source, shots, reading, check=check)
     if len(problems.found) > before:
         return Spread()
     plain = {key: value for key, value in table.items() if key not in _OF_DATASET}
@@ -125,7 +130,7 @@ def read(
         shots=shots.turns,
         before=shots.text,
     )
-    cases = DatasetCases(source=source, order=order, reading=row_reading, naming=naming)
+    cases = DatasetCases(source=source, order=order, reading=row_reading, naming=naming, qrels=qrels)
     return _spread(at, cases, given, reading, clusters=check.clusters(len(order)))
 
 
@@ -135,6 +140,7 @@ def _check(at: locate.Path, row: CaseRow, given: DatasetRow, reading: Reading) -
     stand_ins = {
         "choices": None if row.choices is None else _STAND_INS,
         "target": None if row.target is None else 0,
+        "qrels": None,
     }
     unseen = replace(reading, checks=replace(reading.checks, look=unlooked))
     unseen.case(at, row.model_copy(update=stand_ins))
@@ -142,6 +148,9 @@ def _check(at: locate.Path, row: CaseRow, given: DatasetRow, reading: Reading) -
         problems.say((*at, "dataset"), 'dataset needs a path, as path = "data/qa.jsonl"')
     if row.cluster is not None and given.cluster_column is not None:
         problems.say((*at, "cluster"), "has both cluster and dataset.cluster_column; give one of them")
+    if row.qrels is not None and given.id_column is None:
+        what = 'qrels judges queries by their ids; name the column of these, as dataset.id_column = "id"'
+        problems.say((*at, "qrels"), what)
     if given.seed is not None and not given.shuffle:
         problems.say((*at, "dataset", "seed"), "dataset.seed is for shuffle = true")
 
@@ -152,11 +161,13 @@ def _open(
     naming: Naming,
     reading: Reading,
     taken: Collection[str],
+    *,
+    qrels: Qrels | None,
 ) -> tuple[Rows | None, RowCheck]:
     """Read the file, and note each column that is asked for and not in it."""
     places = {name: place for place, template in found.items() for name in template.needed}
     needed = map(naming.column, [*places, *filter(None, [naming.id_column])])
-    check = RowCheck(naming=naming, needed=frozenset(needed), taken=taken)
+    check = RowCheck(naming=naming, needed=frozenset(needed), taken=taken, qrels=qrels)
     source = open_rows(naming.file, at=(*at, "dataset"), reading=reading, check=check)
     if source is None or not source.columns:
         return source, check
@@ -172,13 +183,28 @@ def _open(
 
 
 def _order(
-    at: locate.Path, given: DatasetRow, source: Rows, shots: few_shot.Examples, reading: Reading
+    at: locate.Path,
+    row: CaseRow,
+    source: Rows,
+    shots: few_shot.Examples,
+    reading: Reading,
+    *,
+    check: RowCheck,
 ) -> Sequence[int]:
-    """Return which rows are asked, in their order: none that is shown as an example."""
+    """Return which rows are asked, in their order: none that is an example, or that judgements leave out."""
+    given = dataset_row(row.dataset or DatasetRow())
     seed = given.seed if given.seed is not None else reading.defaults.seed or 0
     every = few_shot.shuffled(len(source), seed=seed) if given.shuffle else range(len(source))
-    asked = array("Q", (index for index in every if index not in shots.rows))[: given.limit]
-    if not asked:
+    left = (index for index in every if index not in shots.rows)
+    judged = left if check.qrels is None else (index for index in left if index in check.judged)
+    asked = array("Q", judged)[: given.limit]
+    if not asked and check.qrels is not None and not check.judged:
+        first = rows.show(next(iter(check.qrels.of)))
+        what = (
+            f"{row.qrels} has nothing that is relevant to a row of {given.path}; its first query is {first}"
+        )
+        reading.problems.say((*at, "qrels"), what)
+    elif not asked:
         what = f"all rows of {given.path} are examples of few_shot, so that none is asked; give a smaller n"
         reading.problems.say((*at, "few_shot"), what)
     return asked

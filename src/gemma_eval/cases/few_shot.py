@@ -8,8 +8,9 @@ from hashlib import sha256
 
 from gemma_eval.cases.case import Reading
 from gemma_eval.cases.dataset_rows import Rows
+from gemma_eval.cases.problems import note
 from gemma_eval.cases.row_cases import Compile, RowTemplate
-from gemma_eval.cases.row_source import Naming, note, open_rows, unknown_column
+from gemma_eval.cases.row_source import Naming, open_rows, unknown_column
 from gemma_eval.cases.schema import CaseRow
 from gemma_eval.cases.schema_datasets import FewShotRow
 from gemma_eval.cases.text_rows import Columns, Found

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gemma_eval.cases.text_rows import Found
 from gemma_eval.errors import Problem
 from gemma_eval.files import locate, rows
+
+MOST_SAID = 20
+"""So many problems of one file are said, and how many more there are."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -45,3 +49,13 @@ class Problems:
                 name = known[index] if index < len(known) else None
                 return f"{table} {rows.show(name)}: " if name else f"{table} number {index + 1}: "
         return ""
+
+
+def note(found: Sequence[Found], *, file: str, problems: Problems) -> None:
+    """Note what is wrong with the rows of a file."""
+    path = problems.path.parent / file
+    ordered = sorted(found, key=lambda each: each.line)
+    for number, each in enumerate(ordered[:MOST_SAID], start=1):
+        more = len(ordered) - MOST_SAID if number == MOST_SAID else 0
+        said = f"{each.what} (and {more:,} more problems in this file)" if more > 0 else each.what
+        problems.found.append(Problem(path=path, line=each.line, what=said))

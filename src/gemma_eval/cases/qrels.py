@@ -10,11 +10,14 @@ Source: usnistgov/trec_eval, `get_qrels.c` and README; beir-cellar/beir, `qrels/
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gemma_eval.cases.documents import Folder
+from gemma_eval.cases.problems import Problems, note
 from gemma_eval.cases.text_rows import Found, opened
+from gemma_eval.files import locate
 from gemma_eval.files.read import ReadError
 from gemma_eval.files.rows import show
 from gemma_eval.records import Judgement
@@ -63,6 +66,39 @@ def read(path: Path) -> tuple[Qrels, tuple[Found, ...]]:
     if not judged and not found:
         raise ReadError("has no judgements")
     return Qrels(of=_records(judged), sha256=whole.hexdigest()), tuple(found)
+
+
+def open_qrels(
+    file: str,
+    *,
+    at: locate.Path,
+    folder: Folder,
+    problems: Problems,
+    known: MutableMapping[str, Qrels | None],
+) -> Qrels | None:
+    """Read a file that a suite names at `at`, once, and note what is wrong with it; then there is `None`."""
+    if file not in known:
+        known[file] = None
+        try:
+            judged, found = read(folder.path_of(file))
+        except ReadError as error:
+            where = f" in line {error.line}" if error.line else ""
+            problems.say(at, f"qrels {show(file)}{where} {error.what}")
+        else:
+            folder.sha256_of[file] = judged.sha256
+            note(found, file=file, problems=problems)
+            known[file] = None if found else judged
+    if known[file] is None:
+        problems.flawed.add(at)
+    return known[file]
+
+
+def of_query(query: str, judged: Qrels, *, at: locate.Path, problems: Problems) -> tuple[Judgement, ...]:
+    """Return the judgements of the query with the id of a case, and note where nothing is relevant to it."""
+    if not judged.has(query):
+        problems.say(at, f"qrels has nothing that is relevant to a query {show(query)}, the id of the case")
+        problems.flawed.add(at)
+    return judged.of.get(query, ())
 
 
 def _records(judged: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[Judgement, ...]]:

@@ -12,7 +12,7 @@ from gemma_eval.cases.schema import CaseRow
 from gemma_eval.cases.text_rows import Columns
 from gemma_eval.errors import TemplateError
 from gemma_eval.files import locate, rows
-from gemma_eval.records import Case, Message
+from gemma_eval.records import Case, Judgement, Message
 
 
 class RowTemplate(Protocol):
@@ -68,13 +68,20 @@ class RowReading:
     shots: tuple[Message, ...] = ()
     before: str = ""
 
-    def case(self, row: Columns, *, name: str) -> tuple[Case, tuple[Wrong, ...]]:
-        """Return the case of a row under a name, and what is wrong with it; nobody may use it then."""
+    def case(
+        self, row: Columns, *, name: str, relevant: Sequence[Judgement] | None = None
+    ) -> tuple[Case, tuple[Wrong, ...]]:
+        """Return the case of a row under a name, and what is wrong with it; nobody may use it then.
+
+        `relevant` is what a file of judgements says of the row.
+        """
         outer = self.reading.problems
         problems = _RowProblems(path=outer.path, lines=outer.lines)
         filled = cast(dict[str, object], self._filled(self.table, (), row, problems))
         choices = filled.pop("choices", None)
         filled["id"] = name
+        if relevant is not None:
+            filled["relevant"] = [{"passage": each.passage, "grade": each.grade} for each in relevant]
         case_row, flaws = rows.check(CaseRow, filled)
         for flaw in flaws:
             problems.note(self.at, flaw)

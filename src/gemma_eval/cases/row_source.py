@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from gemma_eval.cases.case import Reading
 from gemma_eval.cases.dataset_rows import Rows, scan
-from gemma_eval.cases.problems import Problems
+from gemma_eval.cases.problems import note
+from gemma_eval.cases.qrels import Qrels
 from gemma_eval.cases.text_rows import Columns, Found
-from gemma_eval.errors import Problem, suggestion
+from gemma_eval.errors import suggestion
 from gemma_eval.files import locate, rows
 from gemma_eval.files.read import ReadError
 
-MOST_SAID = 20
-"""So many problems of one file are said, and how many more there are."""
 _MOST_COLUMNS = 20
 _LONGEST = 80
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.+-]")
@@ -53,6 +52,10 @@ class Naming:
             raise ReadError(f"has no id: column {rows.show(self.id_column)} is {rows.show(value)}")
         return f"{self.case}-{_NOT_OF_A_NAME.sub('-', str(value))}"
 
+    def query(self, row: Columns) -> str:
+        """Return the id of a row as its column has it, what a file of judgements knows it by."""
+        return str(row.get(self.column(self.id_column or "")))
+
     def cluster(self, row: Columns) -> str | None:
         """Return what the row shares with others, `None` when nothing is said of it."""
         if self.cluster_column is None:
@@ -70,12 +73,14 @@ class Naming:
 class RowCheck:
     """Looks at each row as the file is read: its id, its cluster, and the columns that are `needed`.
 
-    `taken` are ids that no row may make.
+    `taken` are ids that no row may make. With `qrels` the rows that these judge are `judged`.
     """
 
     naming: Naming
     needed: frozenset[str]
     taken: Collection[str]
+    qrels: Qrels | None = None
+    judged: set[int] = field(default_factory=set)
     _count: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
     _clusters: set[int] = field(default_factory=set)
@@ -87,6 +92,8 @@ class RowCheck:
         for column in self.needed - row.keys():
             first, count = self._lacking.get(column, (line, 0))
             self._lacking[column] = first, count + 1
+        if self.qrels is not None and self.qrels.has(self.naming.query(row)):
+            self.judged.add(self._count - 1)
         cluster = self.naming.cluster(row)
         self._clusters.add(hash(("row", self._count) if cluster is None else cluster))
         id_column = self.naming.id_column
@@ -138,16 +145,6 @@ def open_rows(file: str, *, at: locate.Path, reading: Reading, check: RowCheck |
     reading.folder.sha256_of[file] = source.sha256
     note((*found, *(check.lacking(source) if check else ())), file=file, problems=reading.problems)
     return source
-
-
-def note(found: Sequence[Found], *, file: str, problems: Problems) -> None:
-    """Note what is wrong with the rows of a file."""
-    path = problems.path.parent / file
-    ordered = sorted(found, key=lambda each: each.line)
-    for number, each in enumerate(ordered[:MOST_SAID], start=1):
-        more = len(ordered) - MOST_SAID if number == MOST_SAID else 0
-        said = f"{each.what} (and {more:,} more problems in this file)" if more > 0 else each.what
-        problems.found.append(Problem(path=path, line=each.line, what=said))
 
 
 def unknown_column(name: str, naming: Naming, source: Rows) -> str | None:

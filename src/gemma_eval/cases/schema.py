@@ -196,6 +196,7 @@ class CaseRow(Choices):
     series: Name | None = None
     variables: Variables | None = None
     relevant: Judgements | None = None
+    qrels: Text | None = None
     dataset: DatasetTable | None = None
     few_shot: FewShotRow | None = None
 

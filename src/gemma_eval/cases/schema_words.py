@@ -41,6 +41,7 @@ _CASE: Mapping[str, str] = {
     "series": "the kind of a case of which variables are varied",
     "variables": "the numbers that are varied in the series",
     "relevant": "the passages that bear on the question: ids, {passage, grade}, or {text}",
+    "qrels": "a file of judgements as TREC or BEIR write it, of the query with the id of the case or row",
     "passage": "the id of a passage or of its document",
     "JudgementRow.text": "what the passage says",
     "grade": "how relevant it is; 1 if left out, 0 is not",
