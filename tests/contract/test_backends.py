@@ -14,6 +14,7 @@ from tests.contract.backend_contract import BackendContract
 from tests.contract.batch_contract import BatchContract
 from tests.contract.choosing_contract import ChoosingContract
 from tests.contract.reading_contract import ReadingContract
+from tests.contract.streaming_contract import StreamingContract
 from tests.gemma.tiny import write_model
 
 POCKET = Path(__file__).parents[2] / "src" / "gemma_eval" / "pocket" / "model.safetensors"
@@ -27,7 +28,7 @@ def load(backend: str, location: str = "", **fields: object) -> Backend:
     return registry.backends.find(backend)(spec, clock=clock, transforms=registry.transforms)
 
 
-class TestScripted(BackendContract):
+class TestScripted(BackendContract, StreamingContract):
     """The test double."""
 
     @pytest.fixture
@@ -37,7 +38,7 @@ class TestScripted(BackendContract):
         return load("scripted", context_tokens=64, options=options)
 
 
-class TestNumpyGemma(BackendContract, BatchContract, ReadingContract, ChoosingContract):
+class TestNumpyGemma(BackendContract, BatchContract, ReadingContract, ChoosingContract, StreamingContract):
     """The NumPy engine with random weights."""
 
     @pytest.fixture
@@ -47,7 +48,7 @@ class TestNumpyGemma(BackendContract, BatchContract, ReadingContract, ChoosingCo
 
 
 @pytest.mark.skipif(not POCKET.exists(), reason="the pocket model has not been exported")
-class TestPocket(BackendContract, BatchContract, ReadingContract, ChoosingContract):
+class TestPocket(BackendContract, BatchContract, ReadingContract, ChoosingContract, StreamingContract):
     """The NumPy engine with the model that ships."""
 
     @pytest.fixture

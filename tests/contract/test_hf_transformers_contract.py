@@ -15,6 +15,7 @@ from tests import required
 from tests.contract.backend_contract import BackendContract
 from tests.contract.choosing_contract import ChoosingContract
 from tests.contract.reading_contract import ReadingContract
+from tests.contract.streaming_contract import StreamingContract
 from tests.gemma.tiny import write_model
 
 required.module("torch", extra="transformers")
@@ -27,7 +28,7 @@ def load(location: str) -> Backend:
     return hf_transformers.load(spec, clock=time.perf_counter_ns, transforms=plugins.load().transforms)
 
 
-class TestTiny(BackendContract, ReadingContract, ChoosingContract):
+class TestTiny(BackendContract, ReadingContract, ChoosingContract, StreamingContract):
     """PyTorch with random weights."""
 
     @pytest.fixture

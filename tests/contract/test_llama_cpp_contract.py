@@ -15,12 +15,15 @@ from tests.contract.backend_contract import BackendContract
 from tests.contract.choosing_contract import ChoosingContract
 from tests.contract.constrained_contract import ConstrainedContract
 from tests.contract.reading_contract import ReadingContract
+from tests.contract.streaming_contract import StreamingContract
 
 required.module("xllamacpp", extra="llama-cpp")
 required.module("gguf", extra="gguf")
 
 
-class TestLlamaCpp(BackendContract, ReadingContract, ChoosingContract, ConstrainedContract):
+class TestLlamaCpp(
+    BackendContract, ReadingContract, ChoosingContract, ConstrainedContract, StreamingContract
+):
     """The F32 export, with llama.cpp's own defaults."""
 
     @pytest.fixture

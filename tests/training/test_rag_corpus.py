@@ -1,4 +1,4 @@
-"""The corpus of the suite `rag` is what its script draws, and each of its papers is hard to find as it says."""
+"""The corpus of the suite `rag` is what its script draws, and its papers are hard to find as they say."""
 
 # ruff: noqa: S311 - a seeded stream of pseudo-random draws is the point
 

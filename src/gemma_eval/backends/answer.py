@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gemma_eval.protocols import Tell
 from gemma_eval.records import Delta
 
 
@@ -57,9 +58,10 @@ class Answer:
     string are left out. The output tokens are those of the deltas.
     """
 
-    def __init__(self, stops: Sequence[str]) -> None:
-        """`stops` are the strings that end the answer and are no part of it."""
+    def __init__(self, stops: Sequence[str], *, tell: Tell | None = None) -> None:
+        """`stops` are the strings that end the answer and are no part of it; `tell` is told each delta."""
         self._stops = StopStrings(stops)
+        self._tell = tell
         self._deltas: list[Delta] = []
         self._waiting = 0
         self._last_ns = 0
@@ -101,3 +103,5 @@ class Answer:
     def _emit(self, text: str) -> None:
         self._deltas.append(Delta(text=text, n_tokens=self._waiting, at_ns=self._last_ns))
         self._waiting = 0
+        if self._tell is not None:
+            self._tell(text)

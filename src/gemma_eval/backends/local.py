@@ -12,7 +12,7 @@ from gemma_eval.backends.vocabulary import TokenizerVocabulary
 from gemma_eval.backends.writing import Writing
 from gemma_eval.errors import BackendError, ContextOverflow
 from gemma_eval.gemma.tokenizer import Tokenizer
-from gemma_eval.protocols import Clock, TransformFactory
+from gemma_eval.protocols import Clock, Tell, TransformFactory
 from gemma_eval.records import Generation, Prompt, SamplingProfile
 from gemma_eval.sampling.chain import Sampler
 from gemma_eval.sampling.effective import effective
@@ -49,8 +49,10 @@ class Local:
         if self.context_tokens is not None and needed > self.context_tokens:
             raise ContextOverflow(needed_tokens=needed, limit_tokens=self.context_tokens)
 
-    def writing(self, profile: SamplingProfile, *, seed: int, prompt_ids: Sequence[int]) -> Writing:
-        """Return an answer to be drawn from logits."""
+    def writing(
+        self, profile: SamplingProfile, *, seed: int, prompt_ids: Sequence[int], tell: Tell | None = None
+    ) -> Writing:
+        """Return an answer to be drawn from logits; `tell` is told each delta."""
         sampler = Sampler(
             profile,
             transforms=self.transforms,
@@ -60,7 +62,12 @@ class Local:
         )
         words = self.tokenizer
         return Writing(
-            profile, sampler=sampler, stream=words.stream(), stop_ids=words.stop_ids, clock=self.clock
+            profile,
+            sampler=sampler,
+            stream=words.stream(),
+            stop_ids=words.stop_ids,
+            clock=self.clock,
+            tell=tell,
         )
 
     def written(

@@ -28,7 +28,7 @@ from gemma_eval.gemma.reading import Reading, read_beside
 from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.tokenizer import Tokenizer
 from gemma_eval.gemma.transformer import Transformer
-from gemma_eval.protocols import Clock, TransformFactory
+from gemma_eval.protocols import Clock, Tell, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 
 CAPABILITIES = EVERY_SAMPLING | {"rope_scaling", "logprobs"}
@@ -124,6 +124,12 @@ class NumpyGemma:
         """
         return self.generate_batch(prompt, profile=profile, seeds=(seed,))[0]
 
+    def generate_streaming(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, tell: Tell
+    ) -> Generation:
+        """Answer as `generate` does, and `tell` the text of each delta. Raises as `generate` does."""
+        return self._generate_together(prompt, profile, (seed,), tell=tell)[0]
+
     def generate_batch(
         self, prompt: Prompt, *, profile: SamplingProfile, seeds: Sequence[int]
     ) -> tuple[Generation, ...]:
@@ -199,12 +205,12 @@ class NumpyGemma:
         return sha256(self.files[part]) if part in self.files else None
 
     def _generate_together(
-        self, prompt: Prompt, profile: SamplingProfile, seeds: Sequence[int]
+        self, prompt: Prompt, profile: SamplingProfile, seeds: Sequence[int], *, tell: Tell | None = None
     ) -> tuple[Generation, ...]:
         ids = self._local.prompt_ids(prompt)
         capacity = len(ids) + profile.max_tokens
         self._local.demand_room(capacity)
-        writings = [self._local.writing(profile, seed=seed, prompt_ids=ids) for seed in seeds]
+        writings = [self._local.writing(profile, seed=seed, prompt_ids=ids, tell=tell) for seed in seeds]
         decoding = Decoding(self._loaded, capacity=capacity, answers=len(seeds))
         requested_ns = self.clock()
         with self._computing():

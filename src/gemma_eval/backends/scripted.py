@@ -36,7 +36,7 @@ from gemma_eval.backends.answer import Answer
 from gemma_eval.backends.capabilities import EVERY_SAMPLING
 from gemma_eval.errors import BackendError, ContextOverflow, UnknownName, WrongSetting
 from gemma_eval.files.rows import show
-from gemma_eval.protocols import Clock, TransformFactory
+from gemma_eval.protocols import Clock, Tell, TransformFactory
 from gemma_eval.records import Delta, EngineInfo, FinishReason, Generation, ModelSpec, Prompt, SamplingProfile
 
 OPTIONS = ("reply", "replies", "stream", "ttft_ms", "tpot_ms", "pause_ms", "fail")
@@ -142,6 +142,15 @@ class Scripted:
             ended_ns=answer.deltas[-1].at_ns if answer.deltas else requested_ns + self.ttft_ns,
             effective={"max_tokens": profile.max_tokens},
         )
+
+    def generate_streaming(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, tell: Tell
+    ) -> Generation:
+        """Answer as `generate` does, and `tell` the text of each delta, all of them at once."""
+        made = self.generate(prompt, profile=profile, seed=seed)
+        for delta in made.deltas:
+            tell(delta.text)
+        return made
 
     def close(self) -> None:
         """Do nothing: there is nothing to free."""

@@ -9,7 +9,7 @@ import numpy as np
 from gemma_eval.backends.answer import Answer
 from gemma_eval.gemma.tensors import Array
 from gemma_eval.gemma.tokenizer import TextStream
-from gemma_eval.protocols import Clock
+from gemma_eval.protocols import Clock, Tell
 from gemma_eval.records import FinishReason, SamplingProfile
 from gemma_eval.sampling.chain import Sampler
 
@@ -25,12 +25,13 @@ class Writing:
         stream: TextStream,
         stop_ids: Collection[int],
         clock: Clock,
+        tell: Tell | None = None,
     ) -> None:
         """`stop_ids` end the answer and are no part of it, as `profile.stop` and `profile.max_tokens` do.
 
-        With `profile.ignore_eos` they are never drawn.
+        With `profile.ignore_eos` they are never drawn. `tell` is told the text of each delta.
         """
-        self.answer = Answer(profile.stop)
+        self.answer = Answer(profile.stop, tell=tell)
         self.finish_reason: FinishReason = "length"
         self.ended_ns = 0
         self._sampler = sampler

@@ -20,6 +20,8 @@ from gemma_eval.protocols.engines import (
     RetryingBackend,
     ServingBackend,
     ServingBackendFactory,
+    StreamingBackend,
+    Tell,
     WidenableBackendFactory,
 )
 from gemma_eval.protocols.memory import (
@@ -118,6 +120,8 @@ __all__ = [
     "ServingBackend",
     "ServingBackendFactory",
     "StoreFactory",
+    "StreamingBackend",
+    "Tell",
     "TokenEmbedder",
     "Transform",
     "TransformFactory",

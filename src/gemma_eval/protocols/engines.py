@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 from gemma_eval.protocols.sampling import TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 
+Tell = Callable[[str], None]
+"""Takes the text of each delta of an answer as it comes, in whatever thread the engine has."""
 Clock = Callable[[], int]
 """A monotonic clock in nanoseconds, `time.perf_counter_ns` in use and a list of numbers in tests."""
 
@@ -77,6 +79,19 @@ class ConstrainedBackend(Backend, Protocol):
         self, prompt: Prompt, *, profile: SamplingProfile, seed: int, json_schema: str
     ) -> Generation:
         """Answer `prompt` with JSON that satisfies `json_schema` (JSON text). Raises BackendError."""
+
+
+@runtime_checkable
+class StreamingBackend(Backend, Protocol):
+    """A backend whose answers can be followed while they are written."""
+
+    def generate_streaming(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, tell: Tell
+    ) -> Generation:
+        """Answer as `generate` does, and `tell` the text of each delta as it comes. Raises BackendError.
+
+        What interrupts it leaves the engine ready for the next prompt.
+        """
 
 
 @runtime_checkable

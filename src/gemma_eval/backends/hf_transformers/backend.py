@@ -32,7 +32,7 @@ from gemma_eval.gemma import tensors, tokenizer
 from gemma_eval.gemma.folder import read_json
 from gemma_eval.gemma.reading import Reading
 from gemma_eval.gemma.tokenizer import Tokenizer
-from gemma_eval.protocols import Clock, TransformFactory
+from gemma_eval.protocols import Clock, Tell, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 
 CAPABILITIES = EVERY_SAMPLING | {"logprobs"}
@@ -124,19 +124,13 @@ class HfTransformers:
         The end-of-turn token is no output token. Raises BackendError, ContextOverflow, NonFiniteLogits,
         UnknownName.
         """
-        ids = self._local.prompt_ids(prompt)
-        self._local.demand_room(len(ids) + profile.max_tokens)
-        writing = self._local.writing(profile, seed=seed, prompt_ids=ids)
-        decoding = Decoding(self._loaded)
-        requested_ns = self.clock()
-        with self._computing():
-            logits = decoding.read(ids)[0]
-            read_ns = self.clock()
-            while (token := writing.write(logits)) is not None:
-                logits = decoding.read((token,))[0]
-        return self._local.written(
-            writing, profile, prompt_tokens=len(ids), requested_ns=requested_ns, read_ns=read_ns
-        )
+        return self._generate(prompt, profile, seed=seed)
+
+    def generate_streaming(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, tell: Tell
+    ) -> Generation:
+        """Answer as `generate` does, and `tell` the text of each delta. Raises as `generate` does."""
+        return self._generate(prompt, profile, seed=seed, tell=tell)
 
     def read(self, prompt: Prompt, *, continuation: str) -> Generation:
         """Read `continuation` after `prompt.text` and say how probable each of its tokens is.
@@ -153,6 +147,23 @@ class HfTransformers:
     def close(self) -> None:
         """Let go of the weights."""
         self.model = None
+
+    def _generate(
+        self, prompt: Prompt, profile: SamplingProfile, *, seed: int, tell: Tell | None = None
+    ) -> Generation:
+        ids = self._local.prompt_ids(prompt)
+        self._local.demand_room(len(ids) + profile.max_tokens)
+        writing = self._local.writing(profile, seed=seed, prompt_ids=ids, tell=tell)
+        decoding = Decoding(self._loaded)
+        requested_ns = self.clock()
+        with self._computing():
+            logits = decoding.read(ids)[0]
+            read_ns = self.clock()
+            while (token := writing.write(logits)) is not None:
+                logits = decoding.read((token,))[0]
+        return self._local.written(
+            writing, profile, prompt_tokens=len(ids), requested_ns=requested_ns, read_ns=read_ns
+        )
 
     @property
     def _loaded(self) -> TorchModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -19,7 +19,7 @@ from gemma_eval.backends.llama_reading import read_beside
 from gemma_eval.backends.model_files import sha256
 from gemma_eval.backends.reading import Reader
 from gemma_eval.errors import BackendError, ContextOverflow
-from gemma_eval.protocols import Clock, TransformFactory
+from gemma_eval.protocols import Clock, Tell, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Options, Prompt, SamplingProfile
 
 CAPABILITIES = frozenset(
@@ -114,6 +114,17 @@ class LlamaCpp:
         """
         return self._generate(prompt, profile=profile, seed=seed, held={})
 
+    def generate_streaming(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, tell: Tell
+    ) -> Generation:
+        """Answer as `generate` does, and `tell` the text of each piece, in the engine's thread."""
+
+        def hear(piece: bytes) -> None:
+            if text := llama_cpp_reply.heard(piece):
+                tell(text)
+
+        return self._generate(prompt, profile=profile, seed=seed, held={}, hear=hear)
+
     def generate_constrained(
         self, prompt: Prompt, *, profile: SamplingProfile, seed: int, json_schema: str
     ) -> Generation:
@@ -128,7 +139,13 @@ class LlamaCpp:
         return self._generate(prompt, profile=profile, seed=seed, held=held)
 
     def _generate(
-        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, held: Mapping[str, object]
+        self,
+        prompt: Prompt,
+        *,
+        profile: SamplingProfile,
+        seed: int,
+        held: Mapping[str, object],
+        hear: Callable[[bytes], None] | None = None,
     ) -> Generation:
         if refusal := _refusal(profile):
             raise BackendError(f'profile "{profile.name}": llama.cpp {refusal}')
@@ -137,7 +154,7 @@ class LlamaCpp:
         vocabulary = _Vocabulary(size=self.file.vocabulary, engine=self.engine)
         asked = llama_request.request(profile, ids=ids, seed=seed, vocabulary=vocabulary)
         request = {**asked, **held}
-        stream = self.engine.stream(request)
+        stream = self.engine.stream(request, hear=hear)
         reply = llama_cpp_reply.read(stream.pieces, text_of=self.engine.detokenize, silent=self.file.silent)
         if reply.error is not None:
             partial = _generation(stream, reply, prompt_tokens=len(ids))

@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -78,15 +78,17 @@ class Engine:
         """Have `request` answered as a whole, however long it takes. Raises BackendError."""
         return self._ask("/completion", request, patience_s=None)
 
-    def stream(self, request: Mapping[str, object]) -> Stream:
+    def stream(self, request: Mapping[str, object], *, hear: Callable[[bytes], None] | None = None) -> Stream:
         """Have `request` answered; nothing is parsed. Raises BackendError, and what interrupts the waiting.
+
+        `hear` is given each piece when it has come, in the engine's thread.
 
         The engine is called in another thread. Python looks at signals in its main thread alone and when it
         runs Python code there, which it would do in the callback, where an exception is swallowed.
         """
         stream = Stream()
         try:
-            self._send(json.dumps(request, allow_nan=False).encode(), stream).result()
+            self._send(json.dumps(request, allow_nan=False).encode(), stream, hear=hear).result()
         except (RuntimeError, ValueError) as error:
             raise BackendError(f"llama.cpp refuses the request: {error}") from error
         except BaseException:
@@ -94,11 +96,15 @@ class Engine:
             raise
         return stream
 
-    def _send(self, body: bytes, stream: Stream) -> Future[None]:
+    def _send(
+        self, body: bytes, stream: Stream, *, hear: Callable[[bytes], None] | None = None
+    ) -> Future[None]:
         server, clock = self._server, self._clock
 
         def take(data: bytes) -> bool:
             stream.pieces.append((clock(), data))
+            if hear is not None:
+                hear(data)
             return stream.cancelled  # true ends the answer
 
         def send() -> None:

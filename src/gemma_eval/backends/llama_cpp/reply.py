@@ -73,6 +73,15 @@ def _read(chunks: Sequence[tuple[int, Json]], text_of: Callable[[Sequence[int]],
     )
 
 
+def heard(piece: bytes) -> str:
+    """Return the text that a piece adds to an answer as it comes; "" where it adds none, or is none."""
+    try:
+        part = json.loads(piece)["__verbose"]
+        return "" if part["stop"] else str(part["content"])
+    except (ValueError, LookupError, TypeError):
+        return ""  # what is wrong with it is said when the whole stream is read
+
+
 class _Writing:
     """The deltas so far, and the tokens that have come since the last."""
 
