@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Discriminator, Field, FiniteFloat, Tag
+from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, Tag
 
 from gemma_eval.files.rows import ALTERNATIVE, Name, Row, Share, Text
 from gemma_eval.records import CacheMode, Fusion, LongPassage, MemoryTier, Order, Overflow
@@ -17,6 +18,18 @@ Hours = Annotated[FiniteFloat, Field(gt=0, le=1_000_000)]
 Grade = Annotated[int, Field(ge=0, le=1000)]
 
 
+def _without_password(location: str) -> str:
+    """Return a location that holds no password: what a suite says is kept with its results."""
+    if re.match(r"[a-z][a-z0-9+.-]*://[^/?#]*:[^/?#]*@", location, re.IGNORECASE):
+        raise ValueError(
+            "holds a password; name the variable that holds it, as in redis://host?password_env=NAME"
+        )
+    return location
+
+
+Memory = Annotated[Text, AfterValidator(_without_password)]
+
+
 class RetrievalRow(Row):
     """`[retrieval]`, and `[retrievals.NAME]`."""
 
@@ -24,7 +37,7 @@ class RetrievalRow(Row):
     top_k: Count | None = None
     budget_tokens: Budget | None = None
     overflow: Overflow | None = None
-    memory: Text | None = None
+    memory: Memory | None = None
     embedder: Name | None = None
     candidates: Count | None = None
     fusion: Fusion | None = None

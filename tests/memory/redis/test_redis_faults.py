@@ -443,6 +443,8 @@ def test_an_encrypted_connection_is_verified(tmp_path: Path) -> None:
         unknown = f"rediss://localhost:{server.port}"
         with pytest.raises(StoreError, match="certificate verify failed"):
             open_store(unknown, breaker=Breaker())
+        with pytest.raises(StoreError, match=r"cacert: there is no file no\.pem"):
+            open_store(f"{unknown}?cacert=no.pem", breaker=Breaker())
         with pytest.raises(StoreError, match="cannot be reached"):
             open_store(f"redis://localhost:{server.port}", breaker=Breaker())
 

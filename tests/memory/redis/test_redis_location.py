@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_eval.errors import StoreError
+from gemma_eval import plugins
+from gemma_eval.errors import StoreError, SuiteError
 from gemma_eval.memory.redis.location import Location, parse, without_password
+from gemma_eval.suite import load_suite
 
 SECRET = "hunter2"  # noqa: S105 - of no server
 
@@ -83,6 +87,23 @@ def test_no_message_and_no_representation_holds_the_password(before: str, after:
         assert location.password == SECRET
         shown = f"{location} {location!r}"
     assert SECRET not in shown
+
+
+def test_a_suite_may_name_a_password_and_not_hold_one(tmp_path: Path) -> None:
+    """What it says is kept with its results; the message does not repeat it."""
+    said = {user: problems(tmp_path, f"redis://{user}@h?password_env=PW") for user in ("me", f"me:{SECRET}")}
+    assert "holds a password" not in said["me"]
+    assert ":2: retrievals.a.memory holds a password" in said[f"me:{SECRET}"]
+    assert SECRET not in said[f"me:{SECRET}"]
+
+
+def problems(folder: Path, memory: str) -> str:
+    """Return what is wrong with a suite that has that memory and no case."""
+    path = folder / "towns.gemma.toml"
+    path.write_text(f'[retrievals.a]\nmemory = "{memory}"\n')
+    with pytest.raises(SuiteError) as caught:
+        load_suite(path, plugins.load())
+    return str(caught.value)
 
 
 def test_a_password_that_is_shown_would_be_noticed() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from gemma_eval.errors import StoreError, UsageError
@@ -38,6 +39,7 @@ def open_store(
     that throws away passages when it is full, a store of a newer version; MissingDependency.
     """
     at = parse(location, os.environ if environment is None else environment)
+    _refuse_missing(at)
     server = Server(at, breaker=breaker_of(at.address) if breaker is None else breaker)
     try:
         _refuse_evicting(server)
@@ -233,6 +235,13 @@ class RedisStore:
 
 _RULES = json.dumps(tiers.to_table(tiers.DEFAULTS))
 """What the tiers of a new store go by."""
+
+
+def _refuse_missing(at: Location) -> None:
+    """Raise StoreError for a file of TLS that is not there, which the library would take for an outage."""
+    for name, path in (("cacert", at.cacert), ("cert", at.cert), ("key", at.key)):
+        if path is not None and not Path(path).is_file():
+            raise StoreError(f"{at}: {name}: there is no file {path}")
 
 
 def _refuse_evicting(server: Server) -> None:
