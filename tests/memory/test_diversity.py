@@ -146,6 +146,14 @@ def test_diversity_puts_what_says_something_new_before_what_repeats() -> None:
     assert [each.score for each in chosen] == [0.5, 0.0]
 
 
+def test_what_points_away_is_not_like_it_at_all() -> None:
+    """And gains nothing by that: a passage is new or not."""
+    found = candidates("a", "b")
+    opposite = np.array([[1, 0], [-1, 0]], np.float32)
+    chosen = diversify(found, vectors=opposite, retrieval=Retrieval(diversity=0.25))
+    assert [(each.piece.id, each.score) for each in chosen] == [("p0", 0.25), ("p1", 0.0)]
+
+
 @pytest.mark.parametrize("vectors", [None, np.zeros((0, 3), np.float32)])
 def test_of_nothing_nothing_is_chosen(vectors: NDArray[np.float32] | None) -> None:
     """With and without vectors."""

@@ -95,7 +95,11 @@ class RerankerFactory(Protocol):
 
 
 class PassageSource(Protocol):
-    """Passages that can be searched by words and by vectors; from several threads at once."""
+    """Passages that can be searched by words and by vectors; from several threads at once.
+
+    Where its attribute `is_quick` is true, the two searches of one question follow each other, since a thread
+    would cost more than it saves.
+    """
 
     def lexical(self, query: str, *, k: int, among: Among) -> tuple[Hit, ...]:
         """Return at most `k` passages by BM25, best first, each with a word of `query`. Raises StoreError."""
