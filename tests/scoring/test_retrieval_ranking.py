@@ -116,6 +116,24 @@ def test_what_was_missed_is_told() -> None:
     assert many.explanation == 'not among the passages: "x0", "x1", "x2", "x3", "x4" and 2 more'
 
 
+def test_what_is_not_1_says_why() -> None:
+    """And what is says nothing."""
+    of, known = passages("d0", "d1", "d2"), relevant(d1=1, d9=1)
+    whys = {name: of_found(name, of, known, k=2).explanation for name in RANKING}
+    assert whys == {
+        "recall": 'not among the first 2: "d9"',
+        "precision": "1 of 2 are not relevant",
+        "hit_rate": "",
+        "mrr": "the first relevant passage has rank 2",
+        "map": 'not among the first 2: "d9"',
+        "ndcg": 'not among the first 2: "d9"',
+    }
+    assert of_found("hit_rate", of, known, k=1).explanation == "the first relevant passage has rank 2"
+    assert of_found("mrr", of, relevant(d9=1)).explanation == 'not among the passages: "d9"'
+    assert of_found("precision", (), known, k=2).explanation == "nothing was found"
+    assert of_found("ndcg", of, relevant(d1=1)).explanation == ""
+
+
 def test_a_case_without_judgements_is_unscored() -> None:
     """Also one that only says what is not relevant."""
     for judged in ((), relevant(d1=0)):

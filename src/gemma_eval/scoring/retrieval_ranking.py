@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gemma_eval.protocols import PassagesScorer
-from gemma_eval.records import Case, Given, Judgement, Options
+from gemma_eval.records import Case, Given, Judgement, Options, Passage
 from gemma_eval.scoring.findings import Finding
 from gemma_eval.scoring.options import CheckOptions
-from gemma_eval.scoring.retrieval_passages import Judged, OfPassages, judged, named, unreached
+from gemma_eval.scoring.retrieval_passages import Judged, OfPassages, grade_of, judged, named, unreached
 from gemma_eval.stats import ranking
 from gemma_eval.stats.judgements import first_places
 
 Measure = Callable[[Judged, int | None, int], float]
 """A measure of judged passages, of the first k of them, of those relevant from a grade on."""
+Why = Callable[[Sequence[Judgement], Sequence[Passage], int | None, int], str]
+"""Says why a value is not 1, of the same."""
 
 
 def recall(options: Options) -> PassagesScorer:
@@ -21,9 +23,11 @@ def recall(options: Options) -> PassagesScorer:
 
     A passage is relevant from the grade `level` on, 1 unless given. Source: trec_eval, `recall`.
     """
-    return _scorer(
-        "recall", options, lambda of, k, n: ranking.recall(of.grades, judged=of.known, k=k, level=n)
-    )
+
+    def measure(of: Judged, k: int | None, level: int) -> float:
+        return ranking.recall(of.grades, judged=of.known, k=k, level=level)
+
+    return _scorer("recall", options, measure, why=_missed)
 
 
 def precision(options: Options) -> PassagesScorer:
@@ -32,12 +36,14 @@ def precision(options: Options) -> PassagesScorer:
     Of fewer than `k` the rest are not relevant; each passage is judged by itself, so that two of a relevant
     document are both. Source: trec_eval, `P`, and `set_P` without `k`.
     """
-    return _scorer("precision", options, lambda of, k, n: ranking.precision(of.every, k=k, level=n))
+    return _scorer(
+        "precision", options, lambda of, k, n: ranking.precision(of.every, k=k, level=n), why=_noise
+    )
 
 
 def hit_rate(options: Options) -> PassagesScorer:
     """One of the first `k` passages, or of all that were found, is relevant. Source: trec_eval, `success`."""
-    return _scorer("hit_rate", options, lambda of, k, n: ranking.hit_rate(of.grades, k=k, level=n))
+    return _scorer("hit_rate", options, lambda of, k, n: ranking.hit_rate(of.grades, k=k, level=n), why=_late)
 
 
 def mrr(options: Options) -> PassagesScorer:
@@ -45,7 +51,9 @@ def mrr(options: Options) -> PassagesScorer:
 
     The mean over cases is the MRR. Source: trec_eval, `recip_rank`.
     """
-    return _scorer("mrr", options, lambda of, k, n: ranking.reciprocal_rank(of.grades, k=k, level=n))
+    return _scorer(
+        "mrr", options, lambda of, k, n: ranking.reciprocal_rank(of.grades, k=k, level=n), why=_late
+    )
 
 
 def average_precision(options: Options) -> PassagesScorer:
@@ -57,7 +65,7 @@ def average_precision(options: Options) -> PassagesScorer:
     def measure(of: Judged, k: int | None, level: int) -> float:
         return ranking.average_precision(of.grades, judged=of.known, k=k, level=level)
 
-    return _scorer("map", options, measure)
+    return _scorer("map", options, measure, why=_missed)
 
 
 def ndcg(options: Options) -> PassagesScorer:
@@ -67,15 +75,39 @@ def ndcg(options: Options) -> PassagesScorer:
     """
     given = CheckOptions("ndcg", options, known=("k",))
     k = given.whole("k", least=1)
-    return _of("ndcg", k, 1, lambda of, k, _: ranking.ndcg(of.grades, judged=of.known, k=k))
+    return _of("ndcg", k, 1, lambda of, k, _: ranking.ndcg(of.grades, judged=of.known, k=k), why=_missed)
 
 
-def _scorer(name: str, options: Options, measure: Measure) -> PassagesScorer:
+def _missed(relevant: Sequence[Judgement], found: Sequence[Passage], k: int | None, level: int) -> str:
+    """Say what is relevant and not there; nothing where only the order is not the best."""
+    pairs = zip(relevant, first_places(found[:k], relevant), strict=True)
+    missed = [each for each, at in pairs if at is None and each.grade >= level]
+    among = "passages" if k is None else f"first {k}"
+    return f"not among the {among}: {named(missed)}" if missed else ""
+
+
+def _noise(relevant: Sequence[Judgement], found: Sequence[Passage], k: int | None, level: int) -> str:
+    """Say how many of the passages are not relevant, or not there."""
+    n = sum(grade_of(each, relevant) >= level for each in found[:k])
+    looked_at = len(found) if k is None else k
+    return f"{looked_at - n} of {looked_at} are not relevant" if found else "nothing was found"
+
+
+def _late(relevant: Sequence[Judgement], found: Sequence[Passage], k: int | None, level: int) -> str:
+    """Say where the first relevant passage is."""
+    grades = [grade_of(each, relevant) >= level for each in found]
+    if True not in grades:
+        return _missed(relevant, found, None, level)
+    return f"the first relevant passage has rank {grades.index(True) + 1}"
+
+
+def _scorer(name: str, options: Options, measure: Measure, *, why: Why) -> PassagesScorer:
     given = CheckOptions(name, options, known=("k", "level"))
-    return _of(name, given.whole("k", least=1), given.whole("level", default=1, least=1) or 1, measure)
+    level = given.whole("level", default=1, least=1) or 1
+    return _of(name, given.whole("k", least=1), level, measure, why=why)
 
 
-def _of(name: str, k: int | None, level: int, measure: Measure) -> PassagesScorer:
+def _of(name: str, k: int | None, level: int, measure: Measure, *, why: Why) -> PassagesScorer:
     def find(case: Case, given: Given) -> Finding:
         if (nothing := unreached(given)) is not None:
             return nothing
@@ -84,21 +116,10 @@ def _of(name: str, k: int | None, level: int, measure: Measure) -> PassagesScore
         if not n_relevant:
             return Finding(value=None, answer="", why=f"no passage has a grade of at least {level}")
         figures: dict[str, float] = {"n_found": len(given.passages), "n_relevant": n_relevant}
-        first = ranking.reciprocal_rank(of.grades, level=level)
-        if first:
+        if first := ranking.reciprocal_rank(of.grades, level=level):
             figures["first_rank"] = round(1 / first)
-        missed = _missed(case.relevant, first_places(given.passages[:k], case.relevant), level)
-        return Finding(value=measure(of, k, level), answer="", why=_why(missed, k), figures=figures)
+        value = measure(of, k, level)
+        said = "" if value >= 1 else why(case.relevant, given.passages, k, level)
+        return Finding(value=value, answer="", why=said, figures=figures)
 
     return OfPassages(name=name, find=find, needs=("relevant",))
-
-
-def _missed(relevant: Sequence[Judgement], places: Sequence[int | None], level: int) -> tuple[Judgement, ...]:
-    pairs = zip(relevant, places, strict=True)
-    return tuple(each for each, at in pairs if at is None and each.grade >= level)
-
-
-def _why(missed: Sequence[Judgement], k: int | None) -> str:
-    if not missed:
-        return ""
-    return f"not among the {'passages' if k is None else f'first {k}'}: {named(missed)}"
