@@ -16,15 +16,18 @@ from gemma_eval.records import (
     Failure,
     Filter,
     Generation,
+    Judgement,
     Load,
     Message,
     Outcome,
+    Passage,
+    Prompt,
     Reply,
     Score,
     Slo,
     Source,
 )
-from gemma_eval.scoring.again import NOT_ASKED, again, asks_the_same, judged_as
+from gemma_eval.scoring.again import NOT_ASKED, again, asks_the_same, given_of, judged_as
 from gemma_eval.scoring.check import score, score_repeats
 from gemma_eval.stages import scorer_builder
 from tests.examples import a_case, a_cell, a_generation, an_outcome
@@ -230,3 +233,52 @@ def test_with_services_the_judge_is_asked_again() -> None:
     services = Services(ask=ask, embed=embed)  # type: ignore[arg-type]
     (found,) = again([judged(0.7)], a_case(checks=(JUDGED,)), build=build, services=services)
     assert found.scores[0].value == 0.25
+
+
+FINN = Passage(id="p1", text="Finn lives in Oslo. He is a farmer.", document="people", score=2.0, rank=1)
+ADA = Passage(id="p2", text="Ada lives in Rome.", document="people", score=1.0, rank=2)
+
+
+def found(*read: Passage, dropped: tuple[Passage, ...] = (), kind: str = "quality") -> Outcome:
+    """Return an outcome with these passages in its prompt."""
+    outcome = an_outcome()
+    cell = replace(outcome.trial.cell, case=a_case(kind=kind))
+    return replace(
+        outcome,
+        trial=replace(outcome.trial, cell=cell),
+        prompt=Prompt(messages=(), text=None, n_tokens=None, passages=read, dropped=dropped),
+        generation=None if kind == "retrieval" else outcome.generation,
+    )
+
+
+def test_what_was_found_is_scored_again_from_what_is_stored() -> None:
+    """By other judgements than then, with the answer or where nobody answered."""
+    mrr = Check(scorer="mrr", of_passages=True)
+    for kind in ("quality", "retrieval"):
+        outcome = found(FINN, ADA, kind=kind)
+        for passage, value in (("p1", 1), ("p2", 1 / 2), ("p3", 0)):
+            now = a_case(checks=(mrr,), relevant=(Judgement(passage=passage),))
+            (again_scored,) = again([outcome], judged_as(outcome.trial.cell.case, now), build=build)
+            assert [each.value for each in again_scored.scores] == [value]
+
+
+def test_what_was_found_is_what_was_packed_and_what_was_not() -> None:
+    """Best first, whatever the order in the prompt, with the whole text of what was cut."""
+    cut = replace(FINN, text="Finn lives in Oslo.")
+    given = given_of(found(ADA, cut, dropped=(FINN,)))
+    assert given.passages == (FINN, ADA)
+    assert given.prompt is not None
+    assert given.prompt.passages == (ADA, cut)
+    alone = given_of(found(ADA, kind="retrieval"))
+    assert (alone.passages, alone.prompt, alone.generation) == ((ADA,), None, None)
+    assert given_of(replace(found(), prompt=None)).passages == ()
+
+
+def test_what_is_relevant_is_part_of_the_question_only_where_it_was_given() -> None:
+    """By the retrieval *oracle*; for others it is how passages are judged."""
+    cell, now = a_cell(), a_case(relevant=(Judgement(passage="p1"),), retrievals=("bm25",))
+    assert asks_the_same(cell, now)
+    oracle = replace(cell, retrieval=replace(cell.retrieval, retriever="oracle"))
+    assert not asks_the_same(oracle, now)
+    assert asks_the_same(replace(oracle, case=now), now)
+    assert judged_as(cell.case, now).relevant == now.relevant

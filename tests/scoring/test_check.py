@@ -8,9 +8,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from gemma_eval.plugins import load
 from gemma_eval.protocols import AnyScorer, Scorer, Services
-from gemma_eval.records import Case, Check, Filter, Generation, Question, Reply, Score, Subject
+from gemma_eval.records import (
+    Case,
+    Check,
+    Filter,
+    Generation,
+    Given,
+    Judgement,
+    Passage,
+    Question,
+    Reply,
+    Score,
+    Subject,
+)
 from gemma_eval.scoring import check as checks
+from gemma_eval.stages import scorer_builder
 from tests.examples import a_case, a_generation, an_outcome
 
 
@@ -186,3 +200,22 @@ def test_the_score_of_an_answer_is_the_weighted_mean(scores: list[Score], mean: 
     """A veto makes it 0; what weighs and is not scored makes it unknown."""
     found = replace(an_outcome(), scores=tuple(scores)).score
     assert found == (None if mean is None else pytest.approx(mean))
+
+
+def test_what_was_found_is_scored_with_what_the_check_demands() -> None:
+    """A wrong one fails, a negated one is the rest, and filters see the answer."""
+    passages = (Passage(id="p1", text="Finn lives in Oslo.", document="people", score=1.0, rank=1),)
+    given = Given(passages=passages, generation=a_generation("In Oslo.\nOr in Rome."))
+    case = a_case(relevant=(Judgement(passage="p1"), Judgement(passage="p2")))
+    build = scorer_builder(load())
+
+    def judged(scorer: str, **fields: object) -> Score:
+        check = Check(scorer=scorer, of_passages=True, **fields)  # type: ignore[arg-type]
+        return checks.score_passages(check, case, given, build=build)
+
+    assert (judged("recall").value, judged("recall").passed) == (1 / 2, None)
+    assert judged("recall", pass_at=0.6).passed is False
+    assert judged("recall", negated=True, pass_at=0.5).passed is True
+    assert judged("groundedness").value == 1 / 2
+    assert judged("groundedness", filters=(Filter(name="first_line"),)).value == 1
+    assert judged("contains", options={"text": "Oslo"}).unscored == "there is no answer"
