@@ -87,7 +87,7 @@ def add(  # noqa: PLR0913 - the options of the command
             n_new = _added(store, pieces(), now_s=now_s)
             forgotten = _forget_others(store, pieces()) if is_whole else 0
             after = store.stats(now_s=time.time())
-    click.echo(f"{location}: {shown.passages(n)} kept, {n_new:,} new")
+    click.echo(f"{shown.place(location)}: {shown.passages(n)} kept, {n_new:,} new")
     _say_what_went(before, after, n_new=n_new, forgotten=forgotten)
 
 
@@ -107,7 +107,7 @@ def search(ctx: click.Context, *, query: str, k: int, as_json: bool, among: Amon
         if hit.id in pieces:
             click.echo(shown.found(pieces[hit.id], score=hit.score, as_json=as_json))
     if not found and not as_json:
-        click.echo(f"{location}: no passage has a word of it")
+        click.echo(f"{shown.place(location)}: no passage has a word of it")
 
 
 @memory.command("list", short_help="List passages, newest first.")
@@ -130,7 +130,7 @@ def list_(ctx: click.Context, *, n: int, as_json: bool, among: Among, location: 
     if total > len(last):
         click.echo(f"{len(last)} of {shown.passages(total)}; -n shows more")
     if not total:
-        click.echo(f"{location}: no passage")
+        click.echo(f"{shown.place(location)}: no passage")
 
 
 @memory.command(short_help="Forget passages.")
@@ -148,7 +148,7 @@ def forget(ctx: click.Context, *, ids: tuple[str, ...], among: Among, location: 
         if not chosen:
             given.refuse_unknown(store, ids, location)
         n = sum(store.forget(some) for some in _groups(wanted))
-    click.echo(f"{location}: {shown.passages(n)} forgotten")
+    click.echo(f"{shown.place(location)}: {shown.passages(n)} forgotten")
 
 
 @memory.command(short_help="Count what is kept.")
@@ -202,7 +202,7 @@ def tiers(ctx: click.Context, *, settings: tuple[str, ...], location: str) -> No
         rules = changed(rules_of(store), settings)
         if settings:
             if not isinstance(store, KeepsRules):
-                raise UsageError(f"{location}: this store keeps no rules of its own")
+                raise UsageError(f"{shown.place(location)}: this store keeps no rules of its own")
             store.set_rules(rules)
     for line in shown.rules(rules):
         click.echo(line)
@@ -224,7 +224,7 @@ def embed(ctx: click.Context, *, name: str, location: str) -> None:
             n += len(lacking)
             given.progress(n)
         given.progress(0)
-    click.echo(f"{location}: {shown.passages(n)} embedded by {name}")
+    click.echo(f"{shown.place(location)}: {shown.passages(n)} embedded by {name}")
 
 
 def _added(store: MemoryStore, pieces: Iterator[Piece], *, now_s: float) -> int:

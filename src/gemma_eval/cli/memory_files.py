@@ -41,7 +41,7 @@ def backup(ctx: click.Context, *, file: Path, replace: bool, location: str) -> N
         else:
             n = archive.export(store, file, vectors=True, existing=existing, progress=given.progress)
     given.progress(0)
-    click.echo(f"{file}: {shown.passages(n)} of {location}")
+    click.echo(f"{file}: {shown.passages(n)} of {shown.place(location)}")
 
 
 @click.command(short_help="Put a backup back.")
@@ -58,7 +58,7 @@ def restore(ctx: click.Context, *, file: Path, replace: bool, location: str) -> 
     if copies.is_copy(file):
         if path is None:
             raise UsageError(
-                f"{file}: is a SQLite file, {location} is none; "
+                f"{file}: is a SQLite file, {shown.place(location)} is none; "
                 f"gemma-eval memory export --store {file} makes one that import reads"
             )
         n = copies.restore(file, path, existing=existing)
@@ -68,7 +68,7 @@ def restore(ctx: click.Context, *, file: Path, replace: bool, location: str) -> 
             raise UsageError(f"{path}: exists already; name another --store, or add --replace")
         n = _from_archive(file, location, ctx.obj, replace=replace)
     given.progress(0)
-    click.echo(f"{location}: {shown.passages(n)} of {file}")
+    click.echo(f"{shown.place(location)}: {shown.passages(n)} of {file}")
 
 
 @click.command(short_help="Write a memory as lines of JSON.")
@@ -85,7 +85,7 @@ def export(ctx: click.Context, *, file: Path, vectors: bool, replace: bool, loca
     with closing(given.known(location, ctx.obj)) as store:
         n = archive.export(store, file, vectors=vectors, existing=existing, progress=given.progress)
     given.progress(0)
-    click.echo(f"{file}: {shown.passages(n)} of {location}")
+    click.echo(f"{file}: {shown.passages(n)} of {shown.place(location)}")
 
 
 @click.command("import", short_help="Keep the passages of an export.")
@@ -103,7 +103,7 @@ def import_(ctx: click.Context, *, file: Path, location: str) -> None:
     with closing(given.opened(location, ctx.obj)) as store:
         n_new = archive.restore(store, file, now_s=time.time(), progress=given.progress)
     given.progress(0)
-    click.echo(f"{location}: {shown.passages(n)} of {file}, {n_new:,} new")
+    click.echo(f"{shown.place(location)}: {shown.passages(n)} of {file}, {n_new:,} new")
 
 
 def _from_archive(file: Path, location: str, registry: Registry, *, replace: bool) -> int:

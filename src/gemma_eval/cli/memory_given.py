@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from gemma_eval.cli import memory_shown as shown
 from gemma_eval.cli.progress import say
 from gemma_eval.errors import StoreError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
@@ -68,7 +69,7 @@ def known(location: str, registry: Registry) -> MemoryStore:
     path = file_of(location)
     if path is not None and not path.exists():
         raise StoreError(
-            f"{location}: there is no memory; gemma-eval memory add makes one, --store names one"
+            f"{shown.place(location)}: there is no memory; gemma-eval memory add makes one, --store names one"
         )
     return opened(location, registry)
 
@@ -133,7 +134,7 @@ def refuse_unknown(memory: MemoryStore, ids: Sequence[str], location: str) -> No
             some = [piece.id for piece in islice(memory.each(), _LOOKED_AT)]
             near = get_close_matches(id_, some, n=1, cutoff=0.6)
             hint = f'did you mean "{near[0]}"?' if near else "gemma-eval memory list shows them"
-            raise UsageError(f'{location}: no passage has the id "{id_}"; {hint}')
+            raise UsageError(f'{shown.place(location)}: no passage has the id "{id_}"; {hint}')
 
 
 def last_of(pieces: Iterator[Piece], *, n: int) -> tuple[list[Piece], int]:

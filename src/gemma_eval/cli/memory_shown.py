@@ -20,6 +20,13 @@ _WIDTH = 60
 _MOST_LINES = 20
 
 
+def place(location: str) -> str:
+    """Return where a memory is, without a password."""
+    from gemma_eval.memory.stores import without_password
+
+    return without_password(location)
+
+
 def found(piece: Piece, *, score: float, as_json: bool) -> str:
     """Return a passage that was found."""
     if as_json:

@@ -24,6 +24,15 @@ def open_store(location: str, stores: Mapping[str, StoreFactory]) -> MemoryStore
     return stores[scheme](location)
 
 
+def without_password(location: str) -> str:
+    """Return a location as it may be shown: a URL, even a malformed one, without user and password."""
+    found = _SCHEME.match(location)
+    if found is None or found[1].lower() == PATH:
+        return location
+    rest = location[found.end() :]
+    return f"{found[0]}{'//' if rest.startswith('//') else ''}{rest.rpartition('@')[2].removeprefix('//')}"
+
+
 def scheme_of(location: str) -> str:
     """Return the scheme of a location; that of a path is *sqlite*, one letter is the drive of a path."""
     found = _SCHEME.match(location)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from gemma_eval.errors import StoreError, suggestion
+from gemma_eval.memory.stores import without_password
 
 TIMEOUT_S = 1.0
 """How long a connection or an answer is waited for; a server that is well answers within milliseconds."""
@@ -75,14 +76,6 @@ def parse(url: str, environment: Mapping[str, str]) -> Location:
     )
 
 
-def without_password(url: str) -> str:
-    """Return a URL, even a malformed one, with nothing before the `@` but its scheme."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return "(not shown)" if "@" in url else url
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
 def _settings(url: str, parts: SplitResult) -> dict[str, str]:
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     for name, value in pairs:
@@ -135,4 +128,5 @@ def _timeout_s(url: str, text: str | None) -> float:
 
 
 def _wrong(url: str, what: str) -> StoreError:
-    return StoreError(f"{without_password(url)}: {what}")
+    shown = without_password(url) if "://" in url else "this location"
+    return StoreError(f"{shown}: {what}")
