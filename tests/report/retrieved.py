@@ -107,7 +107,9 @@ def answered(
 
 def alone(number: int, way: str) -> Outcome:
     """Return what a retrieval finds for a case that asks for passages alone."""
-    case = replace(a_case(f"find-{number}", number), kind="retrieval", models=(), profiles=(), templates=())
+    checks = tuple(Check(scorer=name, of_passages=True) for name in ("recall", "mrr"))
+    case = replace(a_case(f"find-{number}", number), kind="retrieval", checks=checks)
+    case = replace(case, models=(), profiles=(), templates=())
     cell = _cell(case, NOBODY_ASKED, WAYS[way], template=NOBODY, profile=NOBODY)
     passages = passages_of(number, way)
     return Outcome(
@@ -126,7 +128,10 @@ def a_case(case_id: str, number: int) -> Case:
         id=case_id,
         kind="quality",
         messages=(Message(role="user", content=f"Where does number {number} live?"),),
-        checks=(Check(scorer="contains", options={"text": "Oslo"}),),
+        checks=(
+            Check(scorer="contains", options={"text": "Oslo"}),
+            Check(scorer="context_recall", weight=0.0, of_passages=True),
+        ),
         relevant=(Judgement(passage=f"right-{number}"),),
         models=("pocket",),
         profiles=("greedy", "hot"),

@@ -49,13 +49,12 @@ class ByScorer:
 
 def by_scorer(report: Report, groups: Groups) -> ByScorer | None:
     """Return the mean of each scorer over the cases of each group; `None` for fewer than two scorers."""
-    values = _values([each for each in report.outcomes if group_of(each) in groups.order])
+    values = values_of([each for each in report.outcomes if group_of(each) in groups.order])
     scorers = tuple(dict.fromkeys(scorer for scorer, _ in values))
     if len(scorers) < 2:
         return None
     shown = [group for group in groups.order if any((scorer, group) in values for scorer in scorers)]
-    cells = (outcome.trial.cell for outcome in report.outcomes)
-    clusters = {(cell.suite, cell.case.id): cluster_of(cell) for cell in cells}
+    clusters = clusters_of(report.outcomes)
     rows = tuple(
         _row(scorer, [values.get((scorer, group), {}) for group in shown], clusters) for scorer in scorers
     )
@@ -65,7 +64,7 @@ def by_scorer(report: Report, groups: Groups) -> ByScorer | None:
     return ByScorer(columns=columns, rows=rows, note=note)
 
 
-def _values(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, float | None]]:
+def values_of(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, float | None]]:
     """Collect the values by scorer and group, in the order in which scorers first occur."""
     cases: dict[tuple[Group, Case], list[Outcome]] = {}
     for outcome in outcomes:
@@ -78,15 +77,13 @@ def _values(outcomes: Sequence[Outcome]) -> dict[tuple[str, Group], dict[Case, f
     return found
 
 
-def _row(scorer: str, of_groups: Sequence[Values], clusters: Clusters) -> ScorerRow:
-    return ScorerRow(
-        scorer=scorer,
-        cells=tuple(_cell(cases, clusters) for cases in of_groups),
-        n=numbers.count(max(len(cases) for cases in of_groups)),
-    )
+def clusters_of(outcomes: Sequence[Outcome]) -> dict[Case, Hashable]:
+    """Return the cluster of each case."""
+    cells = (outcome.trial.cell for outcome in outcomes)
+    return {(cell.suite, cell.case.id): cluster_of(cell) for cell in cells}
 
 
-def _cell(cases: Values, clusters: Clusters) -> ScorerCell | None:
+def cell_of(cases: Values, clusters: Clusters) -> ScorerCell | None:
     """Return the mean over cases; one of which a value is missing is left out and counted."""
     known = {case: value for case, value in cases.items() if value is not None}
     value = mean(tuple(known.values()))
@@ -102,4 +99,12 @@ def _cell(cases: Values, clusters: Clusters) -> ScorerCell | None:
         interval=ends,
         shade=round(value * STEPS),
         words=f"{ends or 'no interval'}, {n_cases}{missing}",
+    )
+
+
+def _row(scorer: str, of_groups: Sequence[Values], clusters: Clusters) -> ScorerRow:
+    return ScorerRow(
+        scorer=scorer,
+        cells=tuple(cell_of(cases, clusters) for cases in of_groups),
+        n=numbers.count(max(len(cases) for cases in of_groups)),
     )

@@ -83,6 +83,8 @@ class Groups:
 
     def label(self, group: Group) -> str:
         """Name a group by what tells it from the others: `greedy · rag`, and the model when there are two."""
+        if not group.has_model:
+            return group.retrieval or "passages alone"
         parts = (
             group.model if len(self.models) > 1 else "",
             group.profile if len(self.profiles) > 1 else "",

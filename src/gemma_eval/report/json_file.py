@@ -10,6 +10,7 @@ from gemma_eval.records import Outcome, Report
 from gemma_eval.report.cells import TimedCell, timed_cells
 from gemma_eval.report.gates.verdicts_json import document
 from gemma_eval.report.groups import groups_of
+from gemma_eval.report.retrievals import Found, disturbed, found_by
 from gemma_eval.report.series import planes, variations
 from gemma_eval.report.serving_rows import served
 from gemma_eval.stats.serving import Serving
@@ -33,6 +34,8 @@ class JsonFile:
     or an SLO was served, with the reasons of what is `null` there in `missing`.
     `gating` has what became of the gates, as `gates.verdicts_json.document` tells, `null` without any.
     `variations` has the scores over what a suite varied: what the figures of the page are drawn from.
+    Where retrievals have names, `retrievals` has for each group what it found, how long that took and where
+    answers were lost, and `disturbed` the scores among distractors.
     An outcome also has its `key`, `score` and `passed`. `gemma_eval.wire.load` rebuilds the records.
     Keys are sorted, so that equal reports give equal text. A lone surrogate is written as its escape.
     """
@@ -55,6 +58,9 @@ def _file(report: Report) -> Iterator[str]:
     yield f'"servings": {_lines(_serving(each.serving) for each in served(cells))},\n'
     varied = (*variations(report), *planes(report))
     yield f'"variations": {_lines(dump(variation) for variation in varied)},\n'
+    if found := found_by(report):
+        yield f'"retrievals": {_lines(map(_found, found))},\n'
+        yield f'"disturbed": {_lines(map(dump, disturbed(report)))},\n'
     yield f'"outcomes": {_lines(_outcome(outcome) for outcome in report.outcomes)}\n}}\n'
 
 
@@ -66,6 +72,15 @@ def _cell(cell: TimedCell) -> dict[str, Plain]:
 def _serving(serving: Serving) -> dict[str, Plain]:
     computed: dict[str, Plain] = {"error_rate": serving.error_rate, "missing": dict(serving.missing)}
     return dump(serving) | computed
+
+
+def _found(found: Found) -> dict[str, Plain]:
+    plain = dump(found)
+    plain["values"] = {
+        scorer: [{"suite": suite, "case": case, "value": value} for (suite, case), value in cases.items()]
+        for scorer, cases in found.values.items()
+    }
+    return plain
 
 
 def _outcome(outcome: Outcome) -> dict[str, Plain]:

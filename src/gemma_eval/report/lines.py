@@ -75,11 +75,13 @@ class LineFigure:
     frame: charts.Box = PANEL
 
 
-def line_figures(variations: Sequence[Variation], groups: Groups) -> tuple[LineFigure, ...]:
-    """Return a figure for each variation over one variable."""
+def line_figures(
+    variations: Sequence[Variation], groups: Groups, *, id_: str = "variable"
+) -> tuple[LineFigure, ...]:
+    """Return a figure for each variation over one variable; on a page their names begin with `id_`."""
     several = len({variation.suite for variation in variations}) > 1
     return tuple(
-        _figure(f"variable-{index}", variation, groups, title=title(variation, several=several))
+        _figure(f"{id_}-{index}", variation, groups, title=title(variation, several=several))
         for index, variation in enumerate(variations)
     )
 

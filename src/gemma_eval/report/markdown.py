@@ -20,7 +20,8 @@ from gemma_eval.report.groups import Groups, centre, group_of, groups_of
 from gemma_eval.report.markdown_answers import Texts, answer, failures, lost_points
 from gemma_eval.report.markdown_effects import EffectSection, effect_sections
 from gemma_eval.report.markdown_facts import facts_of
-from gemma_eval.report.markdown_text import fence, inline, sentence
+from gemma_eval.report.markdown_retrieval import retrieval_tables
+from gemma_eval.report.markdown_text import fence, inline, line_size, row_size, sentence, size
 from gemma_eval.report.markdown_timing import timing_tables
 from gemma_eval.report.markdown_variables import tables
 from gemma_eval.report.reductions import score_name
@@ -62,25 +63,26 @@ class Markdown:
             gates=section(report.gating),
             score_name=score_name(report.outcomes),
             failures=fitting(failures(report.outcomes), _texts_size, _FAILURES),
-            skipped=fitting(skipped, _row_size, _SKIPPED),
-            summaries=fitting(summaries, _row_size, _GROUPS),
+            skipped=fitting(skipped, row_size, _SKIPPED),
+            summaries=fitting(summaries, row_size, _GROUPS),
             harness=harness_sentence(report.run),
             effects=_effects(effect_sections(report, groups)),
             timings=[
                 (
                     each,
-                    fitting(each.rows, _row_size, _TIMING // len(timings)),
-                    fitting(each.sentences, _line_size, _NOTES // len(timings)),
+                    fitting(each.rows, row_size, _TIMING // len(timings)),
+                    fitting(each.sentences, line_size, _NOTES // len(timings)),
                 )
                 for each in timings
             ],
             untimed=untimed(report, groups),
             scorers=_scorers(report, groups),
             corpus=corpus(report, groups),
-            varied=[(each, fitting(each.rows, _row_size, _VARIED // len(varied))) for each in varied],
-            cases=fitting(cases, _row_size, _CASES),
+            retrieval=retrieval_tables(report, groups),
+            varied=[(each, fitting(each.rows, row_size, _VARIED // len(varied))) for each in varied],
+            cases=fitting(cases, row_size, _CASES),
             answers=fitting(answers, _texts_size, _ANSWERS),
-            facts=fitting(facts_of(report.run), _row_size, _FACTS),
+            facts=fitting(facts_of(report.run), row_size, _FACTS),
         )  # fmt: skip
 
 
@@ -97,7 +99,7 @@ def _scorers(report: Report, groups: Groups) -> tuple[ByScorer, Fitted] | None:
         )
         for row in found.rows
     ]
-    return found, fitting(rows, _row_size, _SCORERS)
+    return found, fitting(rows, row_size, _SCORERS)
 
 
 def _effects(
@@ -107,9 +109,9 @@ def _effects(
     words = _EFFECTS // 4 // max(len(sections), 1)
     rows = _EFFECTS // 2 // max(sum(len(each.tables) for each in sections), 1)
     for each in sections:
-        found = fitting(each.lines, _row_size, words)
-        said = fitting(each.notes, _line_size, words)
-        yield each, found, said, [fitting(table.rows, _row_size, rows) for table in each.tables]
+        found = fitting(each.lines, row_size, words)
+        said = fitting(each.notes, line_size, words)
+        yield each, found, said, [fitting(table.rows, row_size, rows) for table in each.tables]
 
 
 @cache
@@ -209,18 +211,6 @@ def _mean(
 # --- size --------------------------------------------------------------------------------------------
 
 
-def _row_size(row: Cells) -> int:
-    return sum(_size(sentence(cell)) + 3 for cell in row) + 2
-
-
-def _line_size(line: str) -> int:
-    return _size(sentence(line)) + 2
-
-
 def _texts_size(texts: Texts) -> int:
-    lines = sum(_size(inline(line)) for line in (texts.heading, *texts.notes))
-    return lines + sum(_size(inline(name) + fence(text)) + 12 for name, text in texts.fenced) + 12
-
-
-def _size(text: str) -> int:
-    return len(text.encode())
+    lines = sum(size(inline(line)) for line in (texts.heading, *texts.notes))
+    return lines + sum(size(inline(name) + fence(text)) + 12 for name, text in texts.fenced) + 12

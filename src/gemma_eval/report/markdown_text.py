@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from gemma_eval.report.visible import visible
 
@@ -33,6 +34,21 @@ def fence(text: str) -> str:
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}text\n{shown}\n{ticks}"
+
+
+def row_size(row: Sequence[str]) -> int:
+    """Return how many bytes a row of a table takes."""
+    return sum(size(sentence(cell)) + 3 for cell in row) + 2
+
+
+def line_size(line: str) -> int:
+    """Return how many bytes a sentence takes."""
+    return size(sentence(line)) + 2
+
+
+def size(text: str) -> int:
+    """Return how many bytes a text takes."""
+    return len(text.encode())
 
 
 def _cut(text: str, most: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gemma_eval.records import Group
@@ -22,7 +22,7 @@ PLANE = charts.Box(left=56, top=20, width=926, height=346)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """A group with its speed and its score."""
+    """A group with its speed, or its latency, and its score."""
 
     speed: Measured
     score: Measured
@@ -31,6 +31,25 @@ class Point:
     def group(self) -> Group:
         """The group that both are of."""
         return self.score.group
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What stands across: its words, how a value is written, and whether less of it is better."""
+
+    id: str
+    title: str
+    x_title: str
+    write: Callable[[float], str]
+    less_is_better: bool = False
+
+
+_SPEED = Look(
+    id="scatter",
+    title="Score against output tokens per second",
+    x_title="output tokens per second, median",
+    write=lambda value: f"{numbers.number(value)} tokens/s",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +83,9 @@ class Key:
 class Scatter:
     """Quality against speed; `front` is the path of the edge beyond which no group lies."""
 
+    id: str
+    title: str
+    x_title: str
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     marks: tuple[Mark, ...]
@@ -84,6 +106,11 @@ def scatter(groups: Groups) -> Scatter | None:
         for score in groups.measured("score")
         if score.group in speeds
     ]
+    return figure(groups, points, _SPEED)
+
+
+def figure(groups: Groups, points: Sequence[Point], look: Look) -> Scatter | None:
+    """Return score against what stands across, `None` of fewer than two points."""
     if len(points) < 2:
         return None
     labels = [groups.label(point.group) for point in points]
@@ -100,10 +127,13 @@ def scatter(groups: Groups) -> Scatter | None:
         obstacles=[box for point in points for box in _cross(point, x, y)],
     )
     marks = tuple(
-        _mark(groups, point, label, box, x, y)
+        _mark(groups, point, (label, box), look, x=x, y=y)
         for point, label, box in zip(points, labels, boxes, strict=True)
     )
     return Scatter(
+        id=look.id,
+        title=look.title,
+        x_title=look.x_title,
         x_ticks=tuple(Tick(at=x(tick), label=f"{tick:g}") for tick in ticks),
         y_ticks=share_ticks(y),
         marks=marks,
@@ -112,17 +142,25 @@ def scatter(groups: Groups) -> Scatter | None:
             Key(name=groups.way_name(way), index=index % SHAPES) for index, way in enumerate(groups.ways)
         ),
         numbered=numbered,
-        front=_front(points, x, y),
+        front=_front(points, look, x=x, y=y),
     )
 
 
-def _front(points: Sequence[Point], x: charts.Scale, y: charts.Scale) -> str:
-    """Return the path of steps from the best score down to the highest speed."""
+def _front(points: Sequence[Point], look: Look, *, x: charts.Scale, y: charts.Scale) -> str:
+    """Return the path of steps along the best: where more is better, from the best score to the best speed.
+
+    Where less is better it goes from the lowest latency up to the best score.
+    """
     values = [(point.speed.value, point.score.value) for point in points]
-    edge = sorted(value for value, is_on in zip(values, front(values), strict=True) if is_on)
+    signed = [(-speed if look.less_is_better else speed, score) for speed, score in values]
+    edge = sorted(value for value, is_on in zip(values, front(signed), strict=True) if is_on)
+    bottom, right = PLANE.top + PLANE.height, PLANE.left + PLANE.width
+    if look.less_is_better:
+        steps = "".join(f"H{charts.paper(x(latency))}V{charts.paper(y(score))}" for latency, score in edge)
+        return f"M{charts.paper(x(edge[0][0]))} {charts.paper(bottom)}{steps}H{charts.paper(right)}"
     steps = "".join(f"V{charts.paper(y(score))}H{charts.paper(x(speed))}" for speed, score in edge)
     start = f"M{charts.paper(PLANE.left)} {charts.paper(y(edge[0][1]))}"
-    return f"{start}{steps}V{charts.paper(PLANE.top + PLANE.height)}"
+    return f"{start}{steps}V{charts.paper(bottom)}"
 
 
 def _speed_ticks(points: Sequence[Point]) -> tuple[float, ...]:
@@ -145,13 +183,14 @@ def _cross(point: Point, x: charts.Scale, y: charts.Scale) -> tuple[charts.Box, 
 def _mark(
     groups: Groups,
     point: Point,
-    label: str,
-    box: charts.Box,
+    named: tuple[str, charts.Box],
+    look: Look,
+    *,
     x: charts.Scale,
     y: charts.Scale,
 ) -> Mark:
-    group = point.group
-    speed, score = numbers.number(point.speed.value), numbers.score(point.score.value)
+    group, (label, box) = point.group, named
+    speed, score = look.write(point.speed.value), numbers.score(point.score.value)
     return Mark(
         label=label,
         x=x(point.speed.value),
@@ -165,5 +204,5 @@ def _mark(
         label_x=box.left,
         label_y=box.top + 11,
         leader=charts.leader_path((x(point.speed.value), y(point.score.value)), box),
-        words=f"{groups.label(group)}: score {score}, {speed} tokens/s",
+        words=f"{groups.label(group)}: score {score}, {speed}",
     )

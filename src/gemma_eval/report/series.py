@@ -75,6 +75,25 @@ def planes(report: Report) -> tuple[Variation, ...]:
     )
 
 
+def point_of(group: Group, at: tuple[float, ...], outcomes: Sequence[Outcome]) -> Point:
+    """Return the score of a group over some of its outcomes."""
+    scores = case_scores(outcomes)
+    known = [score for score in scores if score is not None]
+    interval = of_clustered_scores(_clusters(outcomes))
+    ends = None if interval.low is None or interval.high is None else (interval.low, interval.high)
+    return Point(
+        group=group,
+        at=at,
+        value=mean(known),
+        interval=ends,
+        method=interval.method,
+        n=len(known),
+        missing=len(scores) - len(known),
+        prompt_tokens=mean(_known(outcomes, _prompt_tokens)),
+        perplexity=_perplexity(outcomes),
+    )
+
+
 def _series(report: Report) -> Iterator[list[Outcome]]:
     """Yield the outcomes of each series that has variables and checks, in the order they ran."""
     series: dict[tuple[str, str | None], list[Outcome]] = defaultdict(list)
@@ -109,25 +128,7 @@ def _variation(members: Sequence[Outcome], names: tuple[str, ...]) -> Variation:
         series=cell.case.series,
         variables=names,
         is_likelihood=checks == {LIKELIHOOD},
-        points=tuple(_point(group, at, outcomes) for (group, at), outcomes in ordered),
-    )
-
-
-def _point(group: Group, at: tuple[float, ...], outcomes: Sequence[Outcome]) -> Point:
-    scores = case_scores(outcomes)
-    known = [score for score in scores if score is not None]
-    interval = of_clustered_scores(_clusters(outcomes))
-    ends = None if interval.low is None or interval.high is None else (interval.low, interval.high)
-    return Point(
-        group=group,
-        at=at,
-        value=mean(known),
-        interval=ends,
-        method=interval.method,
-        n=len(known),
-        missing=len(scores) - len(known),
-        prompt_tokens=mean(_known(outcomes, _prompt_tokens)),
-        perplexity=_perplexity(outcomes),
+        points=tuple(point_of(group, at, outcomes) for (group, at), outcomes in ordered),
     )
 
 

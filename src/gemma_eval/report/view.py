@@ -25,6 +25,7 @@ from gemma_eval.report.matrix import Bar, Matrix, bar_of, ends, link, matrix
 from gemma_eval.report.pareto_rows import TradeTable, trade_table
 from gemma_eval.report.provenance import provenance
 from gemma_eval.report.reductions import score_name
+from gemma_eval.report.retrieval_rows import Retrievals, retrievals
 from gemma_eval.report.scatter import Scatter, scatter
 from gemma_eval.report.series import planes, variations
 from gemma_eval.report.serving_rows import Loads, loads
@@ -81,6 +82,7 @@ class Page:
     matrices: tuple[Matrix, ...]
     by_scorer: ByScorer | None
     corpus: Corpus | None
+    retrieval: Retrievals | None
     factors: str
     effects: tuple[EffectTables, ...]
     lines: tuple[LineFigure, ...]
@@ -121,6 +123,7 @@ def page(report: Report) -> Page:
         matrices=tuple(matrix(groups, model) for model in groups.models) if scored else (),
         by_scorer=by_scorer(report, groups),
         corpus=corpus(report, groups),
+        retrieval=retrievals(report, groups),
         factors=factors(groups),
         effects=effect_tables(report),
         lines=line_figures(variations(report), groups),
