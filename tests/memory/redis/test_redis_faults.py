@@ -449,7 +449,22 @@ def test_an_encrypted_connection_is_verified(tmp_path: Path) -> None:
             open_store(f"redis://localhost:{server.port}", breaker=Breaker())
 
 
+def test_a_replica_keeps_nothing_and_says_who_does(tmp_path: Path) -> None:
+    """Which the address of the primary mends."""
+    with running(tmp_path, replicaof="127.0.0.1 1") as server, pytest.raises(StoreError, match="its primary"):
+        opened(server)
+
+
 # what else may be there
+
+
+def test_an_id_that_is_no_text_is_one_that_is_not_there(server: RedisServer) -> None:
+    """As a command line may have it."""
+    with closing(opened(server)) as store:
+        store.add(pieces(range(1)), now_s=NOW_S)
+        assert store.pieces(["\udcff", "0"])[0].id == "0"
+        assert store.forget(["\udcff"]) == 0
+        store.touch(["\udcff"], now_s=NOW_S)
 
 
 def test_a_store_of_a_newer_version_is_refused(server: RedisServer) -> None:

@@ -142,6 +142,7 @@ def _client(location: Location, *, timeout_s: float) -> redis.Redis:
         socket_connect_timeout=location.timeout_s,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
+        encoding_errors="surrogatepass",
         ssl=location.tls,
         ssl_ca_certs=location.cacert,
         ssl_certfile=location.cert,
