@@ -99,3 +99,9 @@ def test_shown_output_that_a_command_does_not_print_is_found(folder: Path) -> No
     with pytest.raises(AssertionError, match="the page shows"):
         check(block("console", "$ gemma-eval --version\nsomething else\n"), folder=folder)
     check(block("console", "$ gemma-eval --version\ngemma-eval ...\n"), folder=folder)
+
+
+def test_a_need_that_nobody_meets_is_refused(folder: Path) -> None:
+    """No block runs without what it says it needs."""
+    with pytest.raises(AssertionError, match="known: redis-server"):
+        check(Block(language="python", source="pass", namespace={}, needs="redis"), folder=folder)
