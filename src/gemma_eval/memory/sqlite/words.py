@@ -121,7 +121,7 @@ def _sizes(connection: sqlite3.Connection) -> tuple[int, int]:
 def _score(text: str, weights: Mapping[str, float], *, mean_length: float) -> float:
     found = words(text)
     saturation = K1 * (1 - B + B * len(found) / mean_length)
-    counts = Counter(word for word in found if word in weights)
+    counts = Counter(filter(weights.__contains__, found))
     # In the order of the query, so that equal texts have equal sums.
     return sum(weight * counts[word] / (counts[word] + saturation) for word, weight in weights.items())
 
