@@ -41,9 +41,9 @@ def invoke(*arguments: str, plugins: tuple[object, ...] = ()) -> str:
 
 
 def test_the_help_fits_a_screen_and_names_every_command() -> None:
-    """80 columns, 30 lines, and the line that starts a suite."""
+    """80 columns, 40 lines, and the line that starts a suite."""
     printed = invoke("--help").splitlines()
-    assert len(printed) <= 30
+    assert len(printed) <= 40
     assert max(map(len, printed)) <= 80
     assert any("pytest --gemma-suite standard" in line for line in printed)
     assert {"report", "runs"} <= {line.split()[0] for line in printed if line.strip()}

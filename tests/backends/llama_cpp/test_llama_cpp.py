@@ -442,8 +442,8 @@ class Breaking:
         """Return the characters."""
         return "".join(map(chr, ids))
 
-    def stream(self, request: Mapping[str, object]) -> Stream:
-        """Return what was given, whatever was asked."""
+    def stream(self, request: Mapping[str, object], *, hear: Callable[[bytes], None] | None = None) -> Stream:
+        """Return what was given, whatever was asked and whoever hears it."""
         stamped = [
             (1_000_000 * number, json.dumps(piece).encode())
             for number, piece in enumerate(self.pieces, start=1)

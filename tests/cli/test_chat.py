@@ -1,0 +1,114 @@
+"""`gemma-eval chat` as a person uses it: it answers, obeys, and remembers what an earlier chat was told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gemma_eval import plugins
+from gemma_eval.cli import command
+from gemma_eval.errors import StoreError, UnknownName, UsageError
+
+FACTS = "Finn lives in Oslo. Mia owns a cat.\n"
+
+
+def chat(typed: str, *arguments: str) -> Result:
+    """Pipe lines into a chat of its own."""
+    return CliRunner().invoke(command(plugins.load()), ["chat", *arguments], input=typed)
+
+
+def said(typed: str, *arguments: str) -> list[str]:
+    """Return the lines that a chat answers."""
+    result = chat(typed, *arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def test_a_chat_remembers_what_an_earlier_one_was_told(tmp_path: Path) -> None:
+    """The pocket model answers from the passage; without a memory it does not know."""
+    memory = ("--memory", str(tmp_path / "memory.db"))
+    said(FACTS, *memory)
+    assert said("Where does Finn live?\nWhat pet does Mia own?\n", *memory) == ["Oslo", "cat"]
+    assert said("Where does Finn live?\n") == ["I do not know."]
+    assert said("Where does Finn live?\n", "--memory", str(tmp_path / "other.db")) == ["I do not know."]
+
+
+def test_a_chat_remembers_within_itself(tmp_path: Path) -> None:
+    """What was said a line ago is found, and not only what an earlier chat was told."""
+    memory = ("--memory", str(tmp_path / "memory.db"))
+    assert said(FACTS + "Where does Finn live?\n", *memory)[-1] == "Oslo"
+
+
+def test_without_retrieval_nothing_is_found_but_all_is_kept(tmp_path: Path) -> None:
+    """The memory grows, and the next chat may search it."""
+    memory = ("--memory", str(tmp_path / "memory.db"))
+    assert said(FACTS + "Where does Finn live?\n", *memory, "--retrieval", "none")[-1] == "I do not know."
+    assert said("Where does Finn live?\n", *memory)[-1] == "Oslo"
+
+
+def test_a_memory_is_searched_by_vectors_too(tmp_path: Path) -> None:
+    """What is said gets vectors when it is kept; hashed words are enough to see it."""
+    vectors = ("--memory", str(tmp_path / "m.db"), "--retrieval", "vector", "--embedder", "hashing")
+    said(FACTS, *vectors)
+    assert said("Where does Finn live?\n", *vectors) == ["Oslo"]
+
+
+def test_the_commands_of_a_chat_are_no_questions(tmp_path: Path) -> None:
+    """/stats tells what the last answer took, /quit ends, and a slip is told what was meant."""
+    memory = ("--memory", str(tmp_path / "memory.db"))
+    typed = "/stats\nPick a name.\n/stats\n\n/help\n/stat\n/quit\nPick a city.\n"
+    result = chat(typed, *memory)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["nothing was answered yet", "Ada"]
+    assert lines[2].startswith("read 13 tokens with 0 passages, wrote 1 at")
+    assert [line.split()[0] for line in lines[3:]] == ["/stats", "/help", "/quit"]
+    assert result.stderr == 'gemma-eval: no command "/stat"; did you mean "/stats"?\n'
+
+
+def test_what_goes_wrong_with_a_turn_ends_no_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that the context cannot hold is refused, and the next one answered."""
+    (tmp_path / "models.toml").write_text(
+        'version = 1\n[model.short]\nbackend = "numpy_gemma"\nlocation = "@pocket"\ncontext_tokens = 300\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    result = chat("a b c d " * 100 + "\nPick a name.\n", "short")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == ["Ada"]
+    assert "context" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pockett",), 'no model named "pockett"; did you mean "pocket"?'),
+        (("--profile", "gredy"), 'no profile named "gredy"; did you mean "greedy"?'),
+        (("--template", "rags"), 'no template named "rags"; did you mean "rag"?'),
+        (("--memory", "postgres://here"), 'no store named "postgres"'),
+    ],
+)
+def test_a_name_that_there_is_not_is_said_before_anything_is_loaded(
+    arguments: tuple[str, ...], message: str
+) -> None:
+    """With the name that was meant."""
+    result = chat("Hello.\n", *arguments)
+    assert isinstance(result.exception, UnknownName)
+    assert message in str(result.exception)
+
+
+def test_a_profile_that_an_engine_cannot_follow_is_refused() -> None:
+    """As it is when a suite is collected."""
+    result = chat("Hello.\n", "pocket-llama-cpp", "--profile", "epsilon")
+    assert isinstance(result.exception, UsageError)
+    assert 'model "pocket-llama-cpp" with profile "epsilon"' in str(result.exception)
+
+
+def test_a_memory_that_is_none_is_an_error_and_left_alone(tmp_path: Path) -> None:
+    """A file of something else."""
+    path = tmp_path / "notes.txt"
+    path.write_text("Buy bread.\n" * 100)
+    result = chat("Hello.\n", "--memory", str(path))
+    assert isinstance(result.exception, StoreError)
+    assert path.read_text() == "Buy bread.\n" * 100
