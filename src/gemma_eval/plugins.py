@@ -268,6 +268,7 @@ class _BuiltIns:
         register("accept", "gemma_eval.cli.accept:accept")
         register("baseline", "gemma_eval.cli.baseline:baseline")
         register("cache", "gemma_eval.cli.cache:cache")
+        register("chat", "gemma_eval.cli.chat:chat")
         register("compare", "gemma_eval.cli.compare:compare")
         register("export", "gemma_eval.cli.export:export")
         register("gate", "gemma_eval.cli.gate:gate")
