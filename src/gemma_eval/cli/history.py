@@ -128,7 +128,7 @@ def lines(series: Series) -> Iterator[str]:
 
 
 def _named(group: Group) -> str:
-    return one_line(" · ".join(group.names))
+    return one_line(group.shown)
 
 
 def bars(values: Sequence[float]) -> str:

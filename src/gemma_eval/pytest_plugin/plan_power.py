@@ -33,7 +33,11 @@ def power_lines(cells: Sequence[Cell], gates: Sequence[Gate], earlier: Sequence[
             members = [cell for cell in about if cell.group == group]
             found = _of_score(gate, members) if gate.metric == SCORE else _of_cost(gate, group, earlier)
             if found and gate.limit is None:
-                yield f"  {gate.id}, {' · '.join(group.names[1:])} of {group.model}: {found}"
+                yield f"  {gate.id}, {_told(group)}: {found}"
+
+
+def _told(group: Group) -> str:
+    return f"{' · '.join(group.names[1:])} of {group.model}" if group.has_model else group.shown
 
 
 def _of_score(gate: Gate, cells: Sequence[Cell]) -> str:

@@ -80,6 +80,12 @@ class Group:
         return tuple(filter(None, (self.model, self.profile, self.template, self.retrieval)))
 
     @property
+    def shown(self) -> str:
+        """How it is told of beside others: its names, or its retrieval where nobody was asked."""
+        names = self.names if self.has_model else (self.retrieval, "passages alone")
+        return " · ".join(filter(None, names))
+
+    @property
     def has_model(self) -> bool:
         """Whether a model answered, and not retrieval alone was asked."""
         return self.model != NOBODY

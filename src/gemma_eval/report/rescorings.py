@@ -206,4 +206,4 @@ def _points(value: float | None) -> str:
 
 
 def _label(group: Group) -> str:
-    return " · ".join(group.names)
+    return group.shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -127,8 +128,10 @@ def _variation(suite: str, variable: str, series: str, members: Sequence[tuple[f
         group = outcome.trial.cell.group
         shared = Group(model=group.model, profile=group.profile, template=group.template)
         places.setdefault((shared, value), []).append(outcome)
-    order = list(dict.fromkeys(group for group, _ in places))
-    ordered = sorted(places.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))
+    varied = Counter(group for group, _ in places)
+    order = list(dict.fromkeys(group for group, _ in places if varied[group] > 1))
+    kept = [(at, outcomes) for at, outcomes in places.items() if at[0] in order]
+    ordered = sorted(kept, key=lambda item: (order.index(item[0][0]), item[0][1]))
     return Variation(
         suite=suite,
         series=series,

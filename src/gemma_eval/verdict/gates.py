@@ -295,5 +295,8 @@ def group_of(outcome: Outcome) -> Group:
 
 def _label(group: Group, groups: Sequence[Group]) -> str:
     """Name a group by the axes on which there are several, or by all."""
-    several = [axis for axis in AXES if len({getattr(each, axis) for each in groups}) > 1] or AXES
+    if not group.has_model:
+        return group.shown
+    asked = [each for each in groups if each.has_model]
+    several = [axis for axis in AXES if len({getattr(each, axis) for each in asked}) > 1] or AXES
     return " · ".join(name for axis in several if (name := getattr(group, axis)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemma_eval.errors import UsageError
-from gemma_eval.records import Outcome
+from gemma_eval.records import NOBODY, Outcome
 
 Axis = Literal["model", "profile", "template", "retrieval"]
 AXES: tuple[Axis, ...] = ("model", "profile", "template", "retrieval")
@@ -79,7 +79,10 @@ def _held(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Axis, 
 
 def _label(key: Sequence[str], held: Sequence[Axis], base: Sequence[Outcome]) -> str:
     """Name a group by the axes on which the base has several names, or by all that are held together."""
-    several = [axis for axis in held if len(_names(axis, base)) > 1] or held
+    if NOBODY in key:
+        return " · ".join([*(name for name in key if name not in (NOBODY, "")), "passages alone"])
+    asked = [each for each in base if each.trial.cell.group.has_model]
+    several = [axis for axis in held if len(_names(axis, asked)) > 1] or held
     return " · ".join(name for axis, name in zip(held, key, strict=True) if name and axis in several)
 
 
