@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gemma_eval.errors import UsageError
 from gemma_eval.protocols import (
     AnyScorer,
+    PassagesScorer,
     RepeatsScorer,
     Scorer,
     ScorerFactory,
@@ -27,8 +28,12 @@ from gemma_eval.records import (
     Case,
     ChoiceReading,
     Generation,
+    Given,
+    Judgement,
     Message,
     Options,
+    Passage,
+    Prompt,
     Question,
     Reply,
     Score,
@@ -102,6 +107,9 @@ class ScorerContract:
             continuation="He lives in Oslo." if subject == "continuation" else None,
             choices=("Oslo", "Rome", "é漢") if subject == "choices" else (),
             target=1 if subject == "choices" else None,
+            relevant=(Judgement(passage="p1"), Judgement(text="Oslo", grade=2))
+            if subject == "passages"
+            else (),
             models=("m",),
             profiles=("greedy",),
             templates=("plain",),
@@ -135,8 +143,21 @@ class ScorerContract:
             choices=readings,
         )
 
+    def found(self, text: str, case: Case) -> Given:
+        """Return passages, one of which is the text, and the text again as an answer that cites them."""
+        texts = ("Finn lives in Oslo.", text, "Ada lives in Rome.")
+        passages = tuple(
+            Passage(id=f"p{rank}", text=each, document="people", score=1 / rank, rank=rank)
+            for rank, each in enumerate(texts, start=1)
+        )
+        prompt = Prompt(messages=(), text=None, n_tokens=None, passages=passages[1:])
+        answer = self.generation(f"{text} [1][9]", case)
+        return Given(passages=passages, prompt=prompt, generation=answer)
+
     def judged(self, scorer: AnyScorer, case: Case, text: str) -> Score:
         """Return the score of a text, or of it and of others where a scorer judges several."""
+        if subject_of(scorer) == "passages":
+            return cast(PassagesScorer, scorer)(case, self.found(text, case))
         if subject_of(scorer) != "repeats":
             return cast(Scorer, scorer)(case, self.generation(text, case))
         texts = [text, "He lives in Rome.", text, *[""] * repeats_of(scorer)]

@@ -17,6 +17,7 @@ SCORERS = plugins.load().scorers
 NONE: Options = {}
 REFERENCE: Options = {"reference": ("He lives in Oslo.", "Rome")}
 TEXT: Options = {"text": "He lives in Oslo."}
+TWO: Options = {"k": 2}
 ALL: Options = {"all": ("Oslo", "é")}
 OPTIONS: Mapping[str, Options] = {
     **dict.fromkeys(("acc", "acc_bytes", "acc_mutual_info", "acc_norm", "brier"), NONE),
@@ -27,6 +28,9 @@ OPTIONS: Mapping[str, Options] = {
     **dict.fromkeys(("rouge1", "rouge2", "rougeL"), REFERENCE),
     **dict.fromkeys(("equals", "levenshtein", "starts_with"), TEXT),
     **dict.fromkeys(("contains", "icontains"), ALL),
+    **dict.fromkeys(("recall", "precision", "hit_rate", "mrr", "map", "ndcg"), TWO),
+    **dict.fromkeys(("context_precision", "context_recall", "groundedness", "abstention"), NONE),
+    "citation": {"least": 0.3},
     "choice_letter": {"letter": "B"},
     "contains_json": {"schema": '{"required": ["name"]}'},
     "json_equals": {"value": '{"name": "Finn", "age": 3}'},

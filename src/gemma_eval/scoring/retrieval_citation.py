@@ -64,6 +64,7 @@ _RANGE = re.compile(r"([0-9]+)(?:[ ]*[\u2013-][ ]*([0-9]+))?")
 _AFTER_END = re.compile(rf"([.!?])((?:\s*{_NUMBERS})+)")
 _END = re.compile(r"(?<=[.!?])\s+|\n+")
 _MOST_OF_RANGE = 100
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +106,7 @@ def _by_judgement(cited: set[int], passages: Sequence[Passage], case: Case) -> _
         right=frozenset(cited & set().union(*wanted)),
         n_wanted=len(wanted),
         n_covered=len(wanted) - len(missing),
-        missing=", ".join(f"[{number}]" for number in missing),
+        missing=_named(missing),
     )
 
 
@@ -146,14 +147,20 @@ def _finding(text: str, cited: set[int], found: _Supported, n_passages: int) -> 
     unknown = sorted(number for number in cited if not 1 <= number <= n_passages)
     wrong = sorted(cited - found.right - set(unknown))
     whys = (
-        ("no such passage", [f"[{number}]" for number in unknown]),
-        ("does not support it", [f"[{number}]" for number in wrong]),
-        ("not cited" if cited else "nothing is cited, as", [found.missing] if found.missing else []),
+        ("no such passage", _named(unknown)),
+        ("does not support it", _named(wrong)),
+        ("not cited" if cited else "nothing is cited, as", found.missing),
     )
     figures = {"precision": precision, "recall": recall, "n_cited": len(cited), "n_unknown": len(unknown)}
     return Finding(
         value=2 * precision * recall / both if both else 0.0,
         answer=text.strip(),
-        why="; ".join(f"{what}: {', '.join(each)}" for what, each in whys if each),
+        why="; ".join(f"{what}: {each}" for what, each in whys if each),
         figures=figures,
     )
+
+
+def _named(numbers: Sequence[int]) -> str:
+    """Return numbers of passages as an explanation names them."""
+    named = ", ".join(f"[{number}]" for number in numbers[:_MOST_NAMED])
+    return f"{named}, …" if len(numbers) > _MOST_NAMED else named

@@ -11,7 +11,7 @@ from gemma_eval.scoring.retrieval_citation import without_citations
 from gemma_eval.scoring.retrieval_passages import OfPassages, in_prompt
 from gemma_eval.scoring.retrieval_words import in_a_row, occurs, said
 
-_MOST_NAMED = 10
+_MOST_NAMED = 5
 
 
 def groundedness(options: Options) -> PassagesScorer:
