@@ -186,9 +186,10 @@ class StoreContract:
             piece(1, at_s=math.inf),
             replace(piece(1), tier=cast(MemoryTier, "eternal")),
             piece(1, "half \ud83d"),
+            piece(1, id="\0"),
             piece(0, "the same id"),
         ],
-        ids=["no text", "no id", "importance", "nan", "time", "tier", "surrogate", "twice"],
+        ids=["no text", "no id", "importance", "nan", "time", "tier", "surrogate", "nul", "twice"],
     )
     def test_all_are_kept_or_none(self, store: MemoryStore, flawed: Piece) -> None:
         """A passage that cannot be kept is a clear error, and those beside it are not kept either."""
@@ -292,6 +293,17 @@ class StoreContract:
         found = store.nearest(query, k=3, embedder=EMBEDDER, among=EVERYTHING)
         assert [hit.id for hit in found] == sorted(want, key=lambda id_: -want[id_])[:3]
         assert [hit.score for hit in found] == pytest.approx([want[hit.id] for hit in found], abs=2e-3)
+
+    def test_the_nearest_of_few_are_found_among_many(self, store: MemoryStore) -> None:
+        """Where those that a filter lets through are the farthest of all."""
+        query = vectors_of(1)[0]
+        draw = vectors_of(400, seed=9)
+        order = np.argsort(draw @ query)
+        made = [piece(n, tags=("few",) if n in order[:3] else ()) for n in range(400)]
+        store.add(made, now_s=NOW_S, vectors=draw, embedder=EMBEDDER)
+        for k in (2, 5):
+            found = store.nearest(query, k=k, embedder=EMBEDDER, among=Among(tags=("few",)))
+            assert [hit.id for hit in found] == [f"p{n}" for n in order[:3][::-1]][:k]
 
     def test_without_vectors_nothing_is_near(self, store: MemoryStore) -> None:
         """Neither in an empty store nor where no passage has one."""

@@ -20,7 +20,7 @@ from gemma_eval.protocols import MemoryStore
 from gemma_eval.records import Among, MemoryStats, MemoryTier, Piece
 
 _AT_ONCE = 1_000
-_EMBEDDED_AT_ONCE = 256
+_EMBEDDED_AT_ONCE = 512
 
 
 @click.group(short_help="Keep passages between runs, and search them.")

@@ -92,6 +92,7 @@ def _flaws(piece: Piece) -> Iterator[tuple[bool, str]]:
         "a time is no finite number of seconds",
     )
     yield any(_is_half(text) for text in texts), "it holds half of a surrogate pair, which is no character"
+    yield any("\0" in text for text in texts), "it holds a NUL character, which no prompt can hold"
 
 
 def _is_half(text: str) -> bool:

@@ -61,13 +61,17 @@ def condition(among: Among) -> tuple[str, tuple[Value, ...]]:
     """Return the SQL condition that the passages of a filter fulfil, and its values; "1" for all."""
     parts: list[str] = []
     values: list[Value] = []
-    for column, chosen in (("passage.tier", among.tiers), ("passage.document", among.documents)):
+    for part, chosen in (
+        ("passage.tier IN (SELECT value FROM json_each(?))", among.tiers),
+        ("passage.document IN (SELECT value FROM json_each(?))", among.documents),
+        (
+            "passage.seq IN (SELECT tag.seq FROM tag WHERE tag.name IN (SELECT value FROM json_each(?)))",
+            among.tags,
+        ),
+    ):
         if chosen:
-            parts.append(f"{column} IN ({_places(chosen)})")
-            values.extend(chosen)
-    if among.tags:
-        parts.append(f"passage.seq IN (SELECT tag.seq FROM tag WHERE tag.name IN ({_places(among.tags)}))")  # noqa: S608 - marks
-        values.extend(among.tags)
+            parts.append(part)
+            values.append(json.dumps(chosen))
     if among.since_s is not None:
         parts.append("passage.at_s >= ?")
         values.append(among.since_s)
@@ -80,6 +84,16 @@ def condition(among: Among) -> tuple[str, tuple[Value, ...]]:
 def is_narrow(among: Among) -> bool:
     """Whether a filter may leave few passages: whether it has more than the time."""
     return bool(among.tiers or among.tags or among.documents or among.since_s is not None)
+
+
+def ids_among(connection: sqlite3.Connection, among: Among, ids: Sequence[str] | None = None) -> set[str]:
+    """Return the ids that a filter lets through, of all passages or of some."""
+    where, values = condition(among)
+    select = f"SELECT id FROM passage WHERE {where}"  # noqa: S608 - names and marks only
+    if ids is None:
+        return {id_ for (id_,) in connection.execute(select, values)}
+    some = f"{select} AND id IN (SELECT value FROM json_each(?))"  # noqa: S608 - marks only
+    return {id_ for (id_,) in connection.execute(some, (*values, json.dumps(ids)))}
 
 
 def sequence_numbers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:

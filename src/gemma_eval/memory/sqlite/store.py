@@ -21,22 +21,26 @@ from gemma_eval.records import Among, Hit, MemoryStats, Piece
 if TYPE_CHECKING:
     import sqlite3
 
+    from gemma_eval.memory.vectors import VectorMatrix
     from gemma_eval.protocols.memory import Vector
     from gemma_eval.protocols.scorers import Embeddings
 
 SCHEME = "sqlite:"
 _PAGE = 1_000
 _FIRST = (float("-inf"), 0)
+_MORE = 100
+"""Beyond those that are asked for, so many are looked at before a filter is asked for all it lets through."""
 
 _VECTORS = """
 SELECT embedder.id, count(*) FROM vector JOIN embedder ON embedder.number = vector.embedder GROUP BY 1
 """
 _LACKING = """
 SELECT {columns} FROM passage WHERE NOT EXISTS(
-  SELECT 1 FROM vector JOIN embedder ON embedder.number = vector.embedder
-  WHERE vector.seq = passage.seq AND embedder.id = ?
+  SELECT 1 FROM vector
+  WHERE vector.embedder = (SELECT number FROM embedder WHERE id = ?) AND vector.seq = passage.seq
 ) ORDER BY seq LIMIT ?
 """
+_PAST = "SELECT count(*) FROM passage WHERE expires_s < ?"
 
 
 def open_store(location: str) -> SqliteStore:
@@ -139,12 +143,7 @@ class SqliteStore:
             mirror = self._mirror(connection, embedder)
             if mirror is None:
                 return ()
-            matrix = mirror.current(connection)
-            if rows.is_narrow(among):
-                return matrix.nearest(vector, k=k, allowed=_allowed(connection, among))
-            past = _past(connection, among.now_s)
-        found = matrix.nearest(vector, k=k + len(past))
-        return tuple(hit for hit in found if hit.id not in past)[:k]
+            return _nearest(connection, mirror.current(connection), vector, k=k, among=among)
 
     def pieces(self, ids: Sequence[str]) -> tuple[Piece, ...]:
         """Return the passages of these ids in that order, without those that are not there any more."""
@@ -184,7 +183,7 @@ class SqliteStore:
         living = "SELECT tier, count(*) FROM passage WHERE expires_s IS NULL OR expires_s >= ? GROUP BY 1"
         with self._connections.reading() as connection:
             counts = dict(connection.execute(living, (now_s,)).fetchall())
-            past = len(_past(connection, now_s))
+            (past,) = connection.execute(_PAST, (now_s,)).fetchone()
             vectors = dict(connection.execute(_VECTORS).fetchall())
         return MemoryStats(
             passages={tier: counts.get(tier, 0) for tier in tiers.DEFAULTS},
@@ -213,15 +212,18 @@ class SqliteStore:
         return sum(file.stat().st_size for file in files if file.exists())
 
 
-def _allowed(connection: sqlite3.Connection, among: Among) -> set[str]:
-    where, values = rows.condition(among)
-    select = f"SELECT id FROM passage WHERE {where}"  # noqa: S608 - names and marks only
-    return {id_ for (id_,) in connection.execute(select, values)}
-
-
-def _past(connection: sqlite3.Connection, now_s: float | None) -> set[str]:
-    select = "SELECT id FROM passage WHERE expires_s < ?"
-    return set() if now_s is None else {id_ for (id_,) in connection.execute(select, (now_s,))}
+def _nearest(
+    connection: sqlite3.Connection, matrix: VectorMatrix, vector: Vector, *, k: int, among: Among
+) -> tuple[Hit, ...]:
+    """Return the nearest passages of a filter: of the nearest of all, or else of all that it lets through."""
+    if among == Among():
+        return matrix.nearest(vector, k=k)
+    best = matrix.nearest(vector, k=k + _MORE)
+    passed = rows.ids_among(connection, among, [hit.id for hit in best])
+    found = tuple(hit for hit in best if hit.id in passed)[:k]
+    if len(found) == k or len(best) == len(matrix):
+        return found
+    return matrix.nearest(vector, k=k, allowed=rows.ids_among(connection, among))
 
 
 def _vectors(
