@@ -137,7 +137,7 @@ class Retrieving:
             path = folder / location.removeprefix(f"{PATH}://")
             if not path.exists():
                 what = f"memory {location}: there is no such file in {folder}"
-                raise UsageError(f"{what}; fill one with: gemma-eval memory add {location} FILE")
+                raise UsageError(f"{what}; fill one: gemma-eval memory add FILE --store {location}")
             location = str(path)
         with self._lock:
             if location not in self._stores:
