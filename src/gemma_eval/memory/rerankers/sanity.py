@@ -17,6 +17,7 @@ NEEDED = 9
 """How many pairs must be in order: one that guesses has so many once in 93 times."""
 LEAST_SPREAD = 1e-6
 """Scores that lie closer together than this are one score, whatever their order."""
+_MOST_LISTED = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +119,8 @@ def checked(reranker: Reranker, *, name: str) -> Reranker:
         )
     wrong = [pair.query for pair, (good, bad) in zip(PAIRS, scores, strict=True) if good <= bad]
     if len(PAIRS) - len(wrong) < NEEDED:
-        listed = "; ".join(f'"{query}"' for query in wrong)
+        listed = "; ".join(f'"{query}"' for query in wrong[:_MOST_LISTED])
+        listed += f" and {more} more" if (more := len(wrong) - _MOST_LISTED) > 0 else ""
         raise BackendError(
             f"the reranker {name} is refused: it puts the passage that answers before the one that does not "
             f"in {len(PAIRS) - len(wrong)} of {len(PAIRS)} pairs, {NEEDED} are needed; wrong are {listed}"
