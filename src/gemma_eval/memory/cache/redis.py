@@ -32,7 +32,7 @@ from gemma_eval.memory.redis.server import Server, pages
 if TYPE_CHECKING:
     from gemma_eval.memory.cache.entry import Vector
 
-Change = tuple[bytes, Sequence[bytes]]
+Change = tuple[bytes, Mapping[bytes, bytes]]
 """An entry of the log: its number, and the id that it is about."""
 
 STALE_S = 1.0
@@ -147,7 +147,7 @@ class RedisEntries:
         """Apply the changes after number `after`; whether the log had all of them."""
         if newest < after or (newest > after and (not log or _number(log[0]) != after + 1)):
             return False
-        ids = list(dict.fromkeys(fields[1].decode() for _, fields in log))
+        ids = list(dict.fromkeys(fields[b"id"].decode() for _, fields in log))
         for id_, entry in zip(ids, self._read(ids), strict=True):
             if entry is None:
                 self._copy.remove([id_])
