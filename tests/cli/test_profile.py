@@ -50,7 +50,7 @@ def test_a_waterfall_shows_when_each_step_ran_and_names_the_bottleneck(path: Pat
     assert rows["lexical"].split()[4:6] == ["0", "%"]
     assert rows["embed"].index("█") == rows["lexical"].index("█") < rows["vector"].index("█")
     assert output[-1].strip().startswith("bottleneck: embed, 57.9 % of the way; generate is ")
-    assert all(len(line) <= 100 for line in output)
+    assert all(len(line) <= 80 for line in output)
 
 
 def test_profiles_can_be_read_by_a_script(path: Path) -> None:

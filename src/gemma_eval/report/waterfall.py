@@ -8,7 +8,7 @@ from gemma_eval.report import numbers
 from gemma_eval.report.columns import columns
 from gemma_eval.stats.critical_path import BETWEEN, GENERATE, Profile, StepProfile
 
-WIDTH = 28
+WIDTH = 20
 """So many characters are the time to the prompt."""
 _HEADER = ("step", "p50", "p95", "of the way", "of the whole", "when")
 _FULL, _THIN = "█", "▏"
