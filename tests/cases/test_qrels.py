@@ -212,6 +212,22 @@ def test_judgements_of_other_queries_than_the_rows_are_refused(tmp_path: Path) -
     )
 
 
+def test_a_case_with_nowhere_to_find_passages_is_refused(tmp_path: Path) -> None:
+    """It would have 0 in every run; a store is somewhere, where a retrieval of the case names one."""
+    bare = ONE.replace('corpus = "corpus.jsonl"\n', "")
+    (said,) = problems(tmp_path, bare)
+    assert said == (
+        'beir.toml:7: case "q1": checks[0]: recall has nowhere to find passages; give documents, a corpus '
+        "or a memory"
+    )
+    stored = '[retrievals.notes]\nretriever = "bm25"\nmemory = "notes.db"\n'
+    assert problems(tmp_path, stored + bare) != []
+    assert suite(tmp_path, stored + bare.replace("qrels =", 'retrievals = ["bm25", "notes"]\nqrels ='))
+    assert suite(tmp_path, '[retrieval]\nmemory = "notes.db"\n' + bare)
+    (said,) = problems(tmp_path, ONE.replace("corpus.jsonl", "other.jsonl"))
+    assert "other.jsonl" in said
+
+
 def test_a_check_that_needs_judgements_says_so_where_there_are_none(tmp_path: Path) -> None:
     """And one of answers where nobody answers."""
     bare = ONE.replace('qrels = "dev.qrels"\n', "")

@@ -40,12 +40,16 @@ def unlooked(check: Check) -> Looked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checks:
-    """What is needed to read the checks of one suite: its named pipelines, and how to look at a check."""
+    """What is needed to read the checks of one suite: its named pipelines, and how to look at a check.
+
+    `stores` are the names of the retrievals that search a store, "" where those do that have no name.
+    """
 
     problems: Problems
     look: Look
     models: Collection[str]
     pipelines: Mapping[str, tuple[Filter, ...]]
+    stores: Collection[str] = ()
 
     def read(self, at: locate.Path, row: CaseRow) -> tuple[Check, ...]:
         """Return the checks of a case as they are written, without having looked at them."""
@@ -93,7 +97,7 @@ class Checks:
         if looked.problem:
             self.problems.say(at, f"{key}: {looked.problem}")
         elif looked.subject is not None and not self.problems.flawed & _read_in(at[:-2]):
-            for what in _misfits(check, looked, case):
+            for what in _misfits(check, looked, case, searches=self._searches(case)):
                 self.problems.say(at, f"{key}: {what}")
         if looked.models and case.kind == "benchmark":
             what = f"{check.scorer} asks a model, and a benchmark measures the one that answers"
@@ -107,6 +111,11 @@ class Checks:
             of_passages=looked.subject == "passages",
             judges=looked.models,
         )
+
+    def _searches(self, case: Case) -> bool:
+        """Whether there is somewhere to look for the passages of a case."""
+        stored = {*self.stores}.intersection(case.retrievals or [""])
+        return bool(case.documents or case.corpus or stored)
 
 
 def given_checks(row: CaseRow) -> tuple[str, Sequence[CheckRow]]:
@@ -126,12 +135,12 @@ def steps(given: Pipeline | None) -> tuple[Filter, ...]:
     )
 
 
-def _misfits(check: Check, looked: Looked, case: Case) -> list[str]:
+def _misfits(check: Check, looked: Looked, case: Case, *, searches: bool) -> list[str]:
     """Say why a check and a case do not go together: each subject needs its own kind of case."""
     subject = looked.subject
     both = case.continuation is not None and bool(case.choices)  # that is said already
     if both or subject == "passages" or case.kind == "retrieval":
-        return [] if both else _passage_misfits(check, looked, case)
+        return [] if both else _passage_misfits(check, looked, case, searches=searches)
     read = "continuation" if case.continuation is not None else "choices" if case.choices else None
     if subject == "continuation" and read != subject:
         return [f'{check.scorer} scores a text that is read; give it as continuation = "…"']
@@ -146,7 +155,7 @@ def _misfits(check: Check, looked: Looked, case: Case) -> list[str]:
     return _unused(check, looked, case)
 
 
-def _passage_misfits(check: Check, looked: Looked, case: Case) -> list[str]:
+def _passage_misfits(check: Check, looked: Looked, case: Case, *, searches: bool) -> list[str]:
     """Say what a scorer of passages lacks in its case, or one of answers where there is none."""
     answers = looked.subject != "passages" or "answer" in looked.needs
     found = []
@@ -156,6 +165,8 @@ def _passage_misfits(check: Check, looked: Looked, case: Case) -> list[str]:
         found.append(f"{check.scorer} judges an answer, and what is read is none; leave out the check")
     elif check.filters and not answers:
         found.append(f"{check.scorer} looks at passages, and a filter changes none; leave out the filter")
+    elif not searches and (case.kind == "retrieval" or "relevant" in looked.needs):
+        found.append(f"{check.scorer} has nowhere to find passages; give documents, a corpus or a memory")
     if "relevant" in looked.needs and not any(each.grade > 0 for each in case.relevant):
         found.append(f'{check.scorer} needs to know what is relevant; say so, as relevant = ["its id"]')
     return found
@@ -173,7 +184,8 @@ def _unused(check: Check, looked: Looked, case: Case) -> list[str]:
 
 def _read_in(at: locate.Path) -> set[locate.Path]:
     """Return the paths of what a check depends on; while one is flawed nothing is to be said of it."""
-    return {(*at, key) for key in ("continuation", "choices", "target", "relevant", "qrels")}
+    keys = ("continuation", "choices", "target", "documents", "corpus", "relevant", "qrels")
+    return {*((*at, key) for key in keys), ("defaults", "corpus")}
 
 
 def _a(noun: str) -> str:

@@ -55,6 +55,7 @@ def load(path: Path, *, names: Names, look: Look, compile_text: Compile = as_it_
             look=look,
             models=names.models,
             pipelines=_pipelines(row, names, problems),
+            stores=[way.name for way in (retrieval, *named.values()) if way.memory is not None],
         ),
         defaults=row.defaults or DefaultsRow(),
         folder=folder,
