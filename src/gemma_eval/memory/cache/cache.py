@@ -126,7 +126,7 @@ class SemanticCache:
         for entry, cosine in self.entries.nearest(partition, vector, k=MOST_LOOKED_AT):
             refused = self._refused(entry, cosine, query, now_s=now_s)
             if refused is None and self.caching.mode == "verified":
-                refused = ("asked", "enough were asked about") if asked == MOST_ASKED else None
+                refused = ("asked", "enough were asked about") if asked >= MOST_ASKED else None
                 refused = refused or self._denied(partition, entry.query, query, ask)
                 asked += 1
             by, why = refused or (None, "")
