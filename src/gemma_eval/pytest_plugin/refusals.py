@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from gemma_eval.backends.model_files import lacking
 from gemma_eval.backends.refusals import clause, flaw, of_case, of_profile, what_is_read
 from gemma_eval.errors import BackendError, ConfigError, PluginError, UnknownName
 from gemma_eval.plugins import Registry
-from gemma_eval.records import Cell, ModelSpec, Skipped
+from gemma_eval.records import NOBODY, Cell, ModelSpec, Skipped
 
 
 def refuse_unknown_backends(cells: Iterable[Cell], registry: Registry) -> None:
@@ -35,7 +36,7 @@ def refuse_malformed(cells: Sequence[Cell], registry: Registry, *, suite: Path) 
 
 
 def refused(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
-    """Return why the engine of a cell cannot run it, by the label of each such cell.
+    """Return why the engine of a cell cannot run it, or its search, by the label of each such cell.
 
     One that cannot be imported is not asked: its cells fail later, with the reason. Raises PluginError when a
     backend fails to answer.
@@ -43,6 +44,9 @@ def refused(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
     answers: dict[tuple[str, str], str | None] = {}
     found = {}
     for cell in cells:
+        if lacked := _lacked(cell):
+            found[cell.label] = lacked
+            continue
         factory = _factory(cell.model, registry) if cell.asks_model else None
         if factory is None:
             continue
@@ -68,6 +72,8 @@ def skipped(cells: Iterable[Cell], reasons: Mapping[str, str]) -> tuple[Skipped,
 
 def in_words(each: Skipped) -> str:
     """Return a line that says what was skipped and why."""
+    if each.model == NOBODY:
+        return each.reason
     return f'model "{each.model}" with profile "{each.profile}": {each.reason}'
 
 
@@ -81,6 +87,14 @@ def cannot_read(cells: Iterable[Cell], *, model: ModelSpec) -> str | None:
     asking = f'as {more + 1} cases ask, first "{first.id}"' if more else f'as the case "{first.id}" asks'
     reason = f"cannot read {what_is_read(first)}, {asking}"
     return f'model "{model.name}": {clause(model, reason)}'
+
+
+def _lacked(cell: Cell) -> str | None:
+    """Return which embedder of a cell is not installed, and how it is."""
+    for spec in cell.embedders:
+        if what := lacking(spec.location):
+            return f'the embedder "{spec.name}" is missing: {what}'
+    return None
 
 
 def _factory(model: ModelSpec, registry: Registry) -> object | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from textwrap import wrap
 
-from gemma_eval.records import NOBODY, Gating, Group, Report, Summary, Verdict
+from gemma_eval.records import NOBODY, Gating, Group, Report, Skipped, Summary, Verdict
 from gemma_eval.report import numbers
 from gemma_eval.report.benchmarks import alone, is_flagged, n_of
 from gemma_eval.report.cells import TimedCell, timed_cells
@@ -25,6 +26,8 @@ from gemma_eval.report.visible import visible
 WIDTH = 80
 MOST_ROWS = 40
 """A table of benchmarks or loads is cut here; the report has them all."""
+MOST_REASONS = 3
+"""So many reasons why cells were skipped are said; the report has them all."""
 
 _AXES = ("profile", "template", "retrieval")
 _MEMORY = "memory"
@@ -109,6 +112,8 @@ def ending(report: Report) -> list[Line]:
         shown.append(Line(f"{failed} without an answer: they count as missing, not as 0", {"red": True}))
     if unscored:
         shown.append(Line(f"{unscored} with a check that could not be scored", {"yellow": True}))
+    for sentence in left_out(run.skipped):
+        shown += _wrapped(sentence, {"yellow": True})
     for sentence in own_judges(report):
         shown += _wrapped(sentence, {"yellow": True})
     shown += _wrapped(about_judges(report))
@@ -123,6 +128,19 @@ def ending(report: Report) -> list[Line]:
     elif run.state != "done":
         shown.append(Line("interrupted before all its blocks were measured", {"yellow": True}))
     return shown
+
+
+def left_out(skipped: Sequence[Skipped]) -> list[str]:
+    """Return how many cells were skipped for each reason, the most frequent ones."""
+    counts: Counter[str] = Counter()
+    for each in skipped:
+        counts[each.reason] += each.cells
+    said = [
+        f"{count} {'cell' if count == 1 else 'cells'} skipped: {reason}"
+        for reason, count in counts.most_common(MOST_REASONS)
+    ]
+    more = len(counts) - len(said)
+    return [*said, f"cells skipped for other reasons: {more}, see the report"] if more > 0 else said
 
 
 def verdicts(gating: Gating) -> list[Line]:
