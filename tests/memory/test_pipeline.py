@@ -345,8 +345,26 @@ def test_a_passage_that_is_gone_between_search_and_ranking_is_left_out() -> None
         def pieces(self, ids: Sequence[str]) -> tuple[Piece, ...]:
             return super().pieces([id_ for id_ in ids if id_ != "p0"])
 
-    retrieved = found(Retrieval(), source=Forgetful(TOWNS))
-    assert [(passage.id, passage.rank) for passage in retrieved.passages] == [("p1", 1)]
+    for way in (Retrieval(), Retrieval(top_k=1), Retrieval(top_k=1, near_duplicate=0.9)):
+        retrieved = found(way, source=Forgetful(TOWNS))
+        assert [(passage.id, passage.rank) for passage in retrieved.passages] == [("p1", 1)]
+
+
+def test_no_more_passages_are_fetched_than_may_be_given() -> None:
+    """All candidates where a later step can change their order or they are judged, else `top_k`."""
+    asked: list[int] = []
+
+    class Counted(InMemory):
+        def pieces(self, ids: Sequence[str]) -> tuple[Piece, ...]:
+            asked.append(len(ids))
+            return super().pieces(ids)
+
+    plain = Retrieval(retriever="vector", top_k=2)
+    for way in (plain, replace(plain, recency_weight=1.0), replace(plain, diversity=0.5)):
+        found(way, source=Counted(TOWNS, embedder=Letters()))
+    found(plain, source=Counted(TOWNS, embedder=Letters()), reranker=Lengths())
+    found(plain, source=Counted(TOWNS, embedder=Letters()), relevant=[Judgement(passage="p0")])
+    assert asked == [2, 5, 5, 5, 5]
 
 
 RETRIEVALS = st.builds(

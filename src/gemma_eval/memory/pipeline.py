@@ -69,7 +69,8 @@ def retrieve(  # noqa: PLR0913 - what a search needs, each by its name
     )
     hits, searched = legs.search(query)
     with tracing.step("rank", after=searched):
-        unranked = _candidates(hits, source)
+        every = bool(relevant) or reranker is not None or _reorders(retrieval)
+        unranked = _candidates(hits, source, most=None if every else retrieval.top_k)
         candidates = rank(unranked, retrieval=retrieval, now_s=now_s)
     tracing.relevant = fitting([each.piece for each in unranked], relevant)
     tracing.found("rank", _ids(candidates))
@@ -95,9 +96,19 @@ def _among(retrieval: Retrieval, *, now_s: float) -> Among:
     )
 
 
-def _candidates(hits: Sequence[Hit], source: PassageSource) -> _Candidates:
+def _reorders(retrieval: Retrieval) -> bool:
+    """Return whether a passage that is not among the first `top_k` hits can come among them."""
+    weighs = retrieval.recency_weight > 0 or retrieval.importance_weight > 0
+    return weighs or retrieval.diversity is not None or retrieval.near_duplicate is not None
+
+
+def _candidates(hits: Sequence[Hit], source: PassageSource, *, most: int | None) -> _Candidates:
     scores = {hit.id: hit.score for hit in hits}
-    return tuple(Candidate(piece=piece, score=scores[piece.id]) for piece in source.pieces(list(scores)))
+    ids = list(scores)
+    pieces = source.pieces(ids[:most])
+    if len(pieces) < len(ids[:most]):  # some are gone since they were found
+        pieces = source.pieces(ids)
+    return tuple(Candidate(piece=piece, score=scores[piece.id]) for piece in pieces)
 
 
 def _reranked(
