@@ -16,7 +16,7 @@
     │   └── ServerError          a server answered with an error
     │       └── TruncatedStream  a stream ended before the answer did
     ├── TemplateError            a prompt template could not be rendered
-    ├── StoreError               the results database cannot be used
+    ├── StoreError               the results database or a memory cannot be used
     └── PluginError              a plugin broke the contract
 
 A message says where, what is wrong and what would be right, in one line per problem. A failed gate is
@@ -198,7 +198,7 @@ class TemplateError(GemmaEvalError):
 
 
 class StoreError(GemmaEvalError):
-    """The results database cannot be opened, read or written."""
+    """The results database or a memory cannot be opened, read or written."""
 
     kind = "store"
 
