@@ -47,7 +47,6 @@ NOW_S = 1_700_000_000.0
 ROUNDS = 101
 LIMIT_MS = 100.0
 """What the requirement allows to retrieve, rank, pack and render ten passages."""
-TARGET_MS = 5.0
 RANKED = Retrieval(
     top_k=10, budget_tokens=4096, recency_weight=1.0, importance_weight=1.0, order="edges", long_passage="cut"
 )
@@ -193,10 +192,11 @@ def test_ten_passages_are_in_the_prompt_in_time(
 ) -> None:
     """Found by words, by vectors whose question is embedded already, or by both; ranked, packed, rendered."""
     queries = zipf(np.random.default_rng(13), ROUNDS, WORDS_ASKED)
-    for retriever in ("bm25", "vector", "hybrid"):
-        way = replace(RANKED, retriever=retriever)
+    ways = {"bm25 by relevance alone": Retrieval(top_k=10, budget_tokens=4096)}
+    ways |= {retriever: replace(RANKED, retriever=retriever) for retriever in ("bm25", "vector", "hybrid")}
+    for name, way in ways.items():
         inject = injecting(sources[kept], way, lambda texts: vectors[: len(texts)])
-        p50 = told(f"{retriever} {kept}, ten of {N:,} injected", times_ms(inject, queries))
+        p50 = told(f"{name}, {kept}, ten of {N:,} injected", times_ms(inject, queries))
         assert p50 < LIMIT_MS
 
 
