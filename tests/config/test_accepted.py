@@ -167,7 +167,7 @@ def test_any_text_and_number_come_back(reason: str, author: str, difference: flo
             'group = "pocket/greedy"',
             (
                 '3: accepted "score": group is "pocket/greedy"; it should be "model/profile/template", '
-                "or the full name of a test"
+                'with "/retrieval" if that has a name, or the full name of a test'
             ),
         ),
         (

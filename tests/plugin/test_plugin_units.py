@@ -46,12 +46,16 @@ def failed(kind: str = "backend", message: str = "the engine died") -> Outcome:
     return replace(an_outcome(), generation=None, measurement=None, scores=(), failure=failure)
 
 
-@given(model=SLUG, profile=SLUG, template=SLUG, case=SLUG)
-def test_an_id_names_the_model_of_its_cell(model: str, profile: str, template: str, case: str) -> None:
+@given(model=SLUG, profile=SLUG, template=SLUG, retrieval=SLUG, case=SLUG)
+def test_an_id_names_the_model_of_its_cell(
+    model: str, profile: str, template: str, retrieval: str, case: str
+) -> None:
     """What the scheduler reads from an id is what the id was made of."""
     cell = a_cell(case, profile=profile, template=template)
     cell = replace(cell, model=replace(cell.model, name=model))
     assert model_of(cell_id("evals/cities.gemma.toml", cell)) == model
+    named = replace(cell, retrieval=replace(cell.retrieval, name=retrieval))
+    assert model_of(cell_id("evals/cities.gemma.toml", named)) == model
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from gemma_eval.records import Cached, ModelSpec, Outcome, Report, Retrieval
+from gemma_eval.records import Cached, ModelSpec, Outcome, Packed, Report, Retrieval
 from gemma_eval.report.charts import paper
 from gemma_eval.report.groups import Measured, groups_of
 from gemma_eval.report.html import Html
@@ -19,6 +19,7 @@ from gemma_eval.report.numbers import MISSING
 from gemma_eval.report.retrieval_rows import Retrievals, Table, retrievals
 from gemma_eval.report.retrievals import DISTRACTORS, PLACE, disturbed, found_by
 from gemma_eval.report.scatter import PLANE, Look, Point, figure
+from gemma_eval.report.trials import trial_rows
 from tests.report.example import Shape, example, report_of
 from tests.report.retrieved import Asked, answered, retrieved
 
@@ -224,3 +225,26 @@ def test_rows_name_model_profile_and_template_where_there_is_a_choice() -> None:
     assert "greedy · rag · hybrid" in [row[0] for row in crossed.tables[0].rows]
     single = section(retrieved(Asked(ways=("bm25",), alone=False)))
     assert [row[0] for row in single.tables[0].rows] == ["pocket · bm25"]
+
+
+def test_the_detail_of_a_trial_tells_the_way_of_its_passages() -> None:
+    """How long each step took, what was left out and why, and what became of each passage."""
+    outcome = answered(3, "hybrid")
+    assert outcome.trace is not None
+    assert outcome.prompt is not None
+    packing = (
+        Packed(passage="right-3", fate="cut", reason="at a sentence"),
+        Packed(passage="other-3", fate="kept", reason="it fits"),
+    )
+    prompt = replace(outcome.prompt, packing=packing)
+    trace = replace(outcome.trace, degraded="<script>alert(1)</script>")
+    (row,) = trial_rows(report_of([replace(outcome, prompt=prompt, trace=trace)]))
+    told = {fact.name: fact.value for fact in row.detail.facts}
+    assert told["retrieval"] == "hybrid, 10.8 ms to the prompt"
+    assert told["its steps"].startswith("embed 6.30 ms, lexical 2.30 ms, vector 1.00 ms")
+    assert told["went without"] == "<script>alert(1)</script>"
+    assert [each.fate for each in row.detail.passages] == ["cut: at a sentence", ""]
+    hostile = report_of([replace(outcome, prompt=prompt, trace=trace)])
+    for most in (1000, 0):
+        assert "<script>alert(1)" not in Html(most_static_rows=most).render(hostile)
+    assert "<script>" not in Markdown().render(hostile)

@@ -58,7 +58,7 @@ def _group(text: str) -> str:
     parts = text.split("/")
     is_test = _OF_A_TEST in text
     if not is_test and (len(parts) not in (3, 4) or any(map(rows.name_flaw, parts))):
-        wanted = '"model/profile/template" or "model/profile/template/retrieval", or the full name of a test'
+        wanted = '"model/profile/template", with "/retrieval" if that has a name, or the full name of a test'
         raise ValueError(f"is {rows.show(text)}; it should be {wanted}")
     return text
 

@@ -72,7 +72,7 @@ def disturbed(report: Report) -> tuple[Variation, ...]:
 def _found(group: Group, outcomes: Sequence[Outcome], score: Summary) -> Found:
     searched = [each for each in outcomes if each.trace is not None]
     degraded = [each.trace.degraded for each in searched if each.trace is not None and each.trace.degraded]
-    cached = sum(each.cached is not None and each.cached.use != "miss" for each in outcomes)
+    cached = sum(each.cached is not None and each.cached.is_hit for each in outcomes)
     times = [span_s(before_answer(each)) for each in searched if is_timed(each)]
     lost = losses(outcomes)
     return Found(

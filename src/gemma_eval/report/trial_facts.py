@@ -9,6 +9,7 @@ from gemma_eval.report import numbers
 from gemma_eval.report.benchmarks import BASES
 from gemma_eval.report.facts import Fact, facts, option
 from gemma_eval.report.visible import visible
+from gemma_eval.stats.critical_path import before_answer, span_s
 
 PHASES = {"warmup": ", warm-up", "measured": "", "cooldown": ", cool-down"}
 """What is said of a request that a load begins or ends with."""
@@ -28,6 +29,8 @@ def _pairs(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "repeat", f"{trial.repeat + 1} of {case.repeats}, {case.kind}{PHASES[outcome.phase]}"
     if outcome.cached is not None:
         yield "cache", _cached(outcome.cached)
+    if outcome.trial.cell.retrieval.name:
+        yield from _retrieved(outcome)
     if generation is not None:
         yield from _generated(generation)
     if outcome.measurement is not None:
@@ -46,6 +49,18 @@ def _cached(cached: Cached) -> str:
         return "miss" if cached.reason is None else f"miss ({cached.reason})"
     near = "" if cached.similarity is None or cached.use == "exact" else f", cosine {cached.similarity:.3f}"
     return f"{cached.use} hit{near}: {cached.query}"
+
+
+def _retrieved(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield how passages were found, and how long each step took; steps may have run beside each other."""
+    steps = before_answer(outcome)
+    took = numbers.seconds(span_s(steps))
+    yield "retrieval", f"{outcome.trial.cell.retrieval.name}, {took} to the prompt" if steps else "none"
+    if steps:
+        each = (f"{step.name} {numbers.seconds((step.ended_ns - step.began_ns) / 1e9)}" for step in steps)
+        yield "its steps", ", ".join(each)
+    if outcome.trace is not None and outcome.trace.degraded:
+        yield "went without", outcome.trace.degraded
 
 
 def _generated(generation: Generation) -> Iterator[tuple[str, str]]:

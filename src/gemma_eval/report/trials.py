@@ -27,13 +27,17 @@ WORDS: Mapping[Status, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContextPassage:
-    """A passage that was retrieved; `used` tells whether it fitted the budget and the context."""
+    """A passage that was retrieved; `used` tells whether it fitted the budget and the context.
+
+    `fate` says what became of it, "" of one that stands in the prompt as it was found.
+    """
 
     rank: int
     document: str
     score: str
     text: str
     used: bool
+    fate: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +167,7 @@ def _detail(outcome: Outcome) -> Detail:
         error="" if failure is None else visible(f"{failure.kind}: {failure.message}"),
         prompt="" if prompt is None else visible(_prompt_text(prompt)),
         prompt_note="" if prompt is None else _prompt_note(prompt),
-        passages=() if prompt is None else _passages(prompt),
+        passages=() if prompt is None else _passages(prompt, told=bool(outcome.trial.cell.retrieval.name)),
         texts=() if generation is None else _written(generation, whole=failure is None),
         scores=tuple(_score(score) for score in outcome.scores),
         facts=trial_facts(outcome),
@@ -200,19 +204,25 @@ def _prompt_note(prompt: Prompt) -> str:
     return how
 
 
-def _passages(prompt: Prompt) -> tuple[ContextPassage, ...]:
-    used = [_passage(passage, used=True) for passage in prompt.passages]
-    return (*used, *(_passage(passage, used=False) for passage in prompt.dropped))
+def _passages(prompt: Prompt, *, told: bool) -> tuple[ContextPassage, ...]:
+    """Return the passages, with the reason of what became of each if that is to be `told`."""
+    packed = {each.passage: each for each in prompt.packing} if told else {}
 
+    def passage(each: Passage, fate: str, *, used: bool) -> ContextPassage:
+        known = packed.get(each.id)
+        if known is not None and known.fate != "kept":
+            fate = f"{known.fate}: {known.reason}"
+        return ContextPassage(
+            rank=each.rank,
+            document=visible(each.document),
+            score=numbers.number(each.score),
+            text=visible(each.text),
+            used=used,
+            fate=visible(fate),
+        )
 
-def _passage(passage: Passage, *, used: bool) -> ContextPassage:
-    return ContextPassage(
-        rank=passage.rank,
-        document=visible(passage.document),
-        score=numbers.number(passage.score),
-        text=visible(passage.text),
-        used=used,
-    )
+    used = [passage(each, "", used=True) for each in prompt.passages]
+    return (*used, *(passage(each, "dropped: no room for it", used=False) for each in prompt.dropped))
 
 
 def _score(score: Score) -> ScoreRow:

@@ -92,7 +92,7 @@ def span_s(steps: Sequence[Step]) -> float | None:
 
 def is_timed(outcome: Outcome) -> bool:
     """Whether an outcome has steps that tell what one takes: none of an answer that a cache gave."""
-    return bool(outcome.steps) and (outcome.cached is None or outcome.cached.use == "miss")
+    return bool(outcome.steps) and not (outcome.cached is not None and outcome.cached.is_hit)
 
 
 def profile(outcomes: Sequence[Outcome]) -> Profile:

@@ -68,8 +68,8 @@
 
   function contextOf(passages) {
     if (!passages.length) return [];
-    const items = passages.map(([rank, document, score, text, used]) => {
-      const note = `${rank} · ${document} · ${score}${used ? "" : " · dropped: no room for it"}`;
+    const items = passages.map(([rank, document, score, text, used, fate]) => {
+      const note = `${rank} · ${document} · ${score}${fate ? ` · ${fate}` : ""}`;
       return element("li", used ? {} : { class: "dropped" },
         element("span", { class: "note" }, note), element("span", { dir: "auto" }, text));
     });
