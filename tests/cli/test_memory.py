@@ -79,7 +79,7 @@ def test_what_was_added_is_found_listed_counted_and_forgotten(invoke: Invoke) ->
     assert "semantic    2         50,000    ever" in invoke("stats")
     assert invoke("forget", "--document", "people.md") == "reports/memory.db: 2 passages forgotten\n"
     assert invoke("list") == "reports/memory.db: no passage\n"
-    assert invoke("search", "Finn") == "reports/memory.db: no passage has a word of it\n"
+    assert invoke("search", "Finn") == "reports/memory.db: nothing is found\n"
 
 
 def test_a_text_is_kept_as_it_is_told(invoke: Invoke) -> None:
@@ -267,5 +267,8 @@ def test_passages_are_given_vectors_of_an_embedder(folder: Path) -> None:
     assert run("embed", "--embedder", "letters") == "reports/memory.db: 2 passages embedded by letters\n"
     assert run("embed", "--embedder", "letters") == "reports/memory.db: 0 passages embedded by letters\n"
     assert f"vectors of {Letters.id}: 2" in run("stats")
+    assert run("search", "Fnin livs ni Osol").endswith("nothing is found\n")
+    first = run("search", "Fnin livs ni Osol", "--embedder", "letters", "-k", "1").splitlines()
+    assert first[1].strip() == "Finn lives in Oslo."
     with pytest.raises(UnknownName, match='did you mean "letters"'):
         run("embed", "--embedder", "leters")

@@ -21,6 +21,7 @@ from gemma_eval.records import Among, MemoryStats, MemoryTier, Piece
 
 _AT_ONCE = 1_000
 _EMBEDDED_AT_ONCE = 512
+_CANDIDATES = 50
 
 
 @click.group(short_help="Keep passages between runs, and search them.")
@@ -91,23 +92,45 @@ def add(  # noqa: PLR0913 - the options of the command
     _say_what_went(before, after, n_new=n_new, forgotten=forgotten)
 
 
-@memory.command(short_help="Find passages by their words.")
+@memory.command(short_help="Find passages.")
 @click.argument("query")
 @click.option("-k", type=click.IntRange(1), default=5, show_default=True, help="At most so many.")
+@click.option("--embedder", help="Search by the vectors of this model, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
 @given.filters
 @given.store
 @click.pass_context
-def search(ctx: click.Context, *, query: str, k: int, as_json: bool, among: Among, location: str) -> None:
-    """Find the passages that share words with QUERY, best first (BM25)."""
-    with closing(given.known(location, ctx.obj)) as store:
-        found = store.lexical(query, k=k, among=replace(among, now_s=time.time()))
+def search(  # noqa: PLR0913 - the options of the command
+    ctx: click.Context,
+    *,
+    query: str,
+    k: int,
+    embedder: str | None,
+    as_json: bool,
+    among: Among,
+    location: str,
+) -> None:
+    """Find the passages that share words with QUERY, best first (BM25).
+
+    With --embedder those whose vectors are near, too; both orders become one by their ranks (RRF, k = 60).
+    """
+    from gemma_eval.memory.fuse import rrf
+
+    registry: Registry = ctx.obj
+    with closing(given.known(location, registry)) as store:
+        living = replace(among, now_s=time.time())
+        found = store.lexical(query, k=k if embedder is None else max(k, _CANDIDATES), among=living)
+        if embedder is not None:
+            made = given.embedder(embedder, registry)
+            (vector,) = made.embed([query])
+            near = store.nearest(vector, k=max(k, _CANDIDATES), embedder=made.id, among=living)
+            found = rrf([found, near], k=60)[:k]
         pieces = {piece.id: piece for piece in store.pieces([hit.id for hit in found])}
     for hit in found:
         if hit.id in pieces:
             click.echo(shown.found(pieces[hit.id], score=hit.score, as_json=as_json))
     if not found and not as_json:
-        click.echo(f"{shown.place(location)}: no passage has a word of it")
+        click.echo(f"{location}: nothing is found")
 
 
 @memory.command("list", short_help="List passages, newest first.")

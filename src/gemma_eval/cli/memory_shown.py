@@ -31,7 +31,7 @@ def found(piece: Piece, *, score: float, as_json: bool) -> str:
     """Return a passage that was found."""
     if as_json:
         return json.dumps({"score": score, **asdict(piece)}, ensure_ascii=False)
-    return f"{score:6.2f}  {piece.id}  {piece.document}\n        {_cut(piece.text, 2 * _WIDTH)}"
+    return f"{score:6.3g}  {piece.id}  {piece.document}\n        {_cut(piece.text, 2 * _WIDTH)}"
 
 
 def json_of(piece: Piece) -> str:

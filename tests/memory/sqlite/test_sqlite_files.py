@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from gemma_eval.errors import StoreError
-from gemma_eval.memory.sqlite import schema
+from gemma_eval.memory.sqlite import connection, schema
 from gemma_eval.memory.sqlite.store import SqliteStore
 from gemma_eval.records import Among
 from tests.contract.store_contract import EMBEDDER, NOW_S, five, piece, vectors_of
@@ -33,9 +34,9 @@ def made(path: Path) -> Path:
 
 def changed(path: Path, statement: str) -> bytes:
     """Change a database as another program would, and return its bytes."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute(statement)
-        connection.commit()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(statement)
+        database.commit()
     return path.read_bytes()
 
 
@@ -160,6 +161,22 @@ def test_threads_and_openers_write_beside_each_other(tmp_path: Path) -> None:
     finally:
         for store in stores:
             store.close()
+
+
+def test_who_waits_too_long_for_another_that_writes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a lock that nobody holds any more is no lock, though its file is there."""
+    path = made(tmp_path / "m.db")
+    lock = tmp_path / "m.db.lock"
+    with closing(SqliteStore(path)) as store:
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            monkeypatch.setattr(connection, "_WAIT_S", 0.0)
+            with pytest.raises(StoreError, match="another process has been writing"):
+                store.forget(["p0"])
+        assert lock.exists()
+        assert store.forget(["p0"]) == 1
 
 
 def test_another_process_that_is_killed_leaves_what_it_had_kept(tmp_path: Path) -> None:
