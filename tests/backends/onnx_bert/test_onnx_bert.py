@@ -107,6 +107,12 @@ def test_what_is_no_such_graph_is_one_clear_error(folder: Path, pairs: Path, tmp
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     with pytest.raises(ModelNotFound, match=r"has no model\.onnx"):
         embedder.load(spec(tmp_path))
+    (tmp_path / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": 65}')  # it has 64 positions
+    with pytest.raises(
+        ModelNotFound, match="a text of 65 tokens is too long for it, or its files do not fit"
+    ):
+        embedder.load(spec(tmp_path))
     (tmp_path / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(ModelNotFound, match=r"model\.onnx: onnxruntime cannot load it: .*[Pp]rotobuf"):
         embedder.load(spec(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,17 @@ def test_a_vector_in_any_company_is_the_same_to_1e_6(folder: Path, monkeypatch: 
         monkeypatch.setattr(sentence_folder, "BATCH_TOKENS", size)
         assert made.embed(bert.TEXTS) == pytest.approx(alone, abs=1e-6)
         assert made.embed(bert.TEXTS[::-1])[::-1] == pytest.approx(alone, abs=1e-6)
+
+
+def test_threads_that_ask_at_once_leave_no_setting_behind(folder: Path) -> None:
+    """That of BLAS is of the whole process, and belongs to the engine under test."""
+    made = embedder(folder)
+    with made.blas.limit(limits=2):
+        before = [pool["num_threads"] for pool in made.blas.info()]
+        with ThreadPoolExecutor(4) as pool:
+            rows = list(pool.map(made.embed, [bert.TEXTS] * 12))
+        assert [pool["num_threads"] for pool in made.blas.info()] == before
+    assert all(np.array_equal(row, rows[0]) for row in rows)
 
 
 def test_tokens_have_the_states_that_transformers_gives_them(folder: Path) -> None:

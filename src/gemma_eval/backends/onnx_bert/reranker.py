@@ -38,7 +38,7 @@ class CrossEncoder:
 
 
 def load(parts: RerankerParts) -> CrossEncoder:
-    """Load the folder of the model and try it.
+    """Load the folder of the model and try it with a long passage.
 
     Raises UsageError without a model, ModelNotFound, MissingDependency, BackendError.
     """
@@ -50,7 +50,7 @@ def load(parts: RerankerParts) -> CrossEncoder:
     tokenizer.enable_truncation(longest)
     session = open_session(folder, parts.model)
     made = CrossEncoder(tokenizer=tokenizer, session=session)
-    (row,) = session.run([tokenizer.encode("a question", "a passage")])
+    row = session.tried(tokenizer.encode("a question", "a passage " * longest))
     if row.shape not in ((1,), (2,)):
         raise ModelNotFound(
             f"{session.path}: its first output is not [texts, 1] or [texts, 2], as that of a cross-encoder"

@@ -58,6 +58,17 @@ class Session:
             }
         return [made[at] for at in range(len(encodings))]
 
+    def tried(self, encoding: tokenizers.Encoding) -> Array:
+        """Return what the graph makes of the longest text. Raises ModelNotFound where it cannot read that."""
+        try:
+            (made,) = self.run([encoding])
+        except BackendError as error:
+            raise ModelNotFound(
+                f"{self.path.parent}: a text of {len(encoding)} tokens is too long for it, or its files do "
+                f"not fit together: {error}"
+            ) from error
+        return made
+
     def _batch(self, encodings: Sequence[tokenizers.Encoding]) -> Array:
         longest = max(len(encoding) for encoding in encodings)
         fields = {name: np.zeros((len(encodings), longest), np.int64) for name in _INPUTS}

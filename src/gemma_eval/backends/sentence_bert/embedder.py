@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 import tokenizers
@@ -33,13 +34,17 @@ Pick = Callable[[Array, tokenizers.Encoding], Array]
 
 @dataclass(frozen=True, kw_only=True)
 class SentenceBert:
-    """Makes vectors of texts; `id` names all that decides them, so that no two kinds are ever mixed."""
+    """Makes vectors of texts; `id` names all that decides them, so that no two kinds are ever mixed.
+
+    Any number of threads may ask at once; they are served one after the other.
+    """
 
     id: str
     folder: SentenceFolder
     bert: Bert
     blas: ThreadpoolController
     threads: int
+    lock: Lock = field(default_factory=Lock, repr=False)
 
     def embed(self, texts: Sequence[str]) -> Array:
         """Return one vector of length 1 for each text, [N, H] float32. Raises BackendError.
@@ -73,8 +78,11 @@ class SentenceBert:
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
-        """Set the threads; what overflows ends as a vector that is not finite, an error with a message."""
-        with self.blas.limit(limits=self.threads), np.errstate(over="ignore", invalid="ignore"):
+        """Set the threads; what overflows ends as a vector that is not finite, an error with a message.
+
+        The setting is of the whole process: two at once would leave behind what the other had set.
+        """
+        with self.lock, self.blas.limit(limits=self.threads), np.errstate(over="ignore", invalid="ignore"):
             yield
 
 

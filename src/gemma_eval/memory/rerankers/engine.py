@@ -67,8 +67,9 @@ def load(parts: RerankerParts) -> EngineReranker:
 
 
 def _question(query: str, text: str) -> str:
-    """Return what the model is asked."""
-    return (
+    """Return what the model is asked, with half a surrogate pair replaced: no tokenizer takes that."""
+    asked = (
         f"Passage: {text}\n\nQuestion: {query}\n\n"
         "Does the passage answer the question? Reply with one word, yes or no."
     )
+    return asked.encode(errors="replace").decode()
