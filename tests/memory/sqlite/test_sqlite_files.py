@@ -280,3 +280,15 @@ def test_a_vector_is_what_was_given_to_the_last_bit(tmp_path: Path) -> None:
         assert kept is not None
         assert kept.dtype == np.float32
         assert np.array_equal(kept, vectors_of(5))
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    """Neither tables nor the version."""
+    with closing(sqlite3.connect(tmp_path / "m.db", isolation_level=None)) as database:
+        with pytest.raises(sqlite3.OperationalError):
+            schema.migrate(database, (("CREATE TABLE a(b)", "CREATE NONSENSE"),))
+        assert database.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+        assert database.execute("PRAGMA user_version").fetchone() == (0,)
+        schema.migrate(database)
+        schema.migrate(database)
+        assert database.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
