@@ -245,11 +245,12 @@ class Reading:
             at = ("defaults",)
         if (*at, "cache") in self.problems.flawed:
             return None
+        before = len(self.problems.found)
         made = retrievals.caching(
             at, row.cache or self.defaults.cache, self.names.of_retrieval, self.problems
         )
-        if made is None and (row.cache or self.defaults.cache):
-            self.problems.flawed.add((*at, "cache"))
+        if len(self.problems.found) > before:
+            self.problems.flawed.add((*at, "cache"))  # so that [defaults] say it once
         return made
 
     def _documents(self, at: locate.Path, row: CaseRow) -> tuple[Document, ...]:

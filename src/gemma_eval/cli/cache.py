@@ -185,6 +185,7 @@ def _looked(each: Looked) -> str:
 
 def _json(found: Measured) -> str:
     plain = asdict(found)
+    plain["kinds"] = [{"label": label, "kind": kind, **asdict(rate)} for label, kind, rate in found.kinds]
     for name in ("true", "false"):
         rate: Rate = getattr(found, name)
         plain[name] |= {"share": rate.share, "low": rate.interval.low, "high": rate.interval.high}
@@ -201,10 +202,15 @@ def _path(file: str) -> Path:
 
 def _embedder(name: str | None, mode: CacheMode, registry: Registry) -> Embedder:
     from gemma_eval.cli.memory_given import embedder
+    from gemma_eval.memory.cache.cache import NO_MEANING
+    from gemma_eval.protocols import is_plumbing
 
     if name is None:
         raise UsageError(f"mode {mode} compares vectors: name their model with --embedder, as minilm")
-    return embedder(name, registry)
+    made = embedder(name, registry)
+    if is_plumbing(made.id):
+        raise UsageError(f"--embedder {name}: {NO_MEANING}")
+    return made
 
 
 @contextmanager

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEAST_COSINE = 0.85
 """In mode *strict*, whatever a suite says: the rules were measured above it alone."""
+NO_MEANING = "vectors without a meaning serve no answers; the mode needs an embedder with a model"
 MOST_LOOKED_AT = 8
 """How many of the nearest questions are looked at."""
 MOST_ASKED = 2
@@ -68,7 +69,7 @@ class SemanticCache:
         if self.caching.mode == "exact":
             return Found(use="miss")
         if self.embedder is None or is_plumbing(self.embedder.id):
-            return Found(use="miss", reason=_NO_MEANING)
+            return Found(use="miss", reason=NO_MEANING)
         vector = self.embedder.embed([normalised(query)])[0]
         for each in self._looked_at(partition, query, vector, now_s=now_s, ask=ask):
             if each.refused_by is None:
@@ -136,7 +137,7 @@ class SemanticCache:
         if not entry.is_alive(now_s, ttl_s=self.caching.ttl_s):
             return "time", "its time is over"
         if is_plumbing(self.embedder.id if self.embedder is not None else ""):
-            return "embedder", _NO_MEANING
+            return "embedder", NO_MEANING
         if cosine < self.least_cosine:
             return "cosine", f"{cosine:.3f}, and {self.least_cosine:g} is asked for"
         if self.caching.mode != "strict":
@@ -161,6 +162,3 @@ class SemanticCache:
         dead = not entry.is_alive(now_s, ttl_s=self.caching.ttl_s)
         by, why = ("time", "its time is over") if dead else (None, "")
         return Looked(entry=entry, cosine=None, refused_by=by, why=why)
-
-
-_NO_MEANING = "vectors without a meaning serve no answers; the mode needs an embedder with a model"
