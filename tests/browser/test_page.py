@@ -13,6 +13,7 @@ from gemma_eval.records import Report
 from gemma_eval.report.html import Html
 from tests.browser.conftest import Scheme, Visitor
 from tests.report.example import Shape, example
+from tests.report.retrieved import retrieved
 
 CONTRAST = """
 (selectors) => {
@@ -301,3 +302,17 @@ def test_a_narrow_screen_scrolls_only_downwards(visitor: Visitor) -> None:
     page = visitor.visit(text()).page
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("most", [1000, 3])
+def test_cases_are_filtered_and_sorted_by_their_retrieval(visitor: Visitor, most: int) -> None:
+    """In a page of rows, and in one that its script lays out; a page without names ignores an address with one."""
+    page = visitor.visit(Html(most_static_rows=most).render(retrieved())).page
+    page.locator("select[name=retrieval]").select_option("hybrid")
+    expect(page.get_by_role("status")).to_have_text("20 of 70 trials")
+    assert set(column(page, 4)) == {"hybrid"}
+    page.locator(".matrix td.best a").click()
+    assert page.url.endswith("profile=greedy&template=rag&retrieval=oracle")
+    expect(page.get_by_role("status")).to_have_text("10 of 70 trials")
+    plain = visitor.visit(text(), place="#retrieval=hybrid").page
+    expect(plain.get_by_role("status")).to_have_text("180 trials")

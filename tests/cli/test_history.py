@@ -190,3 +190,22 @@ def test_bars_are_as_high_as_their_values(values: list[float]) -> None:
     assert [heights[number] for number in order] == sorted(heights)
     if min(values) < max(values):
         assert (min(heights), max(heights)) == (0, 7)
+
+
+def test_a_series_is_that_of_a_retrieval_and_may_be_chosen_by_it(tmp_path: Path) -> None:
+    """Two retrievals of one model are two series, and the name of one stands at its head."""
+    path = tmp_path / "ways.db"
+    with closing(open_store(path)) as store:
+        for number, (name, time) in enumerate([("bm25", 0.1), ("hybrid", 0.2)] * 2):
+            run, outcome = a_named_run(number), answered("a", ttft_s=time)
+            cell = outcome.trial.cell
+            cell = replace(cell, retrieval=replace(cell.retrieval, name=name))
+            outcome = replace(outcome, trial=replace(outcome.trial, cell=cell))
+            store.begin(run, [outcome.trial])
+            store.record(run.id, outcome)
+            store.finish(run.id, "done")
+    heads = [line for line in invoke(path, "ttft_s").output.splitlines() if line.startswith("ttft_s of")]
+    assert heads == [f"ttft_s of scripted · greedy · rag · {name}" for name in ("bm25", "hybrid")]
+    output = invoke(path, "ttft_s", "--retrieval", "hyb*").output
+    assert "bm25" not in output
+    assert "2 runs" in output

@@ -14,9 +14,8 @@ from gemma_eval.stats.power import change, detectable, discordant_sd, log_margin
 from gemma_eval.stats.prior import of_sessions
 from gemma_eval.stats.sequential import looks_between
 from gemma_eval.verdict.costs import costs
-from gemma_eval.verdict.gates import group_of
 from gemma_eval.verdict.history import Earlier
-from gemma_eval.verdict.sides import pairs
+from gemma_eval.verdict.sides import group_of, pairs
 from gemma_eval.verdict.where import fits
 
 CHANGING = 0.1

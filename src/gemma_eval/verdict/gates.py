@@ -28,7 +28,7 @@ from gemma_eval.verdict.family import adjusted
 from gemma_eval.verdict.history import Earlier, prior_of
 from gemma_eval.verdict.limits import cost_limit, score_limit, unscored_limit
 from gemma_eval.verdict.quality import compare_scores
-from gemma_eval.verdict.sides import AXES, Axis, Pair
+from gemma_eval.verdict.sides import Axis, Pair, group_of, label_of
 from gemma_eval.verdict.speed import Timing, compare_costs
 from gemma_eval.verdict.where import fits
 
@@ -96,7 +96,7 @@ def _present(gate: Gate, sides: Sides) -> Iterator[Gated]:
     groups = dict.fromkeys(map(group_of, outcomes))
     for group in groups:
         candidate = tuple(each for each in outcomes if group_of(each) == group)
-        label = _label(group, tuple(groups))
+        label = label_of(group, tuple(groups))
         found = _compared(gate, group, candidate, sides, label=label)
         if found is not None:
             yield Gated(gate=gate, group=group, label=label, comparison=found)
@@ -115,7 +115,7 @@ def _missing(gate: Gate, sides: Sides) -> Iterator[Gated]:
     for group in gone:
         if not _has(gate, [each for each in ours if group_of(each) == group]):
             continue
-        label = _label(group, (*here, *gone))
+        label = label_of(group, (*here, *gone))
         reason = "the base has it, and the candidate was run whole and has it not"
         yield Gated(gate=gate, group=group, label=label, comparison=_none(gate, label, "MISSING", reason))
 
@@ -286,17 +286,3 @@ def _none(gate: Gate, label: str, verdict: Verdict, reason: str) -> Comparison:
         verdict=verdict,
         reason=reason,
     )
-
-
-def group_of(outcome: Outcome) -> Group:
-    """Return the model, profile, template and retrieval of an outcome."""
-    return outcome.trial.cell.group
-
-
-def _label(group: Group, groups: Sequence[Group]) -> str:
-    """Name a group by the axes on which there are several, or by all."""
-    if not group.has_model:
-        return group.shown
-    asked = [each for each in groups if each.has_model]
-    several = [axis for axis in AXES if len({getattr(each, axis) for each in asked}) > 1] or AXES
-    return " · ".join(name for axis in several if (name := getattr(group, axis)))

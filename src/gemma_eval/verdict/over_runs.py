@@ -21,8 +21,7 @@ from gemma_eval.verdict import microbenchmarks
 from gemma_eval.verdict.cases import cases
 from gemma_eval.verdict.comparable import is_same_machine
 from gemma_eval.verdict.costs import sign_of, typical
-from gemma_eval.verdict.gates import group_of
-from gemma_eval.verdict.sides import Pair
+from gemma_eval.verdict.sides import Pair, group_of
 from gemma_eval.verdict.where import fits
 
 EVERYTHING = Where()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemma_eval.errors import UsageError
-from gemma_eval.records import NOBODY, Outcome
+from gemma_eval.records import NOBODY, Group, Outcome
 
 Axis = Literal["model", "profile", "template", "retrieval"]
 AXES: tuple[Axis, ...] = ("model", "profile", "template", "retrieval")
@@ -53,6 +53,20 @@ def pairs(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Pair, 
         kinds = f"{', '.join(axes[:-1])} and {axes[-1]}"
         raise UsageError(f"the two sides have no {kinds} in common: {told}")
     return found
+
+
+def group_of(outcome: Outcome) -> Group:
+    """Return the model, profile, template and retrieval of an outcome."""
+    return outcome.trial.cell.group
+
+
+def label_of(group: Group, groups: Sequence[Group]) -> str:
+    """Name a group by the axes on which there are several, or by all."""
+    if not group.has_model:
+        return group.shown
+    asked = [each for each in groups if each.has_model]
+    several = [axis for axis in AXES if len({getattr(each, axis) for each in asked}) > 1] or AXES
+    return " · ".join(name for axis in several if (name := getattr(group, axis)))
 
 
 def changes(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[str, ...]:
