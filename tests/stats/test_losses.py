@@ -24,6 +24,7 @@ from tests.examples import a_case, an_outcome
 OSLO = Passage(id="p1", text="Finn lives in Oslo. He is a farmer.", document="people", score=2.0, rank=1)
 ROME = Passage(id="p2", text="Ada lives in Rome.", document="people", score=1.0, rank=2)
 FOUND = {"lexical": ("p2", "p1", "p3"), "rank": ("p2", "p1", "p3")}
+RELEVANT = {"finn lives in oslo": ("p1",)}
 BY_ID, BY_TEXT = Judgement(passage="p1"), Judgement(text="finn lives in oslo")
 
 
@@ -45,17 +46,26 @@ def asked(
         trial=replace(outcome.trial, cell=cell),
         prompt=Prompt(messages=(), text=None, n_tokens=None, passages=read, dropped=dropped, packing=packing),
         scores=(score,),
-        trace=Trace(found=found, relevant={"finn lives in oslo": ("p1",)} if relevant is None else relevant),
+        trace=Trace(found=found, relevant=RELEVANT if relevant is None else relevant),
     )
 
 
 @pytest.mark.parametrize("judged", [BY_ID, BY_TEXT], ids=["id", "text"])
 def test_a_fact_is_lost_where_it_was_last_seen(judged: Judgement) -> None:
     """Whether it is known by its passage or by what it says."""
-    assert lost_at(asked(judged, found={"lexical": ("p2",)}, relevant={})) == "retrieval"
+    nothing = {"lexical": ("p2",), "rank": ("p2",)}
+    assert lost_at(asked(judged, found=nothing, relevant={"finn lives in oslo": ()})) == "retrieval"
     assert lost_at(asked(judged)) == "rank"
     assert lost_at(asked(judged, dropped=(OSLO,))) == "packing"
     assert lost_at(asked(judged, read=(ROME, OSLO))) == "generation"
+
+
+def test_of_a_judgement_that_was_made_later_less_is_known() -> None:
+    """What the searches found of it nobody has kept, but for ids; a plugin's search keeps all it found."""
+    later = Judgement(text="Bo is a farmer")
+    assert lost_at(asked(later)) is None
+    assert lost_at(asked(Judgement(passage="p3"))) == "rank"
+    assert lost_at(asked(later, found={"retrieve": ("p2",)})) == "retrieval"
 
 
 def test_nothing_is_lost_where_the_answer_is_right() -> None:

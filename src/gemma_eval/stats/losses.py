@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
-from gemma_eval.records import Judgement, Outcome, Passage
+from gemma_eval.records import Judgement, Outcome, Passage, Trace
 from gemma_eval.stats.judgements import fits
 
 Loss = Literal["retrieval", "rank", "packing", "generation"]
@@ -21,7 +21,8 @@ def lost_at(outcome: Outcome) -> Loss | None:
     Needed is every judgement of the highest grade of the case: of several, the one that was lost first
     decides. An answer is wrong when a check that judges it, and counts or demands something, is not fully
     met; where a case asks for passages alone, what is needed and was not found is lost. It cannot be known
-    where nothing is relevant, no passage was looked for, or the answer was not made or not judged.
+    where nothing is relevant, no passage was looked for, or the answer was not made or not judged; nor of a
+    text that was judged later, unless a passage with it was read or dropped.
     """
     case = outcome.trial.cell.case
     best = max((each.grade for each in case.relevant), default=0)
@@ -30,7 +31,9 @@ def lost_at(outcome: Outcome) -> Loss | None:
     is_answered = case.kind != "retrieval"
     if is_answered and not _is_wrong(outcome):
         return None
-    lost = {_lost(each, outcome) for each in case.relevant if each.grade == best}
+    lost = {_lost(each, outcome, outcome.trace) for each in case.relevant if each.grade == best}
+    if None in lost:
+        return None
     first = next(each for each in LOSSES if each in lost)
     return first if is_answered or first != "generation" else None
 
@@ -51,17 +54,20 @@ def _is_wrong(outcome: Outcome) -> bool:
     )
 
 
-def _lost(judgement: Judgement, outcome: Outcome) -> Loss:
-    prompt, trace = outcome.prompt, outcome.trace
+def _lost(judgement: Judgement, outcome: Outcome, trace: Trace) -> Loss | None:
+    prompt, name = outcome.prompt, judgement.passage or judgement.text or ""
     if prompt is not None and _fits_one(judgement, prompt.passages):
         return "generation"
-    found = () if trace is None else trace.relevant.get(judgement.passage or judgement.text or "", ())
+    found = trace.relevant.get(name, ())
     # A passage that was cut stands in the prompt, without the sentence that was needed.
     packed = {each.passage for each in prompt.packing} if prompt is not None else set()
     if prompt is not None and (_fits_one(judgement, prompt.dropped) or packed.intersection(found)):
         return "packing"
-    listed = () if trace is None else trace.found.values()
-    return "rank" if found or any(judgement.passage in ids for ids in listed) else "retrieval"
+    if found or any(judgement.passage in ids for ids in trace.found.values()):
+        return "rank"
+    # Where passages were ranked, the trace has every text that was judged then.
+    later = judgement.text is not None and name not in trace.relevant and "rank" in trace.found
+    return None if later else "retrieval"
 
 
 def _fits_one(judgement: Judgement, passages: Iterable[Passage]) -> bool:
