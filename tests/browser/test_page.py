@@ -306,7 +306,7 @@ def test_a_narrow_screen_scrolls_only_downwards(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("most", [1000, 3])
 def test_cases_are_filtered_and_sorted_by_their_retrieval(visitor: Visitor, most: int) -> None:
-    """In a page of rows, and in one that its script lays out; a page without names ignores an address with one."""
+    """In a page of rows and in one that its script lays out; elsewhere an address with a name is ignored."""
     page = visitor.visit(Html(most_static_rows=most).render(retrieved())).page
     page.locator("select[name=retrieval]").select_option("hybrid")
     expect(page.get_by_role("status")).to_have_text("20 of 70 trials")

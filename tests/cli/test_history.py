@@ -153,7 +153,8 @@ def test_json_has_every_point(path: Path) -> None:
     (series,) = told["series"]
     assert [point["value"] for point in series["points"]] == pytest.approx(STEP)
     assert [(each["run"], each["point"]) for each in series["changes"]] == [("run-7", 7)]
-    assert series["group"] == {"model": "scripted", "profile": "greedy", "template": "rag"}
+    named = {"model": "scripted", "profile": "greedy", "template": "rag"}
+    assert series["group"] == {**named, "retrieval": ""}
 
 
 def test_names_choose(path: Path) -> None:
