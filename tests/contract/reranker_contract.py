@@ -17,7 +17,7 @@ SAME = 1e-4
 class RerankerContract:
     """The tests; a class that derives from it gives the fixture `reranker`."""
 
-    texts = TEXTS
+    texts: tuple[str, ...] = TEXTS
     """Fewer where one that is slow by its nature would read the long ones again and again."""
 
     @pytest.fixture

@@ -12,12 +12,15 @@ import pytest
 from gemma_eval.backends.model_files import locate
 from gemma_eval.backends.openai_http.embeddings import Load, ServedEmbedder
 from gemma_eval.backends.sentence_bert import embedder as sentence_bert
-from gemma_eval.errors import BackendError, ServerError, UnknownName, WrongSetting
+from gemma_eval.errors import BackendError, GenerationTimeout, ServerError, UnknownName, WrongSetting
 from gemma_eval.records import ModelSpec, Option
 from tests import bert, bert_gguf
+from tests.backends.openai_http.hostile_server import reply
+from tests.backends.openai_http.hostile_server import serve as hostile
 from tests.backends.openai_http.telling_server import Answer, Json, embeddings, tell, vector
 from tests.llama_cpp import serve
 
+HALF = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"data": [1'
 TEXTS = ("one", "two", "three", "one", "")
 
 
@@ -182,6 +185,22 @@ def test_a_refusal_is_told_at_once() -> None:
         pytest.raises(ServerError, match="501: no embeddings here"),
     ):
         load(server.url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (reply(b"<html>hello</html>"), ServerError, "/embeddings: invalid JSON: <html>hello"),
+        (reply(b"[1, 2]"), ServerError, "JSON that is no object"),
+        (reply(b"", status="401 Unauthorized"), ServerError, "name the environment variable that holds it"),
+        (HALF, GenerationTimeout, r"/embeddings: it took longer than 0\.3 s; timeout_s allows more"),
+    ],
+    ids=["no JSON", "no object", "no key", "half of it"],
+)
+def test_what_is_no_answer_is_told(answer: bytes, kind: type[BackendError], says: str) -> None:
+    """With what would be right, where anything would."""
+    with hostile(paths={"/v1/embeddings": answer}) as server, pytest.raises(kind, match=says):
+        load(server.url, timeout_s=0.3, idle_timeout_s=0.3)
 
 
 def test_of_several_models_one_must_be_named() -> None:
