@@ -17,8 +17,9 @@ from gemma_eval.memory.bm25 import K1, B, words
 from gemma_eval.memory.sqlite.rows import condition, groups, is_narrow
 from gemma_eval.records import Among, Hit
 
-MORE = 50
-"""Beyond those that are asked for, so many are scored anew."""
+LEAST = 60
+MORE = 20
+"""Beyond those that are asked for, so many are scored anew, and at least `LEAST`."""
 FEW = 200
 """Where the words are in no more passages than that, all are scored."""
 MOST_WORDS = 64
@@ -33,10 +34,10 @@ def search(connection: sqlite3.Connection, query: str, *, k: int, among: Among) 
     if not rare or k < 1:
         return ()
     places = sum(dfs[word] for word in rare)
-    n_scored = places if places <= FEW else k + MORE
-    rows = _candidates(connection, rare, n=n_scored, among=among)
+    few = max(LEAST, k + MORE)
+    rows = _candidates(connection, rare, n=places if places <= FEW else few, among=among)
     if len(rows) < k and len(rare) < len(dfs) and is_narrow(among):
-        rows = _candidates(connection, rarest(dfs), n=k + MORE, among=among)
+        rows = _candidates(connection, rarest(dfs), n=few, among=among)
     weights = {word: times * _idf(dfs[word], n=n) for word, times in asked.items() if word in dfs}
     scored = [(-_score(text, weights, mean_length=n_words / n), seq, id_) for seq, id_, text in rows]
     return tuple(Hit(id=id_, score=-score) for score, _, id_ in sorted(scored)[:k])
