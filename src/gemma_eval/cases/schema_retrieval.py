@@ -93,4 +93,4 @@ class CachingRow(Row):
     min_cosine: Cosine | None = None
     ttl_s: Annotated[FiniteFloat, Field(gt=0, le=31_536_000)] | None = None
     max_entries: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    location: Text | None = None
+    location: Memory | None = None

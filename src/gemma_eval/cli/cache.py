@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, get_args
 
 import click
@@ -164,9 +165,10 @@ def _screen(found: Measured, caching: Caching) -> Iterator[str]:
     for label, kind, rate in found.kinds:
         yield _rate(f"  {'paraphrase' if label == 'same' else 'near-miss'}, {kind}", rate)
     for pair in found.wrong[:_MOST_SHOWN]:
-        yield f"  false: {pair.first} | {pair.second}"
+        yield shorten(f"  false: {pair.first} | {pair.second}", WIDTH, placeholder=" …")
 
 
+WIDTH = 80
 _MOST_SHOWN = 5
 
 
