@@ -23,6 +23,7 @@ import pytest
 from tests import required
 
 START_S = 20.0
+PATIENT_S = "30"
 PASSWORD = "s3cret-Pa55/word"  # noqa: S105 - of a server that lives as long as a test
 TRIES = 5
 """A port that is free now may be taken when the server binds it; another is tried."""
@@ -46,10 +47,12 @@ class RedisServer:
         return "tls-port" in self.settings
 
     def url(self, namespace: str = "test", **settings: str) -> str:
-        """Return the location of a store in it."""
+        """Return the location of a store in it, which waits longer than a busy machine stalls."""
         user = f"{self.username or ''}:{self.password.replace('/', '%2F')}@" if self.password else ""
         tls = {"cacert": str(self.folder / "ca.pem")} if self.is_encrypted else {}
-        query = "".join(f"&{name}={value}" for name, value in {**tls, **settings}.items())
+        query = "".join(
+            f"&{name}={value}" for name, value in {"timeout": PATIENT_S, **tls, **settings}.items()
+        )
         scheme = "rediss" if self.is_encrypted else "redis"
         return f"{scheme}://{user}localhost:{self.port}/0?namespace={namespace}{query}"
 

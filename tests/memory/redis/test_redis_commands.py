@@ -42,7 +42,7 @@ def test_every_command_works_and_prints_no_password(
 ) -> None:
     """Whether it finds something or not."""
     (tmp_path / "people.md").write_text(PEOPLE)
-    at = ("--store", server.url())
+    at = ("--memory", server.url())
     printed = [
         run(registry, "add", *at, str(tmp_path / "people.md")),
         run(registry, "search", *at, "Where does Finn live?"),

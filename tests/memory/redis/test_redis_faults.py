@@ -30,8 +30,6 @@ ALL = Among()
 KEYS = Keys("test")
 HANGS_S = "0.2"
 """A timeout that a busy machine keeps and a test can wait for."""
-PATIENT_S = "30"
-"""A timeout that no stall of a shared machine reaches."""
 SAVED = {"appendonly": "yes", "appendfsync": "no"}
 """Every change is written before it is answered: a killed process loses nothing, a machine might."""
 
@@ -67,7 +65,7 @@ def pieces(numbers: range) -> list[Piece]:
 def opened(server: RedisServer, clock: Clock | None = None, **settings: str) -> RedisStore:
     """Open a store whose breaker no other test has tripped."""
     breaker = Breaker(clock=Clock() if clock is None else clock)
-    return open_store(server.url(**{"timeout": PATIENT_S, **settings}), breaker=breaker)
+    return open_store(server.url(**settings), breaker=breaker)
 
 
 def found(store: RedisStore, query: str = "bee") -> set[str]:
@@ -94,7 +92,7 @@ def test_a_server_that_is_down_is_named(tmp_path: Path) -> None:
 def test_an_outage_costs_one_attempt_until_the_pause_is_over(server: RedisServer, clock: Clock) -> None:
     """However often it is asked, and by stores that are opened anew too."""
     breaker = Breaker(clock=clock)
-    store = open_store(server.url(timeout=PATIENT_S), breaker=breaker)
+    store = open_store(server.url(), breaker=breaker)
     server.kill()
     with pytest.raises(StoreError, match=r"cannot be reached|closed"):
         store.pieces(["0"])

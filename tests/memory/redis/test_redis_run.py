@@ -41,7 +41,7 @@ CASES = tuple(f"town-{number}" for number in range(5))
 def ran(folder: Path, server: RedisServer, *, ends_by: str) -> dict[str, Outcome]:
     """Run five cases that ask the memory, of which the second ends the server; return their outcomes."""
     (folder / "models.toml").write_text(MODELS)
-    url = server.url(password_env="REDIS_PASSWORD", timeout="1")  # noqa: S106 - the name of a variable
+    url = server.url(password_env="REDIS_PASSWORD", timeout="3")  # noqa: S106 - the name of a variable
     cases = "".join(a_case(name, prompt="Where does Finn live?") for name in CASES)
     (folder / "towns.gemma.toml").write_text(SUITE.format(url=url) + cases)
     (folder / "conftest.py").write_text(KILLS.format(pid=server.process.pid, signal=ends_by))

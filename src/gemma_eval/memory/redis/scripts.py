@@ -109,6 +109,14 @@ local function replace_known(id, body, tier)
 end
 
 local new, ids, coming, touched = 0, {}, {}, {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', EXPIRY, '-inf', '(' .. now_s)) do
+  drop(id)
+  table.insert(ids, id)
+end
+local function let_go(id)
+  drop(id)
+  if not coming[id] then table.insert(ids, id) end
+end
 for i = 6, #ARGV, wide do
   local id, tier, body, used = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local at_s, expires_s = ARGV[i + 4], ARGV[i + 5]
@@ -124,24 +132,10 @@ for i = 6, #ARGV, wide do
   coming[id], touched[tier] = true, true
 end
 
-local function over(tier)
-  local capacity = rules[tier].capacity
-  if type(capacity) ~= 'number' then return 0 end
-  return redis.call('ZCARD', prefix .. 'tier:' .. tier) - capacity
-end
-
-local function let_go(id)
-  drop(id)
-  if not coming[id] then table.insert(ids, id) end
-end
-
 for tier in pairs(touched) do
-  if over(tier) > 0 then
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', EXPIRY, '-inf', '(' .. now_s)) do
-      if redis.call('ZSCORE', prefix .. 'tier:' .. tier, id) then let_go(id) end
-    end
-  end
-  local left = over(tier)
+  local capacity = rules[tier].capacity
+  local left = -1
+  if type(capacity) == 'number' then left = redis.call('ZCARD', prefix .. 'tier:' .. tier) - capacity end
   if left > 0 then
     local last = left + #ids - 1
     local least = redis.call('ZRANGE', prefix .. 'tier:' .. tier, 0, last)
@@ -159,7 +153,9 @@ if #ids > 0 then changed(ids) end
 return new
 """
 )
-"""Keep passages: nonce, rules, now_s, embedder and its D or two empty ones; then of each passage id, tier,
+"""Let go of passages whose time is over, keep others, and let go of those that a full tier has no room for.
+
+Arguments: nonce, rules, now_s, embedder and its D or two empty ones; then of each passage id, tier,
 body, used, at_s, expires_s or empty, importance, accesses, when it was used last and, with an embedder, its
 vector. Returns how many were new."""
 
