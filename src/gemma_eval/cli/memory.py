@@ -130,7 +130,7 @@ def search(  # noqa: PLR0913 - the options of the command
         if hit.id in pieces:
             click.echo(shown.found(pieces[hit.id], score=hit.score, as_json=as_json))
     if not found and not as_json:
-        click.echo(f"{location}: nothing is found")
+        click.echo(f"{shown.place(location)}: nothing is found")
 
 
 @memory.command("list", short_help="List passages, newest first.")
