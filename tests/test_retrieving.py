@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,9 @@ from gemma_eval import hookimpl, plugins
 from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import StoreError, UsageError
+from gemma_eval.memory.sqlite.store import open_store
 from gemma_eval.protocols import Embedder, MemoryStore, RegisterEmbedder, RegisterRetriever, RegisterStore
-from gemma_eval.records import Cell, Corpus, Document, ModelSpec, Passage, Retrieval, Retrieved, Trial
+from gemma_eval.records import Cell, Corpus, Document, ModelSpec, Passage, Piece, Retrieval, Retrieved, Trial
 from gemma_eval.retrieving import Retrieving
 from tests.examples import a_cell
 
@@ -181,6 +183,21 @@ def test_a_memory_that_is_not_there_is_not_made(find: Callable[[Cell], Retrieved
     with pytest.raises(UsageError, match=r"memory nots\.db: there is no such file .* gemma-eval memory add"):
         find(asking(memory="nots.db"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_memory_without_vectors_is_said_before_it_is_searched_by_them(
+    find: Callable[[Cell], Retrieved], added: Added, tmp_path: Path
+) -> None:
+    """What a search by vectors cannot find would count as not there; the command that makes them is named."""
+    with closing(open_store(str(tmp_path / "notes.db"))) as store:
+        piece = Piece(id="p1", text="Finn lives in Oslo.", document="notes")
+        store.add([piece], now_s=0.0)
+        cell = asking(memory="notes.db", retriever="hybrid", embedder="small")
+        with pytest.raises(UsageError, match=r"no vectors of letters/1; make them: gemma-eval memory embed"):
+            find(cell)
+        store.add_vectors(["p1"], added.letters.embed([piece.text]), embedder="letters/1")
+    assert texts(find(cell)) == ["Finn lives in Oslo."]
+    assert texts(find(asking(memory="sqlite:notes.db"))) == ["Finn lives in Oslo."]
 
 
 def test_a_corpus_that_has_changed_since_is_refused(

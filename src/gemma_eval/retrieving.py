@@ -19,6 +19,7 @@ from gemma_eval.memory.kept_vectors import KeptVectors
 from gemma_eval.memory.passages import split
 from gemma_eval.memory.pipeline import retrieve
 from gemma_eval.memory.source import InMemory
+from gemma_eval.memory.sqlite.store import path_of
 from gemma_eval.memory.stores import PATH, open_store, scheme_of
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import (
@@ -59,6 +60,7 @@ class Retrieving:
     _rerankers: list[tuple[object, Reranker | GemmaEvalError]] = field(default_factory=list, init=False)
     _embedders: list[tuple[object, Embedder | GemmaEvalError]] = field(default_factory=list, init=False)
     _corpora: dict[Corpus, tuple[Piece, ...]] = field(default_factory=dict, init=False)
+    _embedded: set[tuple[str, str]] = field(default_factory=set, init=False)
     _stores: dict[str, MemoryStore] = field(default_factory=dict, init=False)
     _engines: list[Backend] = field(default_factory=list, init=False)
 
@@ -116,7 +118,10 @@ class Retrieving:
 
     def _source(self, cell: Cell, embedder: Embedder | None) -> PassageSource:
         if cell.retrieval.memory is not None:
-            return self._store(cell.retrieval.memory, folder=self.folder_of(cell.suite))
+            store = self._store(cell.retrieval.memory, folder=self.folder_of(cell.suite))
+            if embedder is not None:
+                self._refuse_without_vectors(store, embedder, cell.retrieval.memory)
+            return store
         key = (cell.case.documents, cell.case.corpus, None if embedder is None else embedder.id)
 
         def make() -> PassageSource:
@@ -134,15 +139,24 @@ class Retrieving:
         Raises UsageError when there is no such file, StoreError.
         """
         if scheme_of(location) == PATH:
-            path = folder / location.removeprefix(f"{PATH}://")
+            path = folder / path_of(location)
             if not path.exists():
                 what = f"memory {location}: there is no such file in {folder}"
-                raise UsageError(f"{what}; fill one: gemma-eval memory add FILE --store {location}")
+                raise UsageError(f"{what}; fill one: gemma-eval memory add FILE --memory {location}")
             location = str(path)
         with self._lock:
             if location not in self._stores:
                 self._stores[location] = open_store(location, self.registry.stores)
             return self._stores[location]
+
+    def _refuse_without_vectors(self, store: MemoryStore, embedder: Embedder, location: str) -> None:
+        """Raise UsageError when passages lack vectors: a search would not find them, and a run makes none."""
+        if (location, embedder.id) in self._embedded:
+            return
+        if store.without_vectors(embedder=embedder.id, k=1):
+            what = f"memory {store.location}: passages have no vectors of {embedder.id}"
+            raise UsageError(f"{what}; make them: gemma-eval memory embed --embedder NAME --memory LOCATION")
+        self._embedded.add((location, embedder.id))
 
     def _pieces_of(self, suite: str, corpus: Corpus) -> tuple[Piece, ...]:
         """Return the passages of a corpus. Raises UsageError when it is another one than was looked at."""

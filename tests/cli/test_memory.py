@@ -161,7 +161,7 @@ def test_what_only_reads_makes_no_memory(invoke: Invoke, folder: Path, command: 
         invoke(*command)
     assert {path.name for path in folder.iterdir()} == {"people.md"}
     with pytest.raises(UnknownName, match='did you mean "redis"'):
-        invoke(*command, "--store", "reddis://localhost")
+        invoke(*command, "--memory", "reddis://localhost")
 
 
 def test_a_full_tier_is_told(invoke: Invoke) -> None:
@@ -199,7 +199,7 @@ def test_a_backup_is_put_back_and_writes_over_nothing_unasked(invoke: Invoke) ->
         invoke("restore", "copy.db")
     assert invoke("restore", "copy.db", "--replace") == "reports/memory.db: 2 passages of copy.db\n"
     assert len(invoke("list", "--json").splitlines()) == 2
-    assert invoke("restore", "copy.db", "--store", "new.db") == "new.db: 2 passages of copy.db\n"
+    assert invoke("restore", "copy.db", "--memory", "new.db") == "new.db: 2 passages of copy.db\n"
 
 
 def test_an_export_is_imported_beside_and_restored_instead(invoke: Invoke) -> None:
@@ -208,13 +208,13 @@ def test_an_export_is_imported_beside_and_restored_instead(invoke: Invoke) -> No
     assert invoke("export", "m.jsonl") == "m.jsonl: 2 passages of reports/memory.db\n"
     with pytest.raises(UsageError, match="--replace"):
         invoke("export", "m.jsonl")
-    invoke("add", "--text", "more", "--store", "other.db")
-    assert invoke("import", "m.jsonl", "--store", "other.db") == "other.db: 2 passages of m.jsonl, 2 new\n"
-    assert len(invoke("list", "--json", "--store", "other.db").splitlines()) == 3
+    invoke("add", "--text", "more", "--memory", "other.db")
+    assert invoke("import", "m.jsonl", "--memory", "other.db") == "other.db: 2 passages of m.jsonl, 2 new\n"
+    assert len(invoke("list", "--json", "--memory", "other.db").splitlines()) == 3
     with pytest.raises(UsageError, match="--replace"):
-        invoke("restore", "m.jsonl", "--store", "other.db")
-    invoke("restore", "m.jsonl", "--store", "other.db", "--replace")
-    assert invoke("list", "--json", "--store", "other.db") == invoke("list", "--json")
+        invoke("restore", "m.jsonl", "--memory", "other.db")
+    invoke("restore", "m.jsonl", "--memory", "other.db", "--replace")
+    assert invoke("list", "--json", "--memory", "other.db") == invoke("list", "--json")
 
 
 def test_a_file_that_is_no_backup_is_not_put_back(invoke: Invoke, folder: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_file_that_is_no_backup_is_not_put_back(invoke: Invoke, folder: Path) 
     with pytest.raises(UsageError, match="is no memory that was exported"):
         invoke("restore", "rows.jsonl", "--replace")
     with pytest.raises(UsageError, match="makes one that import reads"):
-        invoke("restore", "copy.db", "--store", "redis://localhost:1")
+        invoke("restore", "copy.db", "--memory", "redis://localhost:1")
     with pytest.raises(StoreError, match="cannot be read"):
         invoke("restore", "none.db")
     assert len(invoke("list", "--json").splitlines()) == 2
@@ -244,7 +244,7 @@ def test_many_passages_are_listed_up_to_a_number(invoke: Invoke, folder: Path) -
     with closing(SqliteStore(folder / "m.db")) as store:
         made = [Piece(id=f"p{n}", text=f"text {n}", document="d", at_s=float(n)) for n in range(30)]
         store.add(made, now_s=100.0)
-    lines = invoke("list", "--store", "m.db", "-n", "2").splitlines()
+    lines = invoke("list", "--memory", "m.db", "-n", "2").splitlines()
     assert [line.split()[0] for line in lines[1:3]] == ["p29", "p28"]
     assert lines[3] == "2 of 30 passages; -n shows more"
 

@@ -59,13 +59,13 @@ def restore(ctx: click.Context, *, file: Path, replace: bool, location: str) -> 
         if path is None:
             raise UsageError(
                 f"{file}: is a SQLite file, {shown.place(location)} is none; "
-                f"gemma-eval memory export --store {file} makes one that import reads"
+                f"gemma-eval memory export --memory {file} makes one that import reads"
             )
         n = copies.restore(file, path, existing=existing)
     else:
         archive.looked_through(file)
         if path is not None and path.exists() and not replace:
-            raise UsageError(f"{path}: exists already; name another --store, or add --replace")
+            raise UsageError(f"{path}: exists already; name another --memory, or add --replace")
         n = _from_archive(file, location, ctx.obj, replace=replace)
     given.progress(0)
     click.echo(f"{shown.place(location)}: {shown.passages(n)} of {file}")

@@ -31,11 +31,11 @@ _LOOKED_AT = 10_000
 """Ids among which one that is near is looked for."""
 
 store = click.option(
-    "--store",
+    "--memory",
     "location",
     default="reports/memory.db",
     show_default=True,
-    help="The memory: a path, or a URL as redis://….",
+    help="Which one: a path, or a URL as redis://….",
 )
 
 
@@ -69,7 +69,7 @@ def known(location: str, registry: Registry) -> MemoryStore:
     path = file_of(location)
     if path is not None and not path.exists():
         raise StoreError(
-            f"{shown.place(location)}: there is no memory; gemma-eval memory add makes one, --store names one"
+            f"{shown.place(location)}: there is no memory; gemma-eval memory add makes one, --memory names one"
         )
     return opened(location, registry)
 
