@@ -10,6 +10,7 @@ from typing import Literal
 from gemma_eval.records import Group, Outcome, Report
 from gemma_eval.report import numbers
 from gemma_eval.report.along_axes import along_axes
+from gemma_eval.report.cached import told as cached_told
 from gemma_eval.report.groups import Groups, Measured, group_of, overlap
 from gemma_eval.report.judges import told as judges_told
 from gemma_eval.report.reductions import told as reduced
@@ -77,6 +78,7 @@ def findings(report: Report, groups: Groups) -> tuple[Finding, ...]:
     found = (
         _trouble(report),
         *(Finding(topic="Scored again", text=text, tone="open") for text in scored_again(report.run)),
+        *(Finding(topic="Cache", text=text, tone="open") for text in cached_told(report)),
         _quality(groups),
         _mixture(report, groups),
         *(Finding(topic=topic, text=text, tone=tone) for topic, text, tone in judges_told(report)),
