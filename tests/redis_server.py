@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from gemma_eval.executors.worker import end_with_parent
 from tests import required
 
 START_S = 20.0
@@ -206,7 +207,11 @@ def _started(program: str, folder: Path, port: int, settings: Mapping[str, str])
         lines["tls-port"] = str(port)
     (folder / "redis.conf").write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
     return subprocess.Popen(
-        [program, str(folder / "redis.conf")], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+        [program, str(folder / "redis.conf")],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - it asks the kernel for one thing
     )
 
 
