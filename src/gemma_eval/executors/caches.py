@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 
 from gemma_eval.executors.judges import reply
 from gemma_eval.memory.cache.answers import AnswerCache, open_cache
@@ -17,6 +18,7 @@ class Caches:
     """Opens a cache when first a case asks for it; `embedder` loads that of a model spec, and keeps it."""
 
     embedder: Callable[[ModelSpec], Embedder]
+    _lock: Lock = field(default_factory=Lock, init=False)
     _open: list[tuple[Caching, ModelSpec | None, AnswerCache]] = field(default_factory=list, init=False)
 
     def answer(self, cell: Cell, backend: Backend) -> Answer | None:
@@ -42,9 +44,10 @@ class Caches:
     def _of(self, caching: Caching, cell: Cell) -> AnswerCache:
         """Return the cache of a cell. Raises UsageError, StoreError, BackendError."""
         spec = next((each for each in cell.embedders if each.name == caching.embedder), None)
-        for known, known_spec, cache in self._open:
-            if (known, known_spec) == (caching, spec):
-                return cache
-        cache = open_cache(caching, embedder=None if spec is None else self.embedder(spec))
-        self._open.append((caching, spec, cache))
-        return cache
+        with self._lock:
+            for known, known_spec, cache in self._open:
+                if (known, known_spec) == (caching, spec):
+                    return cache
+            cache = open_cache(caching, embedder=None if spec is None else self.embedder(spec))
+            self._open.append((caching, spec, cache))
+            return cache

@@ -8,9 +8,12 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gemma_eval.errors import StoreError, UsageError
@@ -21,7 +24,7 @@ from gemma_eval.memory.cache.redis import RedisEntries
 from gemma_eval.records import Caching, Delta
 from tests.examples import a_generation
 from tests.memory.cache.made import an_entry
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, running
 
 Make = Callable[[int], Entries]
 NAMES = count()
@@ -170,6 +173,28 @@ def test_a_damaged_answer_is_no_answer(packed: bytes) -> None:
         unpack(packed, began_ns=0, ended_ns=0)
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["put", "touch", "remove"]), st.sampled_from("abcde")), max_size=20)
+)
+def test_what_is_left_is_what_a_list_would_hold(done: list[tuple[str, str]]) -> None:
+    """The rule of what goes, written a second way: a list in the order of use, cut at its front."""
+    entries, kept = LocalEntries(max_entries=3), list[str]()
+    for what, name in done:
+        entry = an_entry(name, vector=axis(0))
+        used = what == "put" or (what == "touch" and name in kept)
+        if what != "touch" or used:
+            kept = [each for each in kept if each != name]
+        kept = [*kept, name][-3:] if used else kept
+        if what == "put":
+            entries.put(entry, now_s=0.0)
+        elif what == "touch":
+            entries.touch(entry.id, now_s=0.0)
+        else:
+            entries.remove([entry.id])
+    assert [entry.query for entry in entries.each()] == kept
+    assert {entry.query for entry, _ in entries.nearest("p", axis(0), k=9)} == set(kept)
+
+
 # in Redis alone
 
 
@@ -231,6 +256,32 @@ def test_what_is_no_entry_is_a_miss(redis_server: RedisServer, body: bytes) -> N
     with redis_server.client() as client:
         client.set(entries._of("e:x"), body)
     assert entries.get("x") is None
+
+
+def test_a_full_server_keeps_nothing_and_says_so(tmp_path: Path) -> None:
+    """What it has is still read."""
+    with running(tmp_path, maxmemory="3mb", maxmemory_policy="noeviction") as server:
+        entries = in_redis(server, "full", 10_000, clock=lambda: 0.0)
+        first = an_entry("first")
+        entries.put(first, now_s=0.0)
+
+        def fill() -> None:
+            for number in range(40):
+                entries.put(an_entry(str(number), answer=os.urandom(100_000)), now_s=0.0)
+
+        with pytest.raises(StoreError, match="is full"):
+            fill()
+        again = in_redis(server, "full", 10_000, clock=lambda: 0.0)
+        assert again.get(first.id) == first
+
+
+def test_a_password_is_shown_to_nobody() -> None:
+    """Neither in the location nor in an error."""
+    entries = RedisEntries("redis://:hush@127.0.0.1:1/0", max_entries=1, environment={})
+    assert "hush" not in entries.location
+    with pytest.raises(StoreError) as raised:
+        entries.get("x")
+    assert "hush" not in str(raised.value)
 
 
 def test_an_outage_is_an_error_that_costs_one_timeout() -> None:
