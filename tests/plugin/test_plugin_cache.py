@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from gemma_eval.executors.arm import INSIDE
 from gemma_eval.measure.again import again
 from gemma_eval.run import make_report
 from tests.plugin.project import latest, newest_run, write_project
@@ -83,6 +85,16 @@ def test_a_benchmark_that_asks_for_a_cache_has_one_and_is_marked(pytester: pytes
     write_project(pytester.path, asked)
     pytester.runpytest_inprocess("-k", "timed")
     assert [each.cached.use for each in latest(pytester.path) if each.cached] == ["miss", "exact"]
+
+
+def test_a_side_of_a_comparison_asks_no_cache(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other side may have kept the answer to the same question."""
+    monkeypatch.setenv(INSIDE, str(os.getpid()))
+    write_project(pytester.path, SUITE)
+    pytester.runpytest_subprocess("-k", "first")
+    assert [each.cached for each in latest(pytester.path)] == [None, None]
 
 
 def test_a_server_that_is_down_fails_no_cell(pytester: pytest.Pytester) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from threading import Barrier, Event
 
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.errors import BackendError, StoreError
+from gemma_eval.memory.cache.answers import open_cache
+from gemma_eval.memory.cache.code import code_sha256
 from gemma_eval.memory.cache.entry import Entry
 from gemma_eval.memory.cache.local import LocalEntries
-from gemma_eval.records import Generation, Reply, Trial
+from gemma_eval.records import Caching, Generation, Reply, Trial
 from tests.examples import a_generation
 from tests.memory.cache.made import ENGINE, PROMPT, Clock, Maker, Meaning, a_cache, a_trial
 
@@ -177,6 +180,18 @@ def test_threads_that_wait_for_what_is_not_kept_make_their_own() -> None:
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(ask, range(4))) == ["miss"] * 4
     assert make.n == 4
+
+
+def test_a_shared_entry_is_of_this_version_of_the_program(tmp_path: Path) -> None:
+    """Any byte of any module makes another; in this process there is one version."""
+    (tmp_path / "a.py").write_text("x = 1")
+    before = code_sha256(tmp_path)
+    code_sha256.cache_clear()
+    (tmp_path / "a.py").write_text("x = 2")
+    assert code_sha256(tmp_path) != before
+    shared = Caching(mode="exact", location="redis://127.0.0.1:1/0")
+    assert open_cache(shared, environment={}).namespace == code_sha256()
+    assert open_cache(Caching(mode="exact")).namespace == ""
 
 
 class Down(LocalEntries):

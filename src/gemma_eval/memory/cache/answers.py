@@ -10,6 +10,7 @@ from threading import Event, Lock
 
 from gemma_eval.errors import BackendError, StoreError, UsageError, suggestion
 from gemma_eval.memory.cache.cache import Found, SemanticCache
+from gemma_eval.memory.cache.code import code_sha256
 from gemma_eval.memory.cache.entry import Entries, Entry, pack, unpack
 from gemma_eval.memory.cache.key import entry_id, normalised, partition
 from gemma_eval.memory.cache.local import LocalEntries
@@ -180,7 +181,9 @@ def open_cache(
     """Return the cache that a case asks for. Raises UsageError on a location that is none, StoreError."""
     entries = open_entries(caching, environment=os.environ if environment is None else environment)
     cache = SemanticCache(caching=caching, entries=entries, embedder=embedder)
-    return AnswerCache(cache=cache, clock=clock, now_s=now_s)
+    # An entry in a server outlives this program, and another version of it may answer otherwise.
+    namespace = "" if caching.location is None else code_sha256()
+    return AnswerCache(cache=cache, clock=clock, now_s=now_s, namespace=namespace)
 
 
 def open_entries(caching: Caching, *, environment: Mapping[str, str]) -> Entries:
