@@ -7,9 +7,8 @@ import click
 from gemma_eval import __version__
 from gemma_eval.plugins import Registry
 
-HELP = """Measure local language models for quality and speed; a suite is run by pytest.
-
-\b
+HELP = """\b
+Measure local language models. A suite is run by pytest:
     pytest --gemma-suite standard     all --gemma-* options: pytest --help
 """
 

@@ -27,7 +27,7 @@ from gemma_eval.wire import dump
 _KINDS = "model, profile, template or retrieval"
 
 
-@click.command(short_help="Say how two runs, models, profiles, templates or retrievals differ.")
+@click.command(short_help="Say how runs, models, templates or others differ.")
 @click.argument("base")
 @click.argument("candidate")
 @click.option("--run", help="The run in which the names are.  [default: latest]")
