@@ -105,7 +105,10 @@ def test_the_picture_has_a_point_for_each_retrieval_with_a_time() -> None:
     assert at["bm25"].x < at["hybrid"].x
     assert at["oracle"].y < at["hybrid"].y < at["bm25"].y
     assert at["oracle"].words == "oracle: score 1.00, 4.95 ms"
-    assert scatter.front.endswith(f"H{scatter.frame.left + scatter.frame.width:g}")
+    steps = f"V{paper(at['bm25'].y)}H{paper(at['hybrid'].x)}V{paper(at['hybrid'].y)}"
+    assert steps in scatter.front  # and no step to oracle, which nobody can choose
+    assert scatter.front.endswith(f"H{paper(scatter.frame.left + scatter.frame.width)}")
+    assert [key.name for key in scatter.shapes] == ["bm25", "hybrid", "oracle"]
 
 
 def test_a_front_of_latency_leaves_out_what_is_slower_and_worse() -> None:
@@ -120,9 +123,9 @@ def test_a_front_of_latency_leaves_out_what_is_slower_and_worse() -> None:
         for group in groups.order
         if group.retrieval in given
     ]
-    look = Look(id="a", title="", x_title="", write=str, less_is_better=True)
+    look = Look(id="a", title="", x_title="", write=str, is_latency=True)
     scatter = figure(groups, points, look)
-    other = figure(groups, points, replace(look, less_is_better=False))
+    other = figure(groups, points, replace(look, is_latency=False))
     assert scatter is not None
     assert other is not None
     at = {mark.label: (paper(mark.x), paper(mark.y)) for mark in scatter.marks}
@@ -248,3 +251,27 @@ def test_the_detail_of_a_trial_tells_the_way_of_its_passages() -> None:
     for most in (1000, 0):
         assert "<script>alert(1)" not in Html(most_static_rows=most).render(hostile)
     assert "<script>" not in Markdown().render(hostile)
+
+
+def test_latencies_that_span_orders_stand_on_a_logarithmic_axis() -> None:
+    """So that a millisecond and forty can both be seen; oracle among distractors is drawn elsewhere."""
+    groups = groups_of(REPORT)
+    values = dict(zip(("bm25", "hybrid", "oracle"), (0.5, 5.0, 50.0), strict=True))
+    points = [
+        Point(
+            speed=Measured(group=group, value=values[group.retrieval], interval=None),
+            score=Measured(group=group, value=0.5, interval=None),
+            is_choice=False,
+        )
+        for group in groups.order
+        if group.retrieval in values
+    ]
+    scatter = figure(groups, points, Look(id="a", title="", x_title="ms", write=str, is_latency=True))
+    assert scatter is not None
+    xs = [mark.x for mark in scatter.marks]
+    assert xs[1] - xs[0] == pytest.approx(xs[2] - xs[1])
+    assert (scatter.x_title, scatter.front) == ("ms, log scale", "")
+    among = report_of(
+        [*oracle(distractors=8, gold_at=0.0, right=3), *oracle(distractors=8, gold_at=1.0, right=2)]
+    )
+    assert section(among).scatter is None

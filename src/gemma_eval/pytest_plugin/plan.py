@@ -113,9 +113,11 @@ def lines(cells: Sequence[Cell], earlier: Known | None) -> list[str]:
     for suite, members in groupby(cells, key=lambda cell: cell.suite):
         shown.append(f"suite {suite}")
         shown.extend(f"  {cell.label}  {cell.case.kind}, {_generations(cell)}" for cell in members)
-    measured = sum(cell.case.n_trials for cell in cells)
+    measured = sum(cell.case.n_trials for cell in cells if cell.case.kind != "retrieval")
+    searches = sum(cell.case.n_trials for cell in cells) - measured
     warmup = sum(cell.case.warmup for cell in cells)
-    recorded = f"{_many(measured, 'generation')} to be recorded"
+    searched = f" and {_many(searches, 'search')}" if searches else ""
+    recorded = f"{_many(measured, 'generation')}{searched} to be recorded"
     shown.append(f"{_many(len(cells), 'cell')}, {recorded}, {warmup} to warm up")
     shown.append(_estimate(cells, earlier))
     return shown
@@ -150,6 +152,8 @@ def _answered(outcome: Outcome, models: Set[str]) -> bool:
 
 
 def _seconds(cell: Cell, times: Mapping[tuple[str, ...], Sequence[float]]) -> float | None:
+    if cell.case.kind == "retrieval":
+        return 0.0  # nobody writes anything
     known = next((times[key] for key in _keys(cell) if key in times), None)
     return None if known is None else fmean(known) * (cell.case.n_trials + cell.case.warmup)
 
@@ -168,7 +172,7 @@ def _estimate(cells: Sequence[Cell], earlier: Known | None) -> str:
 
 
 def _generations(cell: Cell) -> str:
-    many = _many(cell.case.n_trials, "generation")
+    many = _many(cell.case.n_trials, "search" if cell.case.kind == "retrieval" else "generation")
     if cell.case.dataset is not None:
         many = f"{_many(cell.case.dataset.rows, 'row')}, {many}"
     return f"{many} after {cell.case.warmup} to warm up" if cell.case.warmup else many
@@ -179,4 +183,5 @@ def _skipped(each: Skipped) -> str:
 
 
 def _many(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"1 {noun}" if count == 1 else f"{count} {noun}{plural}"

@@ -10,7 +10,7 @@ from gemma_eval.report import numbers
 from gemma_eval.report.by_scorer import Clusters, cell_of, clusters_of
 from gemma_eval.report.groups import Groups, Interval, Measured, centre, interval_of
 from gemma_eval.report.lines import LineFigure, line_figures
-from gemma_eval.report.retrievals import Found, disturbed, found_by
+from gemma_eval.report.retrievals import ORACLE, Found, disturbed, found_by
 from gemma_eval.report.scatter import Look, Point, Scatter, figure
 from gemma_eval.report.trends import some
 from gemma_eval.stats.losses import LOSSES
@@ -24,7 +24,7 @@ _LATENCY = Look(
     title="Score against the time from the question to the prompt",
     x_title="ms from the question to the prompt, median",
     write=lambda value: f"{numbers.number(value)} ms",
-    less_is_better=True,
+    is_latency=True,
 )
 _LOST = ("not retrieved", "ranked out", "not packed", "lost by the model")
 """What the steps that lose an answer are called, in the order of `stats.losses.LOSSES`."""
@@ -122,16 +122,21 @@ def _lost(found: Sequence[Found], groups: Groups) -> Table | None:
 
 
 def _scatter(found: Sequence[Found], groups: Groups) -> Scatter | None:
-    """Return quality against latency of the groups of the summary that have both."""
+    """Return quality against latency of the groups of the summary that have both.
+
+    *Oracle* says what could be had, and nobody can choose it; among distractors it is drawn elsewhere.
+    """
     points = []
     for each in found:
         score, latency_s = centre(each.score), each.latency.p50
+        if each.distractors:
+            continue
         if each.group in groups.order and score is not None and latency_s is not None:
             ends = interval_of(each.latency)
             ms: Interval | None = None if ends is None else (1e3 * ends[0], 1e3 * ends[1])
             speed = Measured(group=each.group, value=1e3 * latency_s, interval=ms)
             quality = Measured(group=each.group, value=score, interval=interval_of(each.score))
-            points.append(Point(speed=speed, score=quality))
+            points.append(Point(speed=speed, score=quality, is_choice=each.retriever != ORACLE))
     return figure(groups, points, _LATENCY)
 
 
@@ -141,6 +146,8 @@ def _told(found: Found, groups: Groups) -> str:
 
 
 def _notes(found: Sequence[Found], groups: Groups) -> Iterator[str]:
+    if not groups.same_cases:
+        yield "Not every group has the same cases, so these scores do not compare as they stand."
     hashed = [_told(each, groups) for each in found if HASHING in each.embedders]
     if hashed:
         text = f"{some(hashed)} had the vectors of the hashing embedder, which knows how words are spelt and "

@@ -43,6 +43,8 @@ class Found:
     values: Mapping[str, Mapping[Case, float | None]] = field(repr=False)
     embedders: tuple[str, ...] = ()
     """The backends of the embedders that it used."""
+    retriever: str = ""
+    distractors: int = 0
 
 
 def found_by(report: Report) -> tuple[Found, ...]:
@@ -74,7 +76,7 @@ def _found(group: Group, outcomes: Sequence[Outcome], score: Summary) -> Found:
     degraded = [each.trace.degraded for each in searched if each.trace is not None and each.trace.degraded]
     cached = sum(each.cached is not None and each.cached.is_hit for each in outcomes)
     times = [span_s(before_answer(each)) for each in searched if is_timed(each)]
-    lost = losses(outcomes)
+    lost, way = losses(outcomes), outcomes[0].trial.cell.retrieval
     return Found(
         group=group,
         score=score,
@@ -89,6 +91,8 @@ def _found(group: Group, outcomes: Sequence[Outcome], score: Summary) -> Found:
         embedders=tuple(
             dict.fromkeys(spec.backend for each in outcomes for spec in each.trial.cell.embedders)
         ),
+        retriever=way.retriever,
+        distractors=way.distractors,
     )
 
 

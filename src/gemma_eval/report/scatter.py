@@ -15,6 +15,7 @@ SHAPES = 6
 """How many marker shapes the templates of the page can draw."""
 COLOURS = 8
 MOST_NAMED_POINTS = 16
+LOG_FROM = 8
 LONGEST_LABEL = 40
 """Beyond these, points carry the numbers of their rows in the summary instead of names."""
 PLANE = charts.Box(left=56, top=20, width=926, height=346)
@@ -22,10 +23,11 @@ PLANE = charts.Box(left=56, top=20, width=926, height=346)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """A group with its speed, or its latency, and its score."""
+    """A group with its speed, or its latency, and its score; what is no choice is on no front."""
 
     speed: Measured
     score: Measured
+    is_choice: bool = True
 
     @property
     def group(self) -> Group:
@@ -35,13 +37,16 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
-    """What stands across: its words, how a value is written, and whether less of it is better."""
+    """What stands across: its words, how a value is written, and whether it is a latency.
+
+    Of latencies less is better, and those that span orders stand on a logarithmic axis.
+    """
 
     id: str
     title: str
     x_title: str
     write: Callable[[float], str]
-    less_is_better: bool = False
+    is_latency: bool = False
 
 
 _SPEED = Look(
@@ -115,8 +120,9 @@ def figure(groups: Groups, points: Sequence[Point], look: Look) -> Scatter | Non
         return None
     labels = [groups.label(point.group) for point in points]
     numbered = len(points) > MOST_NAMED_POINTS or max(map(len, labels)) > LONGEST_LABEL
-    ticks = _speed_ticks(points)
-    x, y = across(PLANE, ticks), upwards(PLANE)
+    is_log = look.is_latency and _spans_orders(points)
+    ticks = _log_ticks(points) if is_log else _speed_ticks(points)
+    x, y = across(PLANE, ticks, is_log=is_log), upwards(PLANE)
     if numbered:
         labels = [str(groups.order.index(point.group) + 1) for point in points]
     boxes = charts.place_labels(
@@ -133,13 +139,15 @@ def figure(groups: Groups, points: Sequence[Point], look: Look) -> Scatter | Non
     return Scatter(
         id=look.id,
         title=look.title,
-        x_title=look.x_title,
+        x_title=f"{look.x_title}{', log scale' if is_log else ''}",
         x_ticks=tuple(Tick(at=x(tick), label=f"{tick:g}") for tick in ticks),
         y_ticks=share_ticks(y),
         marks=marks,
         colours=tuple(Key(name=name, index=index % COLOURS) for index, name in enumerate(groups.profiles)),
         shapes=tuple(
-            Key(name=groups.way_name(way), index=index % SHAPES) for index, way in enumerate(groups.ways)
+            Key(name=groups.way_name(way), index=index % SHAPES)
+            for index, way in enumerate(groups.ways)
+            if not look.is_latency or way in {way_of(point.group) for point in points}
         ),
         numbered=numbered,
         front=_front(points, look, x=x, y=y),
@@ -151,16 +159,29 @@ def _front(points: Sequence[Point], look: Look, *, x: charts.Scale, y: charts.Sc
 
     Where less is better it goes from the lowest latency up to the best score.
     """
-    values = [(point.speed.value, point.score.value) for point in points]
-    signed = [(-speed if look.less_is_better else speed, score) for speed, score in values]
+    values = [(point.speed.value, point.score.value) for point in points if point.is_choice]
+    if not values:
+        return ""
+    signed = [(-speed if look.is_latency else speed, score) for speed, score in values]
     edge = sorted(value for value, is_on in zip(values, front(signed), strict=True) if is_on)
     bottom, right = PLANE.top + PLANE.height, PLANE.left + PLANE.width
-    if look.less_is_better:
+    if look.is_latency:
         steps = "".join(f"H{charts.paper(x(latency))}V{charts.paper(y(score))}" for latency, score in edge)
         return f"M{charts.paper(x(edge[0][0]))} {charts.paper(bottom)}{steps}H{charts.paper(right)}"
     steps = "".join(f"V{charts.paper(y(score))}H{charts.paper(x(speed))}" for speed, score in edge)
     start = f"M{charts.paper(PLANE.left)} {charts.paper(y(edge[0][1]))}"
     return f"{start}{steps}V{charts.paper(bottom)}"
+
+
+def _spans_orders(points: Sequence[Point]) -> bool:
+    values = [point.speed.value for point in points]
+    return min(values) > 0 and max(values) > LOG_FROM * min(values)
+
+
+def _log_ticks(points: Sequence[Point]) -> tuple[float, ...]:
+    """Return ticks that span the values; an interval may go beyond them only where it is not on paper."""
+    ends = [end for point in points for end in (point.speed.value, *point.speed.ends) if end > 0]
+    return charts.log_ticks(min(ends) / 1.2, max(ends) * 1.2)
 
 
 def _speed_ticks(points: Sequence[Point]) -> tuple[float, ...]:

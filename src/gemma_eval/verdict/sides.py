@@ -84,7 +84,7 @@ def unpaired(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[str
     ours, theirs = _groups(base, held), _groups(candidate, held)
     alone = [(key, "base") for key in ours if key not in theirs]
     alone += [(key, "candidate") for key in theirs if key not in ours]
-    return tuple(f"{' · '.join(filter(None, key))} (of the {side} alone)" for key, side in alone)
+    return tuple(f"{_told_of(key)} (of the {side} alone)" for key, side in alone)
 
 
 def _held(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Axis, ...]:
@@ -94,10 +94,16 @@ def _held(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[Axis, 
 def _label(key: Sequence[str], held: Sequence[Axis], base: Sequence[Outcome]) -> str:
     """Name a group by the axes on which the base has several names, or by all that are held together."""
     if NOBODY in key:
-        return " · ".join([*(name for name in key if name not in (NOBODY, "")), "passages alone"])
+        return _told_of(key)
     asked = [each for each in base if each.trial.cell.group.has_model]
     several = [axis for axis in held if len(_names(axis, asked)) > 1] or held
     return " · ".join(name for axis, name in zip(held, key, strict=True) if name and axis in several)
+
+
+def _told_of(key: Sequence[str]) -> str:
+    """Name a group by all axes that are held together."""
+    names = [name for name in key if name not in (NOBODY, "")]
+    return " · ".join([*names, "passages alone"] if NOBODY in key else names)
 
 
 def _is_compared(axis: Axis, base: Sequence[Outcome], candidate: Sequence[Outcome]) -> bool:
