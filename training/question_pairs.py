@@ -1,7 +1,7 @@
 """Writes `suites/data/near_misses.jsonl`: labelled pairs of questions, to measure a cache of answers on.
 
-A *near-miss* reads like another question and wants another answer; a *paraphrase* wants the same one. Some were
-written by hand (pairs_by_hand.py), the others are drawn from the templates here with a fixed seed.
+A *near-miss* reads like another question and wants another answer; a *paraphrase* wants the same one. Some
+were written by hand (pairs_by_hand.py), the others are drawn from the templates here with a fixed seed.
 """
 
 # ruff: noqa: S311 - a seeded stream of pseudo-random draws is the point

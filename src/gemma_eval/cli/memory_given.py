@@ -69,7 +69,7 @@ def known(location: str, registry: Registry) -> MemoryStore:
     path = file_of(location)
     if path is not None and not path.exists():
         raise StoreError(
-            f"{shown.place(location)}: there is no memory; gemma-eval memory add makes one, --memory names one"
+            f"{shown.place(location)}: there is no memory; gemma-eval memory add makes one, --memory names it"
         )
     return opened(location, registry)
 
