@@ -67,7 +67,7 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caching:
-    """How answers to earlier questions may be given again; formulas and error rates in docs/rag.md.
+    """How answers to earlier questions may be given again; rules and error rates in docs/cache.md.
 
     `mode` *exact* wants the same question, *strict* one that differs in form alone by rules and a cosine,
     *verified* one that the model itself takes for the same; *cosine* goes by the cosine alone and is there to
