@@ -70,6 +70,13 @@ def test_sql_reaches_the_retrieval_and_what_was_left_out_of_it(path: Path) -> No
         assert names == [("bm25",), ("hybrid",)]
 
 
+def test_sql_reaches_the_steps(path: Path) -> None:
+    """In their order, with the model's own at the end."""
+    rows = query(path, "SELECT retrieval, name, ended_ns - began_ns FROM v_step ORDER BY outcome_id, number")
+    assert rows[:3] == [("bm25", "lexical", 6), ("bm25", "rank", 2), ("bm25", "generate", 31_000_000)]
+    assert len(rows) == 6
+
+
 def test_a_plan_names_the_retrieval_of_what_has_changed(path: Path) -> None:
     """As pytest does."""
     with (

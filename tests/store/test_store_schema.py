@@ -39,6 +39,10 @@ PUBLIC = {
         "run_id suite case_id model profile template repeat number kind message requested_ns ended_ns "
         "outcome_id retrieval"
     ),
+    "v_step": (
+        "run_id suite case_id kind model profile template retrieval repeat number name began_ns ended_ns "
+        "outcome_id"
+    ),
     "v_verdict": (
         "run_id number base_id gate tier model profile template metric verdict lean unit n base candidate "
         "difference low high margin detectable needed p p_adjusted reason retrieval"

@@ -21,6 +21,7 @@ Row = Mapping[str, Value]
 Fields = dict[str, Plain]
 
 _OF_A_SCORE = ("scorer", "value", "passed", "answer", "explanation", "unscored", "weight", "vetoes")
+_OF_A_STEP = ("name", "began_ns", "ended_ns")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +46,7 @@ class Rows:
     measured: Row
     scores: tuple[Row, ...]
     attempts: tuple[Row, ...]
+    steps: tuple[Row, ...]
 
 
 def take_apart(outcome: Outcome) -> Rows:
@@ -61,7 +63,8 @@ def take_apart(outcome: Outcome) -> Rows:
         text=None if text is None else from_text(cast(str, text)),
         stamps=cast(bytes | None, stamps),
     )
-    return Rows(exact=exact, measured=measured, scores=scores, attempts=attempts)
+    steps = tuple({name: getattr(step, name) for name in _OF_A_STEP} for step in outcome.steps)
+    return Rows(exact=exact, measured=measured, scores=scores, attempts=attempts, steps=steps)
 
 
 def put_together(trial: Plain, exact: Exact) -> Outcome:

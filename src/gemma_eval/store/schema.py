@@ -14,6 +14,7 @@ The views are the public read API; they keep their columns from version to versi
     v_scoring     one row per time that a run was scored again: when, and how many answers have another score
     v_transcript  one row per recorded trial: the prompt as the model read it and the text it wrote
     v_attempt     one row per request that failed before another was made for the same trial
+    v_step        one row per step of a trial that looked for passages, from the first search to the answer
     v_verdict     one row per gate and group of a run that was held against a base or a limit
 
 A `retrieval` without a name is ''. NULL means *not measured*. Times are seconds, sizes bytes. Columns with

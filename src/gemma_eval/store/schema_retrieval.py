@@ -9,6 +9,16 @@ _TABLES = (
     "ALTER TABLE verdict ADD COLUMN retrieval ANY NOT NULL DEFAULT ''",
     "ALTER TABLE outcome ADD COLUMN cached TEXT",
     "ALTER TABLE outcome ADD COLUMN degraded TEXT",
+    """
+CREATE TABLE step(
+  outcome_id INTEGER NOT NULL REFERENCES outcome(id),
+  number INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  began_ns INTEGER NOT NULL,
+  ended_ns INTEGER NOT NULL,
+  PRIMARY KEY(outcome_id, number)
+) STRICT, WITHOUT ROWID
+""",
 )
 
 _VIEWS = (
@@ -49,6 +59,12 @@ CREATE VIEW v_attempt AS
 SELECT run_id, suite, case_id, model, profile, template, repeat, a.number, a.kind, a.message,
   a.requested_ns, a.ended_ns, a.outcome_id, retrieval
 FROM attempt AS a JOIN v_outcome USING(outcome_id)
+""",
+    """
+CREATE VIEW v_step AS
+SELECT run_id, suite, case_id, kind, model, profile, template, retrieval, repeat, s.number, s.name,
+  s.began_ns, s.ended_ns, s.outcome_id
+FROM step AS s JOIN v_outcome USING(outcome_id)
 """,
     "DROP VIEW v_verdict",
     "CREATE VIEW v_verdict AS SELECT * FROM verdict",

@@ -16,7 +16,7 @@ from gemma_eval.store.lease import Lease, acquire
 from gemma_eval.store.plan import columns_of, planned_columns, refuse_changed_plan, write_plan
 from gemma_eval.store.rows import Row, Rows, take_apart
 
-_PARTS = ("transcript", "score", "attempt")
+_PARTS = ("transcript", "score", "attempt", "step")
 """The tables with what belongs to an outcome."""
 
 
@@ -230,6 +230,8 @@ class Store:
             self._insert("score", {"outcome_id": outcome_id, "number": number, **score})
         for number, attempt in enumerate(rows.attempts):
             self._insert("attempt", {"outcome_id": outcome_id, "number": number, **attempt})
+        for number, step in enumerate(rows.steps):
+            self._insert("step", {"outcome_id": outcome_id, "number": number, **step})
         return True
 
     def _of_load(self, run_id: str, keys: Collection[str]) -> list[tuple[int, bool]]:
