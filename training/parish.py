@@ -45,8 +45,8 @@ WRITTEN_OF, PAGED = 18, 14
 COUNTED = 45
 """So many facts are in the census, each with 3 values or more."""
 FACTS_OF_A_NOTE = 4
-QUESTIONS = 20
-"""How many there are on each kind of paper."""
+QUESTIONS, COUNTED_QUESTIONS = 30, 20
+"""How many there are at most on each kind of paper, and on the census."""
 COMMON = frozenset({"the", "of", "is", "a", "in", "does", "what", "which", "where", "how", "many"})
 """Words that say nothing of what is asked."""
 MISLEADING = frozenset({"the", "of", "is"})
@@ -213,7 +213,7 @@ def census(rng: Random, told: Sequence[Sequence[Fact]]) -> Parish:
         text = rng.choice(questions_on(drawn[-1]))
         questions.append(Question(kind="census", text=text, answer=drawn[-1].value, paper=counted[-1]))
         papers += rng.sample(counted, len(counted))
-    return Parish(papers=tuple(papers), questions=tuple(questions[:QUESTIONS]))
+    return Parish(papers=tuple(papers), questions=tuple(questions[:COUNTED_QUESTIONS]))
 
 
 def rumours(rng: Random, papers: Sequence[Paper], questions: Sequence[Question]) -> list[Paper]:
