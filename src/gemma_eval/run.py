@@ -11,12 +11,8 @@ from gemma_eval.errors import BackendError, PluginError, StoreError, TemplateErr
 from gemma_eval.measure.events import icl_s, itl_s, made_how
 from gemma_eval.measure.latency import Unwatched, measure
 from gemma_eval.measure.resources import watch
-from gemma_eval.protocols import (
-    Backend,
-)
 from gemma_eval.records import (
     Cached,
-    EngineInfo,
     Failure,
     Gating,
     Generation,
@@ -28,7 +24,6 @@ from gemma_eval.records import (
     Resources,
     Retrieved,
     Run,
-    SamplingProfile,
     Trial,
 )
 from gemma_eval.stages import Stages
@@ -46,31 +41,6 @@ class Prepared:
 
     prompt: Prompt
     retrieved: Retrieved
-
-
-class Nobody:
-    """The backend of a case that asks for passages alone: it has no model."""
-
-    chat_template = None
-
-    def info(self) -> EngineInfo:
-        """Say that nothing is driven."""
-        return EngineInfo(
-            engine="none", version="", model_sha256=None, parameters=None, context_tokens=None, threads=None
-        )
-
-    def count_tokens(self, text: str) -> None:
-        """Count nothing."""
-
-    def generate(self, prompt: Prompt, *, profile: SamplingProfile, seed: int) -> Generation:
-        """Raise BackendError: nobody answers."""
-        raise BackendError("a case that asks for passages alone is not answered")
-
-    def close(self) -> None:
-        """Free nothing."""
-
-
-NOBODY: Backend = Nobody()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
