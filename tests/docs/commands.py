@@ -25,8 +25,8 @@ def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
     """Check one command and return what it printed. Raises AssertionError when the page is wrong.
 
     `pytest` and `gemma-eval` are run in `folder`, without a start-up for each; a shipped suite that takes
-    longer than seconds is planned instead of run, and what `>` sends to a file is written there. `make` and
-    `pip` lines are held against the Makefile and the extras of the project.
+    longer than seconds is planned instead of run. What `>` sends to a file is written there, and what `<`
+    names is read. `make` and `pip` lines are held against the Makefile and the extras of the project.
     """
     words = shlex.split(command)
     if words[0] == "make":
@@ -94,7 +94,24 @@ def _plan_if_slow(words: list[str]) -> tuple[str, ...]:
     return ("--gemma-plan",) if slow and not any(word in RUNS_NOTHING for word in words) else ()
 
 
+def _fed(words: list[str], path: Path) -> str:
+    """Run a command that is given a file to read, and return what it answers."""
+    with path.open(encoding="utf-8") as file:
+        done = subprocess.run(
+            _argv(words),
+            cwd=path.parent,
+            stdin=file,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
+    return done.stdout
+
+
 def _execute(words: list[str], *, folder: Path, exit_code: int) -> str:
+    if words[-2:-1] == ["<"]:
+        return _fed(words[:-2], folder / words[-1])
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {"COLUMNS": "80", "NO_COLOR": "1"}
     done = _run(_argv(words), folder=folder, environment=environment)
