@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,9 @@ from click.testing import CliRunner, Result
 
 from gemma_eval import plugins
 from gemma_eval.cli import command
+from gemma_eval.cli.chat import COMMANDS
 from gemma_eval.errors import StoreError, UnknownName, UsageError
+from gemma_eval.report.numbers import MISSING
 
 FACTS = "Finn lives in Oslo. Mia owns a cat.\n"
 
@@ -112,3 +118,35 @@ def test_a_memory_that_is_none_is_an_error_and_left_alone(tmp_path: Path) -> Non
     result = chat("Hello.\n", "--memory", str(path))
     assert isinstance(result.exception, StoreError)
     assert path.read_text() == "Buy bread.\n" * 100
+
+
+def test_an_interrupt_stops_an_answer_and_not_the_chat(tmp_path: Path) -> None:
+    """What is typed after it is obeyed, and the chat ends by itself."""
+    (tmp_path / "models.toml").write_text(
+        'version = 1\n[model.slow]\nbackend = "scripted"\nlocation = "-"\n'
+        'options = { reply = "One.", pause_ms = 60000 }\n'
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "gemma_eval", "chat", "slow"],
+        cwd=tmp_path,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("/help\n")
+        process.stdin.flush()
+        for _ in COMMANDS:
+            process.stdout.readline()
+        process.stdin.write("Count.\n")
+        process.stdin.flush()
+        time.sleep(1)  # long before the answer, and long enough to begin it
+        process.send_signal(signal.SIGINT)
+        answered, said = process.communicate("/stats\n")
+    assert process.returncode == 0, said
+    assert answered.splitlines() == [
+        " (stopped)",
+        f"read {MISSING} tokens with 0 passages, and was stopped",
+    ]
