@@ -80,7 +80,7 @@ class Retrieving:
         try:
             return retrieve(
                 case.query,
-                source=self._source(cell, embedder),
+                source=self._source(cell, embedder if way.compares_vectors else None),
                 retrieval=way,
                 embed=None if embedder is None else embedder.embed,
                 embedder_id=None if embedder is None else embedder.id,
@@ -95,10 +95,15 @@ class Retrieving:
             return Retrieved(trace=Trace(degraded=str(error)))
 
     def close(self) -> None:
-        """Let go of the stores, and of the engines of rerankers; a second call does nothing."""
+        """Let go of the stores and the rerankers; a second call does nothing."""
         while self._stores:
             _, store = self._stores.popitem()
             store.close()
+        self.forget_rerankers()
+
+    def forget_rerankers(self) -> None:
+        """Let go of the rerankers and their engines; one may hold the engine that answers, too."""
+        self._rerankers.clear()
         while self._engines:
             self._engines.pop().close()
 
@@ -120,7 +125,7 @@ class Retrieving:
         if cell.retrieval.memory is not None:
             store = self._store(cell.retrieval.memory, folder=self.folder_of(cell.suite))
             if embedder is not None:
-                self._refuse_without_vectors(store, embedder, cell.retrieval.memory)
+                self._refuse_without_vectors(store, embedder)
             return store
         key = (cell.case.documents, cell.case.corpus, None if embedder is None else embedder.id)
 
@@ -149,14 +154,14 @@ class Retrieving:
                 self._stores[location] = open_store(location, self.registry.stores)
             return self._stores[location]
 
-    def _refuse_without_vectors(self, store: MemoryStore, embedder: Embedder, location: str) -> None:
+    def _refuse_without_vectors(self, store: MemoryStore, embedder: Embedder) -> None:
         """Raise UsageError when passages lack vectors: a search would not find them, and a run makes none."""
-        if (location, embedder.id) in self._embedded:
+        if (store.location, embedder.id) in self._embedded:
             return
         if store.without_vectors(embedder=embedder.id, k=1):
             what = f"memory {store.location}: passages have no vectors of {embedder.id}"
             raise UsageError(f"{what}; make them: gemma-eval memory embed --embedder NAME --memory LOCATION")
-        self._embedded.add((location, embedder.id))
+        self._embedded.add((store.location, embedder.id))
 
     def _pieces_of(self, suite: str, corpus: Corpus) -> tuple[Piece, ...]:
         """Return the passages of a corpus. Raises UsageError when it is another one than was looked at."""
@@ -169,7 +174,7 @@ class Retrieving:
         return self._corpora[corpus]
 
     def _embedder_of(self, cell: Cell) -> Embedder | None:
-        spec = next((each for each in cell.embedders if each.name == cell.retrieval.embedder), None)
+        spec = next((each for each in cell.embedders if each.name == cell.retrieval.asked_embedder), None)
         if spec is None:
             return None
         if self.embedder is not None:
@@ -178,7 +183,7 @@ class Retrieving:
         return self._kept(self._embedders, spec, lambda: load(spec))
 
     def _reranker(self, cell: Cell, embedder: Embedder | None, backend: Backend | None) -> Reranker | None:
-        name = cell.retrieval.reranker
+        name = cell.retrieval.asked_reranker
         if name is None:
             return None
         from gemma_eval.memory.rerankers.sanity import checked
@@ -211,7 +216,7 @@ class Retrieving:
             try:
                 new: T | GemmaEvalError = make()
             except GemmaEvalError as error:
-                new = error
+                new = error.with_traceback(None)  # it would hold an engine that did not load, or is refused
             kept[:0] = [(key, new)]
             del kept[_MOST_KEPT:]
             return _unless_failed(new)
@@ -219,5 +224,5 @@ class Retrieving:
 
 def _unless_failed(made: T | GemmaEvalError) -> T:
     if isinstance(made, GemmaEvalError):
-        raise made
+        raise made.with_traceback(None)  # without what it gathered each time before
     return made

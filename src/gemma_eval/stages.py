@@ -41,8 +41,8 @@ from gemma_eval.records import (
 from gemma_eval.retrieving import Retrieving
 from gemma_eval.scoring import check as checks
 
-Retrieve = Callable[[Trial, Backend], Retrieved]
-"""Finds the passages of a trial that a backend is asked with."""
+Retrieve = Callable[[Trial, Backend | None], Retrieved]
+"""Finds the passages of a trial that a backend is asked with, of which there may be none."""
 Answer = Callable[[Prompt, Trial, Callable[[], Generation]], tuple[Generation, Cached]]
 """Gives the answer to a trial again and says so, or has it made."""
 
@@ -110,7 +110,9 @@ def stages(
     once = backend.generate_once if isinstance(backend, RetryingBackend) else backend.generate
     build_scorer = scorer_builder(registry)
     return Stages(
-        retrieve=lambda trial: find(trial, backend) if _wants_passages(trial) else Retrieved(),
+        retrieve=lambda trial: (
+            find(trial, backend if trial.cell.asks_model else None) if _wants_passages(trial) else Retrieved()
+        ),
         build_prompt=lambda trial, retrieved: build(
             trial.cell,
             passages=retrieved.passages,

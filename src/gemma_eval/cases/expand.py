@@ -94,7 +94,8 @@ def _cell(
 ) -> Cell:
     model, profile, template = asked
     cache = None if case.cache is None else case.cache.embedder
-    embedders = sorted({name for name in (retrieval.embedder, cache) if name is not None})
+    reranker = None if retrieval.asked_reranker is None else retrieval.reranker_model
+    embedders = sorted({name for name in (retrieval.asked_embedder, cache) if name is not None})
     return Cell(
         suite=suite.name,
         case=case,
@@ -105,7 +106,7 @@ def _cell(
         seed=suite.seed,
         judges=tuple(models[name] for name in _judges(case)),
         embedders=tuple(models[name] for name in embedders),
-        rerankers=() if retrieval.reranker_model is None else (models[retrieval.reranker_model],),
+        rerankers=() if reranker is None else (models[reranker],),
     )
 
 

@@ -20,8 +20,14 @@ SHARED = ("redis", "rediss")
 """The schemes of servers that a cache is shared through."""
 
 _NEEDS_MODEL = ("onnx", "llama_cpp")
-_OF_HYBRID = ("fusion", "rrf_k", "alpha")
-_OF_ORACLE = ("distractors", "gold_at")
+_OF_SOME: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("distractors", "gold_at"): ("oracle",),
+    ("fusion", "rrf_k", "alpha"): ("hybrid",),
+    ("min_bm25",): ("bm25", "hybrid"),
+    ("reranker", "diversity", "near_duplicate"): ("bm25", "vector", "hybrid"),
+    ("recency_weight", "importance_weight"): ("bm25", "vector", "hybrid"),
+}
+"""Keys that change nothing with other retrievers than these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +45,7 @@ def read(
 ) -> tuple[Retrieval, Mapping[str, Retrieval]]:
     """Return the retrieval of cases that name none, and the named ones; each of these begins as the first."""
     _check(("retrieval",), base, _made(base), known, problems)
-    given = base.model_dump(exclude_none=True)
+    given, kinds = base.model_dump(exclude_none=True), {*KINDS, *known.retrievers}
     found = {
         name: replace(_made(base), name=name, retriever=name)
         for name in (*UNDECLARED, *known.retrievers)
@@ -47,9 +53,9 @@ def read(
     }
     for name, row in named.items():
         own = row.model_dump(exclude_none=True)
-        whole = RetrievalRow.model_validate({**given, **own})
-        if "retriever" not in own and "retriever" not in given and name in {*KINDS, *known.retrievers}:
-            whole = whole.model_copy(update={"retriever": name})
+        whole = RetrievalRow.model_validate(
+            {**given, **({"retriever": name} if name in kinds else {}), **own}
+        )
         made = replace(_made(whole), name=name)
         if flaw := rows.name_flaw(name):
             problems.say(("retrievals", name), f"the name of the retrieval {flaw}")
@@ -115,7 +121,7 @@ def _check(at: locate.Path, row: RetrievalRow, made: Retrieval, known: Known, pr
     for key, what in _misfits(row, made, known, is_base=at == ("retrieval",)):
         problems.say((*at, key) if getattr(row, key) is not None else at, what)
     _check_embedder((*at, "embedder"), row.embedder, known, problems)
-    if made.reranker is not None:
+    if made.asked_reranker is not None:
         _check_reranker(at, row, made, known, problems)
 
 
@@ -126,12 +132,20 @@ def _misfits(row: RetrievalRow, made: Retrieval, known: Known, *, is_base: bool)
         yield "retriever", rows.unknown("retriever", made.retriever, kinds)
     if made.retriever in ("vector", "hybrid") and made.embedder is None:
         yield "retriever", f'retriever = "{made.retriever}" needs an embedder, as embedder = "minilm"'
-    if is_base:
-        return
-    of_one = {**dict.fromkeys(_OF_ORACLE, "oracle"), **dict.fromkeys(_OF_HYBRID, "hybrid")}
-    for key, retriever in of_one.items():
-        if getattr(row, key) is not None and made.retriever != retriever:
-            yield key, f'{key} is for retriever = "{retriever}", and this one is "{made.retriever}"'
+    if not is_base:
+        yield from _of_others(row, made, kinds)
+
+
+def _of_others(row: RetrievalRow, made: Retrieval, kinds: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the keys of a named retrieval that change nothing with its retriever, and why."""
+    if made.name in kinds and made.retriever != made.name:
+        what = f'"{made.name}" is the name of a retriever, and this one is "{made.retriever}"'
+        yield "retriever", f"{what}; give it another name"
+    for keys, retrievers in _OF_SOME.items():
+        for key in (each for each in keys if getattr(row, each) is not None):
+            if made.retriever not in retrievers:
+                of = " or ".join(f'"{each}"' for each in retrievers)
+                yield key, f'{key} is for retriever = {of}, and this one is "{made.retriever}"'
     if row.min_cosine is not None and made.embedder is None:
         yield "min_cosine", "min_cosine needs an embedder; of words alone the floor is min_bm25"
 

@@ -54,7 +54,7 @@ class Evaluation:
         self.here = config.invocation_params.dir
         self.settings = options.read(config)
         self.asked = suites.find(self.settings.suites, here=self.here, folders=self.settings.suite_folders)
-        self.engines = Engines(load=self._load_backend)
+        self.engines = Engines(load=self._load_asked)
         self.judges = Judges(load=self._load_backend, answering=self.engines.of)
         self.suites: dict[Path, LoadedSuite] = {}
         self._waiting = Waiting(config)
@@ -260,6 +260,12 @@ class Evaluation:
             self._modules = modules
             return plugins.load(modules)
         return self._registry
+
+    def _load_asked(self, spec: ModelSpec) -> Backend:
+        """Load the engine that answers; no reranker keeps the one before it in memory."""
+        if "_retrieving" in self.__dict__:
+            self._retrieving.forget_rerankers()
+        return self._load_backend(spec)
 
     def _load_backend(self, spec: ModelSpec) -> Backend:
         return load_backend(spec, self.registry, clock=clock)

@@ -126,6 +126,29 @@ class Retrieval:
     distractors: int = 0
     gold_at: float | None = None
 
+    @property
+    def searches(self) -> bool:
+        """Whether passages are looked for by words or vectors, and not known or found by a plugin."""
+        return self.retriever in ("bm25", "vector", "hybrid")
+
+    @property
+    def compares_vectors(self) -> bool:
+        """Whether vectors of passages are looked at, in a search or to pass over the like."""
+        by_likeness = self.diversity is not None or self.near_duplicate is not None
+        asks = self.retriever in ("vector", "hybrid") or by_likeness
+        return self.searches and self.embedder is not None and asks
+
+    @property
+    def asked_embedder(self) -> str | None:
+        """The embedder, where anything here asks it; what named retrievals begin with may be for others."""
+        asks = self.compares_vectors or (self.searches and self.reranker is not None)
+        return self.embedder if asks else None
+
+    @property
+    def asked_reranker(self) -> str | None:
+        """The reranker, where there is a search whose passages it can order."""
+        return self.reranker if self.searches else None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
