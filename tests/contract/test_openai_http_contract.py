@@ -24,6 +24,7 @@ from tests.contract.backend_contract import MARKUP, QUESTION, BackendContract
 from tests.contract.choosing_contract import ChoosingContract
 from tests.contract.constrained_contract import ConstrainedContract
 from tests.contract.reading_contract import ReadingContract
+from tests.contract.streaming_contract import StreamingContract
 from tests.llama_cpp import LlamaCpp, serve
 
 required.module("xllamacpp", extra="llama-cpp")
@@ -69,11 +70,11 @@ class OverHttp(BackendContract):
         assert (answer.output_tokens or 0) <= 12
 
 
-class TestChat(OverHttp, ConstrainedContract):
+class TestChat(OverHttp, ConstrainedContract, StreamingContract):
     """The server applies its own template."""
 
 
-class TestCompletions(OverHttp, ReadingContract, ChoosingContract, ConstrainedContract):
+class TestCompletions(OverHttp, ReadingContract, ChoosingContract, ConstrainedContract, StreamingContract):
     """The prompt is rendered here, and what is read after it is known."""
 
     endpoint = "completions"

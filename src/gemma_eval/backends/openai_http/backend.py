@@ -26,6 +26,7 @@ from gemma_eval.backends.openai_http import reading as openai_reading
 from gemma_eval.backends.openai_http import request as openai_request
 from gemma_eval.backends.openai_http.errors import Question, pause_s, refusal
 from gemma_eval.backends.openai_http.fit import fitting, misfit
+from gemma_eval.backends.openai_http.hearing import Hear, hearing
 from gemma_eval.backends.openai_http.identity import Seen, info, processes
 from gemma_eval.backends.openai_http.line import ASIDE, Line, key_of
 from gemma_eval.backends.openai_http.options import HttpOptions
@@ -34,12 +35,11 @@ from gemma_eval.backends.openai_http.request import PATHS, Wanted
 from gemma_eval.backends.openai_http.server import Server, names, recognise, tokens_of
 from gemma_eval.backends.openai_http.stream import Asked, failed, generation, nothing
 from gemma_eval.backends.openai_http.transport import Transport
-from gemma_eval.backends.openai_http.vocabulary import ServedVocabulary
+from gemma_eval.backends.openai_http.vocabulary import ServedVocabulary, tokenizer_of
 from gemma_eval.backends.reading import Reader
-from gemma_eval.errors import BackendError, ContextOverflow, ModelNotFound, UnknownName, WrongSetting
+from gemma_eval.errors import BackendError, ContextOverflow, UnknownName
 from gemma_eval.gemma.tokenizer import Tokenizer
-from gemma_eval.gemma.tokenizer import load as load_tokenizer
-from gemma_eval.protocols import Clock, TransformFactory
+from gemma_eval.protocols import Clock, Tell, TransformFactory
 from gemma_eval.records import EngineInfo, Generation, ModelSpec, Prompt, SamplingProfile
 
 
@@ -97,7 +97,7 @@ class Load:
         if what := misfit(spec, options):
             raise BackendError(f"model {spec.name}: the backend openai_http {what}")
         address = http_address.parse(spec.location, model=spec.name)
-        tokenizer = _tokenizer(spec)
+        tokenizer = tokenizer_of(spec)
         line = Line(
             address=address,
             transport=Transport(address, clock=clock),
@@ -133,6 +133,7 @@ class OpenAiHttp:
     wanted: Wanted
     tokenizer: Tokenizer | None
     sleep: Callable[[float], None]
+    hear: Hear | None = None
 
     @property
     def chat_template(self) -> str | None:
@@ -178,6 +179,12 @@ class OpenAiHttp:
         """Have `prompt` answered as `generate` does, in one attempt whatever the option `retries` says."""
         return self._generate(prompt, profile=profile, seed=seed, retries=0)
 
+    def generate_streaming(
+        self, prompt: Prompt, *, profile: SamplingProfile, seed: int, tell: Tell
+    ) -> Generation:
+        """Have `prompt` answered as `generate` does, and `tell` each text when it has come."""
+        return replace(self, hear=hearing(tell)).generate(prompt, profile=profile, seed=seed)
+
     def generate_constrained(
         self, prompt: Prompt, *, profile: SamplingProfile, seed: int, json_schema: str
     ) -> Generation:
@@ -205,7 +212,8 @@ class OpenAiHttp:
         body = openai_request.body(
             prompt, wanted=self.wanted, profile=profile, seed=seed, vocabulary=ServedVocabulary(self._tokens)
         )
-        request = self.line.request(self.line.address.path + PATHS[self.wanted.endpoint], body)
+        path = self.line.address.path + PATHS[self.wanted.endpoint]
+        request = replace(self.line.request(path, body), hear=self.hear)
         asked = Asked(
             where=self.line.address.origin + request.path,
             max_tokens=profile.max_tokens,
@@ -284,12 +292,3 @@ class OpenAiHttp:
         needed = (prompt.n_tokens or 0) + profile.max_tokens
         if limit is not None and prompt.n_tokens is not None and needed > limit:
             raise ContextOverflow(needed_tokens=needed, limit_tokens=limit)
-
-
-def _tokenizer(spec: ModelSpec) -> Tokenizer | None:
-    """Load the tokenizer that an option names. Raises WrongSetting, also for one that is damaged."""
-    folder = openai_options.tokenizer_folder(spec)
-    try:
-        return None if folder is None else load_tokenizer(folder)
-    except ModelNotFound as error:
-        raise WrongSetting(spec.name, "options", "tokenizer", what=f"tokenizer: {error}") from error

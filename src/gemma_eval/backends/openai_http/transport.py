@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from gemma_eval.backends.openai_http.address import Address
 from gemma_eval.backends.openai_http.faults import no_http, unreachable, unsafe
+from gemma_eval.backends.openai_http.hearing import Hear
 from gemma_eval.backends.openai_http.reply import Broken, Read, Reply
 from gemma_eval.backends.openai_http.wire import StampedResponse, Wire
 from gemma_eval.errors import BackendError
@@ -55,13 +56,17 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One request; `has_begun` says of the bytes that have come whether a token is among them."""
+    """One request; `has_begun` says of the bytes that have come whether a token is among them.
+
+    `hear` is given what each read gave, after its stamp was taken.
+    """
 
     method: str
     path: str
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     has_begun: Callable[[bytes], bool] = bool
+    hear: Hear | None = None
 
 
 class Transport:
@@ -192,11 +197,14 @@ class _Exchange:
         The standard library does not note how much of a known length was read in pieces.
         """
         read, add, wire, length = response.read1, self._reads.append, self._wire, response.length
+        hear = self._request.hear
         idle_ns, most = _nanoseconds(self._limits.idle_timeout_s), self._limits.max_response_bytes
         size = 0
         while size != length and (data := read(_READ_BYTES)):
             at_ns = wire.at_ns
             add((at_ns, data))
+            if hear is not None:
+                hear(data)
             size += len(data)
             if size > most:
                 what = f"more than {most:,} bytes came, and it was ended; max_response_bytes allows more"

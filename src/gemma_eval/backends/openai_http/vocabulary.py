@@ -1,9 +1,14 @@
-"""The tokens of a server's model, as a logit bias asks about them."""
+"""The tokens of a server's model, as a logit bias asks about them, and the tokenizer in its place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from gemma_eval.backends.openai_http.options import tokenizer_folder
+from gemma_eval.errors import ModelNotFound, WrongSetting
+from gemma_eval.gemma.tokenizer import Tokenizer, load
+from gemma_eval.records import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -20,3 +25,12 @@ class ServedVocabulary:
     def piece(self, token: int) -> str:
         """Return how a token is called in messages."""
         return f"token {token}"
+
+
+def tokenizer_of(spec: ModelSpec) -> Tokenizer | None:
+    """Load the tokenizer that an option names. Raises WrongSetting, also for one that is damaged."""
+    folder = tokenizer_folder(spec)
+    try:
+        return None if folder is None else load(folder)
+    except ModelNotFound as error:
+        raise WrongSetting(spec.name, "options", "tokenizer", what=f"tokenizer: {error}") from error
