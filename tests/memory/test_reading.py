@@ -122,6 +122,11 @@ def test_a_row_that_is_too_long_becomes_parts_that_name_it(tmp_path: Path) -> No
         ({"text": "x", "time": "yesterday"}, "c.jsonl:2: time is a date"),
         ({"text": "half \ud83d"}, "c.jsonl:2: has half of a surrogate pair"),
         ({"text": "nul \0"}, "c.jsonl:2: has a NUL character"),
+        ({"id": "nul \0", "text": "x"}, "c.jsonl:2: has a NUL character"),
+        ({"text": "x", "tags": ["nul \0"]}, "c.jsonl:2: has a NUL character"),
+        ({"id": 10**600, "text": "x"}, "c.jsonl:2: id is a text of 1 to"),
+        ({"text": "x", "time": 10**400}, "c.jsonl:2: time is a date"),
+        ({"text": "x", "time": 1_764_000_000_000}, "c.jsonl:2: time is a date"),
         ("[" * 100_000, "c.jsonl:2: is not a row of JSON"),
     ],
 )
@@ -175,6 +180,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         (tmp_path / "none.md", "no such file"),
         (tmp_path / "pipe.md", "not a regular file"),
         (tmp_path / "inside", "without a file"),
+        (tmp_path / ("a" * 5_000), "file name too long"),
     ):
         with pytest.raises(UsageError, match=what):
             read(path)
@@ -182,6 +188,16 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "inside" / "a.txt").symlink_to(tmp_path / "secret.txt")
     with pytest.raises(UsageError, match="leads out of its folder"):
         read(tmp_path / "inside")
+
+
+def test_a_file_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
+    """Its passages could have no document."""
+    try:
+        (tmp_path / "\udcff.md").write_text("Finn lives in Oslo.")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    with pytest.raises(UsageError, match="its name is not UTF-8"):
+        read(tmp_path)
 
 
 def test_a_huge_text_is_refused_by_its_limit_and_a_huge_row_by_its_own(

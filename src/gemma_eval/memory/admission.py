@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from gemma_eval.errors import StoreError
+from gemma_eval.memory.tiers import MOST
 from gemma_eval.records import MemoryTier, Piece
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def refuse_unlike(
     """
     if vectors is None:
         return
-    if not embedder:
+    if not embedder or _is_half(embedder):
         raise StoreError("vectors need the id of the embedder that made them; nothing was kept")
     if vectors.ndim != 2 or len(vectors) != len(ids) or vectors.shape[1] < 1:
         shape = " x ".join(str(size) for size in vectors.shape)
@@ -86,9 +86,13 @@ def _flaws(piece: Piece) -> Iterator[tuple[bool, str]]:
     yield len(piece.text) > LONGEST_TEXT, f"it is longer than {LONGEST_TEXT:,} characters; split it"
     yield piece.tier not in tiers, f"{piece.tier!r} is no tier; tiers are {', '.join(tiers)}"
     yield not 0 <= piece.importance <= 1, f"importance is a number from 0 to 1, not {piece.importance!r}"
-    yield piece.accesses < 0, f"it cannot have been given {piece.accesses} times"
+    count: object = piece.accesses  # an archive may say anything
     yield (
-        not all(time is None or math.isfinite(time) for time in times),
+        not (isinstance(count, int) and 0 <= count <= MOST),
+        f"it cannot have been given {count!r} times",
+    )
+    yield (
+        not all(time is None or abs(time) <= MOST for time in times),
         "a time is no finite number of seconds",
     )
     yield any(_is_half(text) for text in texts), "it holds half of a surrogate pair, which is no character"

@@ -77,7 +77,7 @@ def parts(block: str, splitting: Splitting = WHOLE) -> Iterator[str]:
 
 def id_of(document: str, text: str) -> str:
     """Return the id of a passage that was given none: it follows from its document's name and its text."""
-    return hashlib.sha256(f"{document}\0{text}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{document}\0{text}".encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def _blocks(text: str) -> Iterator[str]:

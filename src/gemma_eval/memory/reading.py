@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gemma_eval.errors import Problem, UsageError
-from gemma_eval.files.read import ReadError, decode
+from gemma_eval.files.read import ReadError, decode, exists
 from gemma_eval.memory.passages import WHOLE, Splitting, split
 from gemma_eval.memory.text_rows import Row, row_of
 from gemma_eval.records import Document, Piece
@@ -50,6 +50,7 @@ def each(*paths: Path, splitting: Splitting = WHOLE) -> Iterator[Piece]:
     """
     seen: dict[str, str] = {}
     for file, name in (each for path in paths for each in _files(path)):
+        _refuse_nameless(file, name)
         for piece, line in _passages(file, name, splitting):
             where = f"{file}:{line}" if line else ""
             if piece.id not in seen:
@@ -76,9 +77,16 @@ def _taken(where: str) -> str:
     return f" by {where}; each id names one passage" if where else "; each id names one passage"
 
 
+def _refuse_nameless(file: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise _wrong(file, "its name is not UTF-8, and a passage is named for its file; rename it") from error
+
+
 def _files(path: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files of a corpus and the names of their documents."""
-    if path.is_dir():
+    if exists(path, "folder"):
         root = path.resolve()
         found = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
         if not found:
@@ -87,7 +95,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
             if not file.resolve().is_relative_to(root):
                 raise _wrong(file, "leads out of its folder by a link; put the file inside")
             yield file, file.relative_to(path).as_posix()
-    elif path.suffix in SUFFIXES or not path.exists():
+    elif path.suffix in SUFFIXES or not exists(path, "file"):
         yield path, path.name
     else:
         raise UsageError(f"{path}: is none of {', '.join(SUFFIXES)}; save it as one of them")

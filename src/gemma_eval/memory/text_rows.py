@@ -6,7 +6,6 @@ The rows of BEIR's corpora (`_id`, `title`, `text`, `metadata`) are such rows.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ KEYS = ("id", "_id", "text", "title", "source", "time", "importance", "tier", "t
 """What is read of a row; others are left alone, unless they look like one of these misspelt."""
 LONGEST_ID = 512
 _LIKE = 0.8
+_YEAR_1_S, _YEAR_10000_S = -62_135_596_800, 253_402_300_800
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +61,8 @@ def row_of(text: str, *, document: str) -> Row:
         importance=_importance(row),
         tags=_tags(row),
     )
+    if any("\0" in part for part in (piece.id, piece.text, piece.document, *piece.tags)):
+        raise ReadError("has a NUL character, which no prompt can hold")
     return Row(piece=piece, has_id=given is not None)
 
 
@@ -88,8 +90,6 @@ def _text(row: Mapping[str, object]) -> str:
     text, title = _string(row, "text"), (_string(row, "title") or "").strip()
     if text is None or not (text.strip() or title):
         raise ReadError("has no text: a passage needs one")
-    if "\0" in text or "\0" in title:
-        raise ReadError("has a NUL character, which no prompt can hold")
     if not title or not text.strip():
         return title or text
     return f"{title} {text}" if title[-1] in ".!?:…" else f"{title}. {text}"
@@ -100,7 +100,7 @@ def _id(row: Mapping[str, object]) -> str | None:
         raise ReadError("has both id and _id; give one of them")
     given = row.get("id", row.get("_id"))
     if isinstance(given, int) and not isinstance(given, bool):
-        return str(given)
+        given = str(given)
     if given is not None and not (isinstance(given, str) and 0 < len(given) <= LONGEST_ID):
         raise ReadError(f"id is a text of 1 to {LONGEST_ID} characters, or a number")
     return given
@@ -138,9 +138,14 @@ def _time(row: Mapping[str, object]) -> float | None:
             when = None
         if when is not None:
             return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-    elif not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value):
+    elif not isinstance(value, bool) and isinstance(value, int | float) and _in_calendar(value):
         return float(value)
     raise ReadError('time is a date, as "2026-11-29" or "2026-11-29T10:00:00Z", or seconds since 1970 (UTC)')
+
+
+def _in_calendar(seconds: float) -> bool:
+    """Whether a time lies in a year that has four digits: one in milliseconds does not."""
+    return _YEAR_1_S <= seconds < _YEAR_10000_S
 
 
 def _tags(row: Mapping[str, object]) -> tuple[str, ...]:

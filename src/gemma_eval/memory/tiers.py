@@ -18,6 +18,8 @@ from gemma_eval.records import MemoryTier, Piece
 DAY_S = 86_400.0
 LEAST_IMPORTANCE = 1e-6
 """What an importance of 0 counts as, for its logarithm."""
+MOST = 1 << 62
+"""The greatest number of a rule, of times that a passage was given, and of seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,7 +211,7 @@ def _flaw(key: str, value: object) -> str | None:
         return None if value is None or value in get_args(MemoryTier) else "is the name of a tier or none"
     if value is None:
         return "is a number" if key == "decay_per_day" else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
         return "is a number or none"
     if key in ("capacity", "promote_accesses") and not isinstance(value, int):
         return "is a whole number or none"
