@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +144,24 @@ def changed(line: str, **values: object) -> str:
         (lambda lines: [lines[0], changed(lines[1], vectors={"e": "?"}), *lines[2:]], ":2: is no passage"),
         (lambda lines: [lines[0], changed(lines[1], at_s="now"), *lines[2:]], ":2: is no passage"),
         (lambda lines: [lines[0], "[]", *lines[2:]], ":2: is not a line of an archive"),
+        (lambda lines: [*lines[:-1], '{"passages": "2"}'], ":4: does not say how many"),
+        (lambda lines: [lines[0], changed(lines[1], tags="ab"), *lines[2:]], ":2: is no passage with"),
+        (lambda lines: [lines[0], changed(lines[1], accesses=1.5), *lines[2:]], "been given 1.5 times"),
+        (lambda lines: [lines[0], changed(lines[1], accesses=1 << 70), *lines[2:]], "cannot have been given"),
+        (
+            lambda lines: [lines[0], changed(lines[1], at_s=10**400), *lines[2:]],
+            "no finite number of seconds",
+        ),
+        (lambda lines: [*lines[:2], changed(lines[2], vectors={"e": ""}), lines[3]], ":3: vectors of 1"),
+        (
+            lambda lines: [*lines[:2], changed(lines[2], vectors={EMBEDDER: "AACAPw=="}), lines[3]],
+            ":3: vectors of 1",
+        ),
+        (
+            lambda lines: [*lines[:2], changed(lines[2], vectors={"e": "AAAAQA=="}), lines[3]],
+            "has the length 2",
+        ),
+        (lambda lines: [*lines[:2], changed(lines[2], vectors={"": "AACAPw=="}), lines[3]], "need the id"),
     ],
 )
 def test_an_archive_that_is_wrong_changes_nothing(
@@ -182,12 +202,27 @@ def test_an_export_that_fails_leaves_no_file(open_: Open, tmp_path: Path) -> Non
     assert {path.name for path in tmp_path.iterdir() if path.suffix != ".db"} <= {"a.db-wal", "a.db-shm"}
 
 
-def test_an_archive_is_known_by_its_first_line(open_: Open, tmp_path: Path) -> None:
-    """Another file of rows is none."""
-    lines_of(open_, tmp_path / "m.jsonl")
-    (tmp_path / "rows.jsonl").write_text('{"id": "a", "text": "b"}\n')
-    assert archive.is_archive(tmp_path / "m.jsonl")
-    assert not archive.is_archive(tmp_path / "rows.jsonl")
+def test_an_export_is_of_one_moment(open_: Open, tmp_path: Path) -> None:
+    """A passage that is written anew meanwhile is in it once, and none is left out."""
+    store = open_("a.db")
+    many = [Piece(id=f"p{n}", text=f"number {n}", document="d", at_s=float(n)) for n in range(2_500)]
+    store.add(many, now_s=NOW_S)
+
+    def change(_: int) -> None:
+        store.add([replace(many[0], at_s=NOW_S), replace(many[-1], at_s=0.5)], now_s=NOW_S)
+
+    archive.export(store, tmp_path / "m.jsonl", vectors=False, progress=change)
+    assert [each.piece for each in archive.passages(tmp_path / "m.jsonl")] == many
+
+
+def test_a_file_has_the_rights_that_its_owner_gives_new_files(open_: Open, tmp_path: Path) -> None:
+    """What was said to one person is not for all who have an account."""
+    before = os.umask(0o077)
+    try:
+        archive.export(open_("a.db"), tmp_path / "m.jsonl", vectors=False)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "m.jsonl").stat().st_mode) == 0o600
 
 
 def test_a_vector_that_was_changed_in_the_archive_is_noticed(open_: Open, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gemma_eval.errors import Problem, StoreError, UsageError
 from gemma_eval.files.read import ReadError
-from gemma_eval.memory.admission import refuse_flawed
+from gemma_eval.memory.admission import refuse_flawed, refuse_unlike
 from gemma_eval.memory.consolidate import rules_of
 from gemma_eval.memory.reading import opened
 from gemma_eval.memory.tiers import KeepsRules, Rules, from_table, to_table
@@ -96,6 +96,30 @@ def restore(store: MemoryStore, path: Path, *, now_s: float, progress: Progress 
     is_empty = next(iter(store.each()), None) is None
     if is_empty and isinstance(store, KeepsRules):
         store.set_rules(rules)
+    return _kept(store, path, n, now_s=now_s, progress=progress)
+
+
+def put_back(store: MemoryStore, path: Path, *, now_s: float, progress: Progress = ignored) -> int:
+    """Make a store what it was when an archive was made, and return how many passages that has.
+
+    What is there goes last, and until then every tier has room: what comes is not crowded out by what goes,
+    and whoever breaks it off has both. Raises as `restore` does.
+    """
+    rules, n = looked_through(path)
+    if isinstance(store, KeepsRules):
+        store.set_rules({tier: replace(rule, capacity=None) for tier, rule in rules.items()})
+    _kept(store, path, n, now_s=now_s, progress=progress)
+    kept = {each.piece.id for each in passages(path)}
+    gone = tuple(piece.id for piece in store.each() if piece.id not in kept)
+    for some in _groups(iter(gone)):
+        store.forget(some)
+    if isinstance(store, KeepsRules):
+        store.set_rules(rules)
+    return n
+
+
+def _kept(store: MemoryStore, path: Path, n: int, *, now_s: float, progress: Progress) -> int:
+    """Keep the `n` passages of an archive that was looked through, and return how many were new."""
     n_new = n_done = 0
     for some in _groups(passages(path)):
         n_new += store.add([each.piece for each in some], now_s=now_s)
@@ -105,7 +129,7 @@ def restore(store: MemoryStore, path: Path, *, now_s: float, progress: Progress 
             store.add_vectors([each.piece.id for each in having], rows, embedder=embedder)
         n_done += len(some)
         progress(n_done)
-    assert_whole(n_done, n, path)
+    _assert_whole(n_done, n, path)
     return n_new
 
 
@@ -126,13 +150,7 @@ def passages(path: Path) -> Iterator[Archived]:
     return (archived for _, archived in _numbered(path))
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file begins as an archive does. Raises UsageError when it cannot be read."""
-    return next((_MARK in row for _, row in _rows(path)), False)
-
-
-def assert_whole(n_read: int, n_said: int, path: Path) -> None:
-    """Raise UsageError where a file has not the passages that it says."""
+def _assert_whole(n_read: int, n_said: int, path: Path) -> None:
     if n_read != n_said:
         raise _wrong(
             path, f"says that it has {n_said:,} passages and has {n_read:,}: it was cut off or changed"
@@ -168,34 +186,47 @@ def _head(path: Path) -> Rules:
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, Archived]]:
-    n, said = 0, None
+    n = 0
+    said: int | None = None
+    dims: dict[str, int] = {}
     for line, row in _rows(path):
         if line == 1:
             continue
         if said is not None:
             raise _wrong(path, "goes on after its last line", line=line)
         if "passages" in row:
-            said = row["passages"]
+            said = _count(path, line, row["passages"])
             continue
         n += 1
-        yield line, _archived(path, line, row)
+        yield line, _archived(path, line, row, dims)
     if said is None:
         raise _wrong(path, f"ends after {n:,} passages without its last line: it was cut off")
-    assert_whole(n, cast(int, said), path)
+    _assert_whole(n, said, path)
 
 
-def _archived(path: Path, line: int, row: dict[str, object]) -> Archived:
+def _archived(path: Path, line: int, row: dict[str, object], dims: dict[str, int]) -> Archived:
+    """Return the passage of a row; `dims` are the lengths of the vectors before it, by embedder."""
     vectors = row.pop("vectors", {})
     try:
-        tags = cast("list[str]", row.pop("tags", []))
+        tags = row.pop("tags", [])
+        if not isinstance(tags, list):
+            raise TypeError("tags are a list")
         piece = Piece(**row, tags=tuple(tags))  # type: ignore[arg-type]  # looked at below
         refuse_flawed((piece,))
         kept = {name: _vector(text) for name, text in cast("dict[str, str]", vectors).items()}
+        for name, vector in kept.items():
+            refuse_unlike((piece.id,), vector[np.newaxis], name, dim=dims.setdefault(name, len(vector)))
     except StoreError as error:
         raise _wrong(path, str(error).removesuffix("; nothing was kept"), line=line) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise _wrong(path, f"is no passage with {', '.join(_FIELDS)}", line=line) from error
     return Archived(piece=piece, vectors=kept)
+
+
+def _count(path: Path, line: int, said: object) -> int:
+    if not isinstance(said, int):
+        raise _wrong(path, "does not say how many passages it has", line=line)
+    return said
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:

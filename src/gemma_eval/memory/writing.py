@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,12 +27,10 @@ def written(path: Path, *, existing: Existing = "refuse") -> Iterator[BinaryIO]:
 @contextmanager
 def beside(path: Path, *, existing: Existing = "refuse") -> Iterator[Path]:
     """Give the path of an empty file beside `path` that takes its place at the end, as `written` does."""
-    refuse_existing(path, existing)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
-        place = Path(name)
-        os.fchmod(handle, 0o644)
-        os.close(handle)
+        refuse_existing(path, existing)
+        place = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
+        place.touch(exist_ok=False)  # with the rights that the user gives new files
         try:
             yield place
             sync(place)

@@ -54,7 +54,12 @@ def path_of(location: str) -> Path:
     path = location[len(SCHEME) :].removeprefix("//") if has_scheme else location
     if not path.strip() or "\0" in path:
         raise StoreError(f'"{location}" names no file; give a path, as memory.db')
-    return expanded(path)
+    found = expanded(path)
+    try:
+        found.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise StoreError(f"{found}: cannot be opened: {error.strerror}") from error
+    return found
 
 
 class SqliteStore:
@@ -64,7 +69,7 @@ class SqliteStore:
         """Open or make the file. Raises StoreError: of another program, a newer version, not to be opened."""
         self._path = path
         self._connections = Connections(path)
-        self._mirrors: dict[str, Mirror] = {}
+        self._mirrors: dict[tuple[int, int], Mirror] = {}
         self._guard = Lock()
 
     @property
@@ -169,14 +174,14 @@ class SqliteStore:
             return tuple(rows.piece_of(row) for row in connection.execute(select, (embedder, k)))
 
     def each(self, among: Among = Among()) -> Iterator[Piece]:  # noqa: B008 - frozen
-        """Yield all passages of a filter, oldest first; one that comes meanwhile may be among them."""
+        """Yield all passages of a filter, oldest first, as they are when the first is asked for."""
         last = _FIRST
-        while True:
-            with self._connections.reading() as connection:
+        with self._connections.reading() as connection:
+            while True:
                 pieces, last = rows.page(connection, among, after=last, n=_PAGE)
-            yield from pieces
-            if len(pieces) < _PAGE:
-                return
+                yield from pieces
+                if len(pieces) < _PAGE:
+                    return
 
     def stats(self, *, now_s: float) -> MemoryStats:
         """Count what is kept; what is past its time is not counted by its tier."""
@@ -198,6 +203,7 @@ class SqliteStore:
 
     def _mirror(self, connection: sqlite3.Connection, embedder: str) -> Mirror | None:
         """Return the vectors of an embedder, `None` where no passage has any. Raises StoreError."""
+        row: tuple[int, int] | None
         row = connection.execute("SELECT number, dim FROM embedder WHERE id = ?", (embedder,)).fetchone()
         has_some = "SELECT EXISTS(SELECT 1 FROM vector WHERE embedder = ?)"
         if row is None or connection.execute(has_some, row[:1]).fetchone() == (0,):
@@ -205,7 +211,8 @@ class SqliteStore:
                 raise other_embedder(embedder, tuple(kept))
             return None
         with self._guard:
-            return self._mirrors.setdefault(embedder, Mirror(row[0], dim=row[1]))
+            # By its number: a backup that is put back may have another for the same embedder.
+            return self._mirrors.setdefault(row, Mirror(row[0], dim=row[1]))
 
     def _size_bytes(self) -> int:
         files = (self._path, self._path.with_name(self._path.name + "-wal"))
