@@ -63,6 +63,35 @@ def test_who_has_it_open_sees_what_was_put_back(store: SqliteStore, path: Path, 
     assert store.nearest(-vectors_of(5)[3], k=1, embedder=EMBEDDER, among=EVERYTHING)[0].id == "p7"
 
 
+def test_embedders_that_had_other_numbers_are_not_mixed_up(
+    store: SqliteStore, path: Path, tmp_path: Path
+) -> None:
+    """In the copy the one that comes first in the memory comes second."""
+    with closing(SqliteStore(tmp_path / "copy.db")) as copy:
+        copy.add(five(), now_s=NOW_S, vectors=vectors_of(5, seed=1), embedder="another")
+        copy.add_vectors([each.id for each in five()], vectors_of(5)[::-1], embedder=EMBEDDER)
+    assert near(store, 0) == "p0"
+    restore(tmp_path / "copy.db", path, existing="replace")
+    assert near(store, 0) == "p4"
+
+
+def test_a_database_of_another_program_is_not_written_over(
+    store: SqliteStore, path: Path, tmp_path: Path
+) -> None:
+    """Nor is a newer memory, whoever asks for it."""
+    other = tmp_path / "other.db"
+    for statement in ("CREATE TABLE places(a)", "PRAGMA application_id = 5"):
+        other.unlink(missing_ok=True)
+        with closing(sqlite3.connect(other)) as foreign:
+            foreign.execute(statement)
+            foreign.commit()
+        data = other.read_bytes()
+        with pytest.raises(StoreError, match="of another program"):
+            restore(path, other, existing="replace")
+        assert other.read_bytes() == data
+    assert len(list(store.each())) == 5
+
+
 def test_a_memory_is_not_written_over_unasked(store: SqliteStore, path: Path, tmp_path: Path) -> None:
     """Neither by a copy that is taken nor by one that is put back."""
     other = tmp_path / "other.db"

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gemma_eval.errors import StoreError, UsageError
+from gemma_eval.files.read import ReadError
+from gemma_eval.memory.reading import opened
 from gemma_eval.memory.sqlite.connection import lock, refuse_foreign, store_errors
 from gemma_eval.memory.writing import Existing, beside, refuse_existing, sync
 
@@ -19,10 +21,10 @@ _WITH_IT = ("-wal", "-shm", "-journal")
 def is_copy(path: Path) -> bool:
     """Whether a file is one of SQLite, by its first bytes. Raises StoreError when it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return file.read(len(_MAGIC)) == _MAGIC
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+    except ReadError as error:
+        raise StoreError(f"{path}: {error.what}") from error
 
 
 def backup(path: Path, target: Path, *, existing: Existing = "refuse") -> int:
@@ -42,7 +44,8 @@ def restore(source: Path, path: Path, *, existing: Existing = "refuse") -> int:
     """Put a copy in the place of the memory at `path`, and return how many passages it has.
 
     Who has that open sees the passages of the copy from then on. Where it is damaged beyond opening, it is
-    kept beside as `NAME.damaged`. Raises StoreError, UsageError where there is a memory.
+    kept beside as `NAME.damaged`. Raises StoreError, UsageError where there is a memory that is not to be
+    replaced.
     """
     refuse_existing(path, existing)
     if _is_same(path, source):
@@ -60,7 +63,10 @@ def restore(source: Path, path: Path, *, existing: Existing = "refuse") -> int:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -99,7 +105,10 @@ def _make_another(place: Path) -> None:
 
 
 def _filled(path: Path, place: Path) -> bool:
-    """Write a copy into the file at `path`, as one change; False where there is none or it is damaged."""
+    """Write a copy into the file at `path`, as one change; False where there is none or it is damaged.
+
+    Raises StoreError where that is of another program or newer.
+    """
     if not path.exists():
         return False
     try:
@@ -108,7 +117,7 @@ def _filled(path: Path, place: Path) -> bool:
             closing(sqlite3.connect(place, isolation_level=None)) as copy,
         ):
             target.execute("PRAGMA busy_timeout = 30000")
-            target.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            refuse_foreign(path, target)
             copy.backup(target)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
