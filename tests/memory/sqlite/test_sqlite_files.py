@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import numpy as np
@@ -280,6 +280,34 @@ def test_a_vector_is_what_was_given_to_the_last_bit(tmp_path: Path) -> None:
         assert kept is not None
         assert kept.dtype == np.float32
         assert np.array_equal(kept, vectors_of(5))
+
+
+def test_a_memory_whose_maker_was_killed_is_made(tmp_path: Path) -> None:
+    """There is a file with nothing in it yet."""
+    with closing(sqlite3.connect(tmp_path / "m.db")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    assert (tmp_path / "m.db").stat().st_size > 0
+    with closing(SqliteStore(tmp_path / "m.db")) as store:
+        assert store.stats(now_s=NOW_S).expired == 0
+    made(tmp_path / "m.db")
+
+
+def test_who_fails_to_make_a_memory_leaves_the_one_that_another_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have come while this one waited for the right to write."""
+    path = tmp_path / "m.db"
+
+    def never(_: Path) -> AbstractContextManager[None]:
+        monkeypatch.undo()
+        made(path)
+        raise StoreError("another process has been writing")
+
+    monkeypatch.setattr(connection, "lock", never)
+    with pytest.raises(StoreError, match="another process"):
+        SqliteStore(path)
+    with closing(SqliteStore(path)) as store:
+        assert len(list(store.each())) == 5
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -98,8 +98,10 @@ class Connections:
         self._is_closed = False
         if not path.exists() or path.stat().st_size == 0:
             self._make()
-        with self.reading():
-            pass
+        with self.reading() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version < VERSION:  # it is older, or who made it was killed
+            self._make()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -142,19 +144,16 @@ class Connections:
                 writer.close()
 
     def _make(self) -> None:
-        is_new = not self._path.exists()
         try:
             self._path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._path}: its folder cannot be made ({error.strerror})") from error
+        try:
             with self.transaction():
                 pass
-        except (OSError, StoreError) as error:
+        except StoreError:
             self.close()
-            for suffix in ("", "-wal", "-shm", "-journal") if is_new else ():
-                with suppress(OSError):
-                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            if isinstance(error, StoreError):
-                raise
-            raise StoreError(f"{self._path}: its folder cannot be made ({error.strerror})") from error
+            raise
 
     def _borrow(self) -> sqlite3.Connection:
         with self._guard:
@@ -175,17 +174,33 @@ class Connections:
         if self._is_closed:
             raise StoreError(f"{self._path}: the memory is closed")
         if self._writer is None:
-            connection = _connect(self._path, "mode=rwc", *_PRAGMAS)
+            is_new = not self._path.exists()
             try:
-                refuse_foreign(self._path, connection)
-                for pragma in _WRITE_PRAGMAS:
-                    connection.execute(pragma)
-                migrate(connection)
+                self._writer = _open_to_write(self._path)
             except BaseException:
-                connection.close()
+                if is_new:  # who writes holds the lock: it is this process that has made it
+                    _remove(self._path)
                 raise
-            self._writer = connection
         return self._writer
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    connection = _connect(path, "mode=rwc", *_PRAGMAS)
+    try:
+        refuse_foreign(path, connection)
+        for pragma in _WRITE_PRAGMAS:
+            connection.execute(pragma)
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
