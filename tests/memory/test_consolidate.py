@@ -54,6 +54,12 @@ def test_the_same_words_are_one_passage_with_all_that_is_known() -> None:
         ("Room 12 is free", "Room 13 is free"),
         ("It is safe", "It is not safe"),
         ("...", "!!!"),
+        ("She writes C++", "She writes C#"),
+        ("It is -5 outside", "It is 5 outside"),
+        ("I owe Ada $5", "I owe Ada €5"),
+        ("Is a < b?", "Is a > b?"),
+        ("I feel 😀", "I feel 😢"),
+        ("कि", "की"),
     ],
 )
 def test_what_is_only_alike_stays(one: str, other: str) -> None:

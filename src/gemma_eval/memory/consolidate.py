@@ -1,7 +1,8 @@
 """Put a memory in order: what is past its time goes, what is there twice is merged, what was used moves on.
 
-Two passages are one where their words are the same in the same order; case, punctuation and space make no
-other. A cosine is not asked: "from Paris to London" and "from London to Paris" have one of 0.998.
+Two passages are one where their words are the same in the same order; case, space, and what ends or quotes a
+word make no other. A sign within or before a word does: C++ is not C#, nor -5 the same as 5. A cosine is not
+asked: "from Paris to London" and "from London to Paris" have one of 0.998.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from gemma_eval.memory.bm25 import words
 from gemma_eval.memory.tiers import DEFAULTS, KeepsRules, Rules, is_past, promoted
 from gemma_eval.protocols import MemoryStore
 from gemma_eval.records import MemoryTier, Piece
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 _AT_ONCE = 1_000
 _UNSAID = float("inf")
+_QUOTES = "\"'“”«»„\u2018\u2019"
+_BEFORE, _AFTER = f"{_QUOTES}([", f"{_QUOTES})].,;:!…。"
+"""What may stand around a word and changes nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +96,7 @@ def _merged(pieces: Sequence[Piece], *, rules: Rules) -> Iterator[Merged]:
     """
     alike: dict[tuple[str, ...], list[Piece]] = {}
     for piece in pieces:
-        if said := tuple(words(piece.text)):
+        if said := _said(piece.text):
             alike.setdefault(said, []).append(piece)
     for group in alike.values():
         if len(group) < 2:
@@ -102,6 +105,11 @@ def _merged(pieces: Sequence[Piece], *, rules: Rules) -> Iterator[Merged]:
         for piece in group:
             by_document.setdefault(piece.document if piece.tier == "semantic" else None, []).append(piece)
         yield from (_one(same, rules=rules) for same in by_document.values() if len(same) > 1)
+
+
+def _said(text: str) -> tuple[str, ...]:
+    bare = (word.lstrip(_BEFORE).rstrip(_AFTER) for word in text.casefold().split())
+    return tuple(filter(None, bare))
 
 
 def _one(same: Sequence[Piece], *, rules: Rules) -> Merged:
