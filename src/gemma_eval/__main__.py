@@ -15,8 +15,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         command(load())(arguments, prog_name="gemma-eval")
     except GemmaEvalError as error:
-        sys.stderr.write(f"gemma-eval: {error}\n")
+        sys.stderr.write(f"gemma-eval: {_shown(str(error))}\n")
         sys.exit(2)
+
+
+def _shown(message: str) -> str:
+    """Return a message, which may repeat what a file says, without sequences that a terminal obeys."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in message
+    )
 
 
 if __name__ == "__main__":

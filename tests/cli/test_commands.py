@@ -97,6 +97,14 @@ def test_an_error_is_one_line_and_exit_code_two(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == 'gemma-eval: no command named "reprot"; did you mean "report"?\n'
 
 
+def test_an_error_holds_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may repeat what a file says."""
+    with pytest.raises(SystemExit):
+        __main__.main(["\x1b]0;pwn\x07\u202e\udcff"])
+    told = capsys.readouterr().err
+    assert told.startswith('gemma-eval: no command named "\\x1b]0;pwn\\x07\\u202e\\udcff"')
+
+
 def test_a_plugin_adds_a_command() -> None:
     """Through the same door as the built-in ones."""
 

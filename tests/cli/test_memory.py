@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -237,6 +238,83 @@ def test_hostile_text_is_shown_on_one_line(invoke: Invoke) -> None:
     assert "\x1b" not in invoke("list")
     assert "\u202e" not in invoke("search", "alert")
     assert json.loads(invoke("search", "alert", "--json"))["text"].startswith("red \x1b[31m\n")
+
+
+def test_hostile_names_are_shown_as_harmless(invoke: Invoke, folder: Path) -> None:
+    """An id and a document are as little trusted as a text, in a table, in JSON and in an error."""
+    row = {"id": "a\x1b]0;pwn\x07", "text": "Finn\x9b2J lives in Oslo.", "source": "s\u202e"}
+    (folder / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    invoke("add", "rows.jsonl")
+    printed = [invoke("list"), invoke("list", "--json"), invoke("search", "finn")]
+    assert all(letter.isprintable() or letter == "\n" for text in printed for letter in text)
+    kept = json.loads(printed[1])
+    assert (kept["id"], kept["text"], kept["document"]) == (row["id"], row["text"], row["source"])
+
+
+def test_a_text_that_is_none_and_a_name_that_is_too_long_are_refused(invoke: Invoke) -> None:
+    """A byte of no character comes from a terminal as half of a pair."""
+    with pytest.raises(StoreError, match="half of a surrogate pair"):
+        invoke("add", "--text", "\udcff hello")
+    for arguments in (("list",), ("add", "--text", "a"), ("backup", "copy.db")):
+        with pytest.raises(StoreError, match="File name too long"):
+            invoke(*arguments, "--memory", "a" * 5_000)
+    invoke("add", "people.md")
+    for command in ("backup", "export"):
+        with pytest.raises(StoreError, match="File name too long"):
+            invoke(command, "a" * 5_000)
+
+
+def test_any_number_may_be_asked_for(invoke: Invoke) -> None:
+    """More than a machine can count to, too."""
+    invoke("add", "people.md")
+    assert "Finn" in invoke("list", "-n", str(10**30))
+    assert "Finn" in invoke("search", "finn", "-k", str(10**30))
+    with pytest.raises(UsageError, match="is a number or none"):
+        invoke("tiers", f"semantic.capacity={10**400}")
+
+
+def test_a_passage_that_no_store_keeps_is_known_before_any_is_kept(invoke: Invoke, folder: Path) -> None:
+    """However many come before it."""
+    rows = [{"id": f"p{n}", "text": f"number {n}"} for n in range(1_001)] + [
+        {"id": "p", "text": "x" * (1 << 21)}
+    ]
+    (folder / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    with pytest.raises(StoreError, match=r"passage 'p': it is longer .* nothing was kept"):
+        invoke("add", "rows.jsonl")
+    assert {path.name for path in folder.iterdir()} == {"people.md", "rows.jsonl"}
+
+
+def test_a_memory_that_was_exported_is_put_back_with_its_room(invoke: Invoke, folder: Path) -> None:
+    """What is there crowds out nothing of it, and goes."""
+    with closing(SqliteStore(folder / "a.db")) as store:
+        store.add([Piece(id=f"a{n}", text=f"a {n}", document="d") for n in range(1_500)], now_s=1.0)
+    invoke("tiers", "semantic.capacity=1500", "--memory", "a.db")
+    invoke("export", "a.jsonl", "--memory", "a.db")
+    with closing(SqliteStore(folder / "b.db")) as store:
+        some = [Piece(id=f"b{n}", text=f"b {n}", document="d", importance=1.0) for n in range(1_000)]
+        store.add(some, now_s=1.0)
+    invoke("tiers", "semantic.capacity=1000", "--memory", "b.db")
+    assert (
+        invoke("restore", "a.jsonl", "--replace", "--memory", "b.db") == "b.db: 1,500 passages of a.jsonl\n"
+    )
+    assert invoke("list", "--json", "--memory", "b.db") == invoke("list", "--json", "--memory", "a.db")
+    assert invoke("tiers", "--memory", "b.db") == invoke("tiers", "--memory", "a.db")
+
+
+def test_what_an_import_crowds_out_is_told(invoke: Invoke) -> None:
+    """It is not there, though it was kept."""
+    invoke("add", "people.md")
+    invoke("export", "m.jsonl")
+    invoke("tiers", "semantic.capacity=1", "--memory", "b.db")
+    invoke("add", "--text", "more", "--memory", "b.db")
+    assert "  2 went: past their time, or least worth" in invoke("import", "m.jsonl", "--memory", "b.db")
+
+
+def test_a_pipe_is_no_backup(invoke: Invoke, folder: Path) -> None:
+    """Nobody waits for it."""
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(StoreError, match="not a regular file"):
+        invoke("restore", "pipe")
 
 
 def test_many_passages_are_listed_up_to_a_number(invoke: Invoke, folder: Path) -> None:

@@ -17,7 +17,7 @@ from gemma_eval.cli.memory_files import backup, export, import_, restore
 from gemma_eval.errors import UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import MemoryStore
-from gemma_eval.records import Among, MemoryStats, MemoryTier, Piece
+from gemma_eval.records import Among, MemoryTier, Piece
 
 _AT_ONCE = 1_000
 _EMBEDDED_AT_ONCE = 512
@@ -80,7 +80,7 @@ def add(  # noqa: PLR0913 - the options of the command
             for piece in (*own, *reading.each(*paths, splitting=splitting)):
                 yield given.changed(piece, tier=tier, importance=importance, tags=tags)
 
-        n = sum(1 for _ in pieces())
+        n = given.counted(pieces())
         if not n:
             raise UsageError(f"{', '.join(map(str, paths))}: holds no passage: empty, or headings alone")
         with closing(given.opened(location, registry)) as store:
@@ -89,7 +89,8 @@ def add(  # noqa: PLR0913 - the options of the command
             forgotten = _forget_others(store, pieces()) if is_whole else 0
             after = store.stats(now_s=time.time())
     click.echo(f"{shown.place(location)}: {shown.passages(n)} kept, {n_new:,} new")
-    _say_what_went(before, after, n_new=n_new, forgotten=forgotten)
+    for line in shown.what_went(before, after, n_new=n_new, forgotten=forgotten):
+        click.echo(line)
 
 
 @memory.command(short_help="Find passages.")
@@ -268,16 +269,6 @@ def _forget_others(store: MemoryStore, pieces: Iterator[Piece]) -> int:
     of_them = store.each(Among(documents=tuple(kept)))
     gone = [piece.id for piece in of_them if piece.id not in kept[piece.document]]
     return sum(store.forget(some) for some in _groups(gone))
-
-
-def _say_what_went(before: MemoryStats, after: MemoryStats, *, n_new: int, forgotten: int) -> None:
-    if forgotten:
-        click.echo(f"  {forgotten:,} that their documents had before are forgotten")
-    was, now = (sum(each.passages.values()) + each.expired for each in (before, after))
-    if (went := was + n_new - forgotten - now) > 0:
-        click.echo(
-            f"  {went:,} went: past their time, or least worth in a full tier (gemma-eval memory tiers)"
-        )
 
 
 def _groups(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -101,9 +101,13 @@ def import_(ctx: click.Context, *, file: Path, location: str) -> None:
 
     _, n = archive.looked_through(file)
     with closing(given.opened(location, ctx.obj)) as store:
+        before = store.stats(now_s=time.time())
         n_new = archive.restore(store, file, now_s=time.time(), progress=given.progress)
+        after = store.stats(now_s=time.time())
     given.progress(0)
     click.echo(f"{shown.place(location)}: {shown.passages(n)} of {file}, {n_new:,} new")
+    for line in shown.what_went(before, after, n_new=n_new):
+        click.echo(line)
 
 
 def _from_archive(file: Path, location: str, registry: Registry, *, replace: bool) -> int:
@@ -111,10 +115,7 @@ def _from_archive(file: Path, location: str, registry: Registry, *, replace: boo
 
     with closing(given.opened(location, registry)) as store:
         _refuse_full(store, replace=replace)
-        kept = {each.piece.id for each in archive.passages(file)}
-        archive.restore(store, file, now_s=time.time(), progress=given.progress)
-        store.forget([piece.id for piece in store.each() if piece.id not in kept])
-        return len(kept)
+        return archive.put_back(store, file, now_s=time.time(), progress=given.progress)
 
 
 def _refuse_full(store: MemoryStore, *, replace: bool) -> None:

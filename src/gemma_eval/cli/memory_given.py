@@ -126,6 +126,17 @@ def changed(
     )
 
 
+def counted(pieces: Iterator[Piece]) -> int:
+    """Return how many passages there are. Raises StoreError for one that no store keeps."""
+    from gemma_eval.memory.admission import refuse_flawed
+
+    n = 0
+    for piece in pieces:
+        refuse_flawed((piece,))
+        n += 1
+    return n
+
+
 def refuse_unknown(memory: MemoryStore, ids: Sequence[str], location: str) -> None:
     """Raise UsageError for the first id that no passage has, with one that is near."""
     there = {piece.id for piece in memory.pieces(ids)}
@@ -139,7 +150,7 @@ def refuse_unknown(memory: MemoryStore, ids: Sequence[str], location: str) -> No
 
 def last_of(pieces: Iterator[Piece], *, n: int) -> tuple[list[Piece], int]:
     """Return the last `n` passages, and how many there are."""
-    last: deque[Piece] = deque(maxlen=n)
+    last: deque[Piece] = deque(maxlen=min(n, sys.maxsize))
     total = 0
     for piece in pieces:
         last.append(piece)

@@ -30,13 +30,14 @@ def place(location: str) -> str:
 def found(piece: Piece, *, score: float, as_json: bool) -> str:
     """Return a passage that was found."""
     if as_json:
-        return json.dumps({"score": score, **asdict(piece)}, ensure_ascii=False)
-    return f"{score:6.3g}  {piece.id}  {piece.document}\n        {_cut(piece.text, 2 * _WIDTH)}"
+        return _json({"score": score, **asdict(piece)})
+    head = f"{score:6.3g}  {_plain(piece.id)}  {_plain(piece.document)}"
+    return f"{head}\n        {_cut(piece.text, 2 * _WIDTH)}"
 
 
 def json_of(piece: Piece) -> str:
     """Return a passage as a line of JSON."""
-    return json.dumps(asdict(piece), ensure_ascii=False)
+    return _json(asdict(piece))
 
 
 def listed(pieces: Sequence[Piece], *, now_s: float) -> Iterator[str]:
@@ -52,6 +53,15 @@ def passages(n: int) -> str:
     return "1 passage" if n == 1 else f"{n:,} passages"
 
 
+def what_went(before: MemoryStats, after: MemoryStats, *, n_new: int, forgotten: int = 0) -> Iterator[str]:
+    """Yield what is not there any more after passages came."""
+    if forgotten:
+        yield f"  {forgotten:,} that their documents had before are forgotten"
+    was, now = (sum(each.passages.values()) + each.expired for each in (before, after))
+    if (went := was + n_new - forgotten - now) > 0:
+        yield f"  {went:,} went: past their time, or least worth in a full tier (gemma-eval memory tiers)"
+
+
 def stats(counted: MemoryStats, rules: Rules, *, as_json: bool) -> Iterator[str]:
     """Yield the figures of a memory."""
     if as_json:
@@ -63,7 +73,7 @@ def stats(counted: MemoryStats, rules: Rules, *, as_json: bool) -> Iterator[str]
         rows.append((tier, f"{n:,}", _count(rule.capacity), _span(rule.ttl_s)))
     yield from columns(rows)
     yield f"past their time: {counted.expired:,}"
-    yield from (f"vectors of {embedder}: {n:,}" for embedder, n in counted.vectors.items())
+    yield from (f"vectors of {_plain(embedder)}: {n:,}" for embedder, n in counted.vectors.items())
     if counted.size_bytes is not None:
         yield f"size: {numbers.bytes_(counted.size_bytes)}"
 
@@ -97,14 +107,15 @@ def order(found_: Order, *, would: bool) -> Iterator[str]:
         *(f"  merged: {', '.join(each.gone)} into {each.kept.id}" for each in found_.merged),
         *(f"  moved: {each.piece.id} from {each.from_tier} to {each.piece.tier}" for each in found_.moved),
     ]
-    yield from lines[:_MOST_LINES]
+    yield from map(_plain, lines[:_MOST_LINES])
     if len(lines) > _MOST_LINES:
         yield f"  and {len(lines) - _MOST_LINES:,} more"
 
 
 def _row(piece: Piece, now_s: float) -> tuple[str, ...]:
     ends = numbers.MISSING if piece.expires_s is None else _span(piece.expires_s - now_s)
-    return piece.id, piece.tier, _when(piece.at_s), ends, str(piece.accesses), _cut(piece.text, _WIDTH)
+    cells = (piece.id, piece.tier, _when(piece.at_s), ends, str(piece.accesses))
+    return (*map(_plain, cells), _cut(piece.text, _WIDTH))
 
 
 def _when(at_s: float | None) -> str:
@@ -137,6 +148,16 @@ def _number(value: float | None) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    line = " ".join(text.split())
-    printable = "".join(letter if letter.isprintable() else "�" for letter in line)
-    return printable if len(printable) <= width else printable[: width - 1] + "…"
+    line = _plain(" ".join(text.split()))
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    """Return a text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def _json(row: dict[str, object]) -> str:
+    """Return a line of JSON in which what a terminal would obey is escaped, and no letter of a script is."""
+    line = json.dumps(row, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)

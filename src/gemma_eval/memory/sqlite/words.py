@@ -34,7 +34,7 @@ def search(connection: sqlite3.Connection, query: str, *, k: int, among: Among) 
     if not rare or k < 1:
         return ()
     places = sum(dfs[word] for word in rare)
-    few = max(LEAST, k + MORE)
+    few = max(LEAST, min(k, n) + MORE)
     rows = _candidates(connection, rare, n=places if places <= FEW else few, among=among)
     if len(rows) < k and len(rare) < len(dfs) and is_narrow(among):
         rows = _candidates(connection, rarest(dfs), n=few, among=among)
