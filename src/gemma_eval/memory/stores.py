@@ -9,6 +9,7 @@ from gemma_eval.errors import UnknownName
 from gemma_eval.protocols import MemoryStore, StoreFactory
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
+_SECRET = re.compile(r"([?&][^=&]*pass(?!word_env=)[^=&]*=)[^&]*", re.IGNORECASE)
 PATH = "sqlite"
 """The scheme of a location without one."""
 
@@ -25,11 +26,14 @@ def open_store(location: str, stores: Mapping[str, StoreFactory]) -> MemoryStore
 
 
 def without_password(location: str) -> str:
-    """Return a location as it may be shown: a URL, even a malformed one, without user and password."""
+    """Return a location as it may be shown: a URL, even a malformed one, without user and password.
+
+    A password that is written where none is read, as `?password=…`, is hidden, too.
+    """
     found = _SCHEME.match(location)
     if found is None or found[1].lower() == PATH:
         return location
-    rest = location[found.end() :]
+    rest = _SECRET.sub(r"\1…", location[found.end() :])
     return f"{found[0]}{'//' if rest.startswith('//') else ''}{rest.rpartition('@')[2].removeprefix('//')}"
 
 

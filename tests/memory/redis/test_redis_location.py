@@ -62,6 +62,7 @@ def test_a_location_is_read_whole(url: str, want: Location) -> None:
         ("redis://h?timeout=0", "timeout is a number of seconds"),
         ("redis://h?timeout=soon", "timeout is a number of seconds"),
         ("redis://h?cacert=ca.pem", "write rediss://"),
+        (f"redis://h?password={SECRET}", 'did you mean "password_env"'),
     ],
 )
 def test_a_wrong_location_is_refused(url: str, said: str) -> None:
@@ -96,6 +97,8 @@ def test_no_message_and_no_representation_holds_the_password(before: str, after:
         (f"redis:me:{SECRET}@h", "redis:h"),
         (f"rediss://:{SECRET}@p@h", "rediss://h"),
         ("redis://h", "redis://h"),
+        (f"redis://h?password={SECRET}&namespace=a", "redis://h?password=…&namespace=a"),
+        ("redis://h?password_env=PW", "redis://h?password_env=PW"),
         ("me@home/memory.db", "me@home/memory.db"),
         ("sqlite:me@home.db", "sqlite:me@home.db"),
     ],
