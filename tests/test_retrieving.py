@@ -64,6 +64,7 @@ class Added:
     def __init__(self) -> None:
         self.letters = Letters()
         self.opened: list[str] = []
+        self.indexed: list[int] = []
 
     @hookimpl
     def register_embedders(self, register: RegisterEmbedder) -> None:
@@ -73,12 +74,16 @@ class Added:
     @hookimpl
     def register_retrievers(self, register: RegisterRetriever) -> None:
         """Add the last first."""
-        register("backwards", Backwards)
+        register("backwards", self._backwards)
 
     @hookimpl
     def register_stores(self, register: RegisterStore) -> None:
         """Add what is down."""
         register("down", self._open)
+
+    def _backwards(self, documents: Sequence[Document]) -> Backwards:
+        self.indexed.append(len(documents))
+        return Backwards(documents)
 
     def _load(self, spec: ModelSpec) -> Embedder:
         del spec
@@ -168,6 +173,15 @@ def test_the_retriever_of_a_plugin_is_given_the_passages_of_the_corpus(
     assert found.trace.found == {"retrieve": ("p3", "p2")}
 
 
+def test_the_retriever_of_a_plugin_indexes_a_corpus_once(
+    find: Callable[[Cell], Retrieved], added: Added, tmp_path: Path
+) -> None:
+    """And before the clock runs: its step is the search, as those of others are."""
+    cell = asking(with_corpus(tmp_path, "one", "two", "three"), retriever="backwards", top_k=2)
+    assert find(cell).passages == find(replace(cell, seed=2)).passages
+    assert added.indexed == [3]
+
+
 def test_a_store_that_cannot_be_reached_leaves_a_mark_and_no_passage(
     find: Callable[[Cell], Retrieved],
 ) -> None:
@@ -198,6 +212,23 @@ def test_a_memory_without_vectors_is_said_before_it_is_searched_by_them(
         store.add_vectors(["p1"], added.letters.embed([piece.text]), embedder="letters/1")
     assert texts(find(cell)) == ["Finn lives in Oslo."]
     assert texts(find(asking(memory="sqlite:notes.db"))) == ["Finn lives in Oslo."]
+
+
+def test_memories_of_two_suites_may_have_one_name(added: Added, tmp_path: Path) -> None:
+    """That one has vectors says nothing of the other."""
+    for suite in ("a", "b"):
+        (tmp_path / suite).mkdir()
+        with closing(open_store(str(tmp_path / suite / "notes.db"))) as store:
+            store.add([Piece(id="p1", text=f"Finn lives in {suite}.", document="notes")], now_s=0.0)
+            if suite == "a":
+                store.add_vectors(["p1"], added.letters.embed(["Finn"]), embedder="letters/1")
+    made = Retrieving(registry=plugins.load([added]), folder_of=lambda suite: tmp_path / suite)
+    cell = asking(memory="notes.db", retriever="hybrid", embedder="small")
+    first, second = (trial_of(replace(cell, suite=suite)) for suite in ("a", "b"))
+    with closing(made):
+        assert texts(made.retrieve(first)) == ["Finn lives in a."]
+        with pytest.raises(UsageError, match="no vectors of letters/1"):
+            made.retrieve(second)
 
 
 def test_a_corpus_that_has_changed_since_is_refused(

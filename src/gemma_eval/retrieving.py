@@ -30,6 +30,7 @@ from gemma_eval.protocols import (
     PassageSource,
     Reranker,
     RerankerParts,
+    Retriever,
 )
 from gemma_eval.records import Cell, Corpus, Document, ModelSpec, Piece, Retrieved, Step, Trace, Trial
 
@@ -57,6 +58,7 @@ class Retrieving:
     now_s: Callable[[], float] = time.time
     _lock: Lock = field(default_factory=Lock, init=False)
     _sources: list[tuple[object, PassageSource | GemmaEvalError]] = field(default_factory=list, init=False)
+    _retrievers: list[tuple[object, Retriever | GemmaEvalError]] = field(default_factory=list, init=False)
     _rerankers: list[tuple[object, Reranker | GemmaEvalError]] = field(default_factory=list, init=False)
     _embedders: list[tuple[object, Embedder | GemmaEvalError]] = field(default_factory=list, init=False)
     _corpora: dict[Corpus, tuple[Piece, ...]] = field(default_factory=dict, init=False)
@@ -108,10 +110,12 @@ class Retrieving:
             self._engines.pop().close()
 
     def _of_plugin(self, cell: Cell) -> Retrieved:
-        factory = self.registry.retrievers.find(cell.retrieval.retriever)
+        name, case = cell.retrieval.retriever, cell.case
+        factory = self.registry.retrievers.find(name)
+        key = (name, case.documents, case.corpus)
+        searched = self._kept(self._retrievers, key, lambda: factory(self._documents(cell)))
         began = self.clock()
-        searched = factory(self._documents(cell))
-        found = searched.search(cell.case.query, k=cell.retrieval.top_k)
+        found = searched.search(case.query, k=cell.retrieval.top_k)
         step = Step(name="retrieve", began_ns=began, ended_ns=self.clock())
         ids = tuple(passage.id for passage in found)
         return Retrieved(passages=found, trace=Trace(steps=(step,), found={"retrieve": ids}))

@@ -24,7 +24,7 @@ PLUMBING = "hashing/words+letters/"
 
 
 class Retriever(Protocol):
-    """Finds the passages of some documents that bear on a query."""
+    """Finds the passages of some documents that bear on a query; it is made once and asked by any thread."""
 
     def search(self, query: str, *, k: int) -> tuple[Passage, ...]:
         """Return at most `k` passages, best first."""
