@@ -58,6 +58,27 @@ def test_relevant_passages_are_given_by_id_document_or_text(
     assert given(*relevant) == ids
 
 
+@pytest.mark.parametrize(
+    "judgement", [Judgement(passage="old"), Judgement(passage="news"), Judgement(text="lives in Oslo")]
+)
+def test_what_a_search_may_not_find_is_not_given_either(judgement: Judgement) -> None:
+    """However it is named, for it would be more than any search can give at best."""
+    old = Piece(id="old", text="Finn lives in Oslo.", document="news", expires_s=5.0)
+    young = Piece(id="young", text="Finn lives in Oslo now.", document="news")
+    source, retrieval = InMemory([old, young]), Retrieval(retriever="oracle")
+    found = [
+        [
+            each.piece.id
+            for each in oracle(
+                "Finn?", source=source, retrieval=retrieval, relevant=[judgement], among=Among(now_s=now_s)
+            )
+        ]
+        for now_s in (4.0, 6.0)
+    ]
+    assert "old" in found[0]
+    assert "old" not in found[1]
+
+
 def test_of_a_document_the_passages_that_fit_the_question_come_first() -> None:
     """For its answer may stand in any of them."""
     assert given(Judgement(passage="many"), query="Where is Kyiv?") == ["m1", "m0"]

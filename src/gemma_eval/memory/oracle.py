@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Protocol, runtime_checkable
 
 from gemma_eval.errors import UsageError
+from gemma_eval.memory.among import is_among
 from gemma_eval.memory.rank import Candidate
 from gemma_eval.protocols import PassageSource
 from gemma_eval.records import Among, Judgement, Piece, Retrieval
@@ -57,7 +58,7 @@ def oracle(
 def _served(judgement: Judgement, query: str, *, source: PassageSource, among: Among) -> Sequence[Piece]:
     """Return the passages that fit a judgement, first those that also fit the query."""
     if judgement.passage is not None:
-        known = source.pieces((judgement.passage,))
+        known = [piece for piece in source.pieces((judgement.passage,)) if is_among(piece, among)]
         return known or _of_document(judgement.passage, query, source=source, among=among)
     hits = source.lexical(judgement.text or "", k=_LOOKED_AT, among=among)
     found = [piece for piece in source.pieces([hit.id for hit in hits]) if _is_relevant(piece, [judgement])]
