@@ -119,3 +119,5 @@ def test_another_retrieval_may_be_the_base_of_a_comparison_in_turn(pytester: pyt
     )
     several = pytester.runpytest_inprocess(*suite, "--gemma-template", "rag", "--gemma-ab", "retrieval:none")
     several.stderr.fnmatch_lines(["*the candidate has 3 retrievals*choose one with --gemma-retrieval*"])
+    alone = pytester.runpytest_inprocess(*suite, "--gemma-ab", "model:other")
+    alone.stderr.fnmatch_lines(["*passages alone have no model; leave them out with --gemma-model *"])

@@ -15,7 +15,7 @@ from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.matrix import LoadedSuite
 from gemma_eval.pytest_plugin.passed_on import passed_on
 from gemma_eval.pytest_plugin.refusals import refused
-from gemma_eval.records import CaseKind, Cell, Template
+from gemma_eval.records import NOBODY, CaseKind, Cell, Template
 from gemma_eval.suite import load_suite, model_names
 from gemma_eval.verdict.sides import AXES, Axis
 
@@ -50,12 +50,8 @@ def instead_of(name: str, evaluation: Evaluation, cells: Sequence[Cell]) -> Inst
     if len(found) > 1:
         raise UsageError(f"--gemma-ab {name} is of two kinds; write {found[0]}:{wanted}")
     axis = found[0]
-    ours = {_on(axis, cell) for cell in cells}
-    if len(ours) > 1:
-        raise UsageError(
-            f"--gemma-ab {name}: the candidate has {len(ours)} {axis}s ({', '.join(sorted(ours))}); "
-            f"choose one with --gemma-{axis}"
-        )
+    if what := _several(axis, {_on(axis, cell) for cell in cells}):
+        raise UsageError(f"--gemma-ab {name}: {what}")
     return axis, wanted
 
 
@@ -161,6 +157,17 @@ def _with(cell: Cell, instead: Instead | None) -> Cell:
     return replace(cell, template=Template(name=name, text=cell.template.text))
 
 
+def _several(axis: Axis, ours: set[str]) -> str | None:
+    """Return why the candidate has not one name on an axis, and how it is chosen; `None` where it has."""
+    named = sorted(ours - {NOBODY})
+    if len(named) > 1:
+        return f"the candidate has {len(named)} {axis}s ({', '.join(named)}); choose one with --gemma-{axis}"
+    if named and len(ours) > 1:
+        what = f"cases that ask for passages alone have no {axis}"
+        return f"{what}; leave them out with --gemma-{axis} {named[0]}"
+    return None
+
+
 def _key(cell: Cell, *, instead: Instead | None) -> tuple[str, ...]:
     other = _with(cell, instead)
     return cell.suite, cell.case.id, *other.group.names
@@ -174,7 +181,7 @@ def _on(axis: Axis, cell: Cell) -> str:
 def _names(evaluation: Evaluation) -> Mapping[Axis, set[str]]:
     """Return what can be chosen by name on each axis: all models of the files, and what the suites name."""
     cells = [cell for loaded in evaluation.suites.values() for cell in loaded.everything]
-    found: dict[Axis, set[str]] = {axis: {_on(axis, cell) for cell in cells} for axis in AXES}
+    found: dict[Axis, set[str]] = {axis: {_on(axis, cell) for cell in cells} - {NOBODY} for axis in AXES}
     for loaded in evaluation.suites.values():
         found["model"] |= set(model_names(loaded.path))
     return found
