@@ -53,20 +53,21 @@ def fitting(
     passages: Sequence[Passage | Piece], relevant: Sequence[Judgement]
 ) -> Mapping[str, tuple[str, ...]]:
     """Return for each judgement above grade 0, by its name or text, the ids of the passages that fit it."""
-    return {
-        judgement.passage or judgement.text or "": tuple(
-            each.id
-            for each in passages
-            if fits(judgement, id=each.id, document=each.document, text=each.text)
-        )
-        for judgement in relevant
-        if judgement.grade > 0
-    }
+    wanted = [each for each in relevant if each.grade > 0]
+    named: dict[str, dict[str, None]] = {}
+    for passage in passages:
+        for name in (passage.id, passage.document):
+            named.setdefault(name, {})[passage.id] = None
+    has_texts = any(each.passage is None for each in wanted)
+    texts = [(passage.id, _plain(passage.text)) for passage in passages] if has_texts else []
 
+    def ids(judgement: Judgement) -> tuple[str, ...]:
+        if judgement.passage is not None:
+            return tuple(named.get(judgement.passage, ()))
+        sought = _plain(judgement.text or "")
+        return tuple(id_ for id_, text in texts if sought and sought in text)
 
-def n_relevant(relevant: Sequence[Judgement]) -> int:
-    """Return how many passages there are to find: the judgements above grade 0, each counted once."""
-    return len({(each.passage, each.text) for each in relevant if each.grade > 0})
+    return {each.passage or each.text or "": ids(each) for each in wanted}
 
 
 def _plain(text: str) -> str:
