@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_eval.records import Judgement, Passage, Piece
-from gemma_eval.stats.judgements import first_places, fits, fitting, grades, n_relevant
+from gemma_eval.stats.judgements import first_places, fits, fitting, grades
 
 PIECES = tuple(
     Piece(id=id_, text=text, document=document)
@@ -84,12 +84,6 @@ def test_passages_are_judged_as_pieces_are() -> None:
     assert grades(passages, relevant) == grades(PIECES, relevant) == (0, 1, 3)
 
 
-def test_what_there_is_to_find_is_what_is_judged_relevant_once() -> None:
-    """A judgement that is there twice asks for one passage, and one of grade 0 for none."""
-    twice = [Judgement(passage="a"), Judgement(passage="a", grade=2), Judgement(passage="b", grade=0)]
-    assert n_relevant([*twice, Judgement(text="a")]) == 2
-
-
 def test_what_fits_is_named_by_the_judgement() -> None:
     """All passages of a document or with a text, not the first alone; what is not relevant is left out."""
     relevant = (
@@ -99,3 +93,15 @@ def test_what_fits_is_named_by_the_judgement() -> None:
         Judgement(passage="a", grade=0),
     )
     assert fitting(PIECES, relevant) == {"people.md": ("a", "b"), "oslo": ("b", "c"), "z": ()}
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=3, unique=True), JUDGED)
+def test_what_fits_is_what_fits_one_by_one(pieces: list[Piece], relevant: list[Judgement]) -> None:
+    """Though each text is looked at once, however many judgements there are."""
+    assert fitting(pieces, relevant) == {
+        each.passage or each.text or "": tuple(
+            p.id for p in pieces if fits(each, id=p.id, document=p.document, text=p.text)
+        )
+        for each in relevant
+        if each.grade > 0
+    }
