@@ -96,10 +96,12 @@ def test_of_several_the_best_are_needed_and_the_first_that_was_lost_decides() ->
 
 
 def test_what_cannot_be_known_is_not_said() -> None:
-    """Nothing relevant, nothing looked for, no answer, or none that was judged."""
+    """Nothing relevant, nothing looked for, nowhere to look, no answer, or none that was judged."""
     for judged in ((), (replace(BY_ID, grade=0),)):
         assert lost_at(asked(*judged)) is None
     assert lost_at(replace(asked(BY_ID), trace=None)) is None
+    assert lost_at(replace(asked(BY_ID), trace=Trace(degraded="redis://host: nobody answers"))) is None
+    assert lost_at(replace(asked(BY_ID), trace=Trace(found=FOUND, degraded="vector: no"))) == "rank"
     assert lost_at(replace(asked(BY_ID), failure=Failure(kind="backend", message="gone"))) is None
     assert lost_at(asked(BY_ID, value=None)) is None
 

@@ -21,12 +21,12 @@ def lost_at(outcome: Outcome) -> Loss | None:
     Needed is every judgement of the highest grade of the case: of several, the one that was lost first
     decides. An answer is wrong when a check that judges it, and counts or demands something, is not fully
     met; where a case asks for passages alone, what is needed and was not found is lost. It cannot be known
-    where nothing is relevant, no passage was looked for, or the answer was not made or not judged; nor of a
-    text that was judged later, unless a passage with it was read or dropped.
+    where nothing is relevant, no passage was looked for, no store was there to look in, or the answer was
+    not made or not judged; nor of a text that was judged later, unless a passage with it was read or dropped.
     """
     case = outcome.trial.cell.case
     best = max((each.grade for each in case.relevant), default=0)
-    if outcome.failure is not None or outcome.trace is None or best <= 0:
+    if outcome.failure is not None or outcome.trace is None or best <= 0 or _is_unreached(outcome.trace):
         return None
     is_answered = case.kind != "retrieval"
     if is_answered and not _is_wrong(outcome):
@@ -42,6 +42,11 @@ def losses(outcomes: Iterable[Outcome]) -> Mapping[Loss, int]:
     """Count the lost answers by the step that lost them, each step in its place."""
     counts = Counter(lost_at(outcome) for outcome in outcomes)
     return {each: counts[each] for each in LOSSES}
+
+
+def _is_unreached(trace: Trace) -> bool:
+    """Whether what was to be searched was not there, which says nothing of how it is searched."""
+    return trace.degraded is not None and not trace.found
 
 
 def _is_wrong(outcome: Outcome) -> bool:
