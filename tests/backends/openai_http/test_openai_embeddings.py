@@ -116,6 +116,7 @@ def spoilt(spoil: Spoil) -> Answer:
             "not finite or has no direction",
         ),
         (lambda rows: [{**row, "embedding": [1e300] * 4} for row in rows], "not finite or has no direction"),
+        (lambda rows: [{**row, "embedding": [10**400] * 4} for row in rows], "int too large"),
         (lambda rows: [{**row, "embedding": [0, 0, 0, 0]} for row in rows], "not finite or has no direction"),
         (lambda rows: [{**row, "embedding": [None] * 4} for row in rows], "what is no number, as null"),
         (lambda rows: [{**row, "embedding": "AACAPw=="} for row in rows], "no list of numbers"),

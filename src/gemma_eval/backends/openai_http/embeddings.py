@@ -121,7 +121,7 @@ def _asked(asking: Asking, texts: Sequence[str]) -> Array:
     try:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
             return unit(np.array(vectors, np.float32))
-    except BackendError as error:
+    except (BackendError, OverflowError) as error:  # of whole numbers that no float holds
         raise ServerError(f"{where}: {error}") from error
 
 

@@ -9,13 +9,13 @@ The model of the reranker is one of models.toml whose location is the URL:
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemma_eval.backends.openai_http.asking import Asking, Json, connect, placed, sendable
+from gemma_eval.backends.openai_http.events import MOST
 from gemma_eval.errors import ServerError, UsageError
 from gemma_eval.files.rows import show
 from gemma_eval.protocols import RerankerParts
@@ -64,6 +64,6 @@ class ServedReranker:
 
 def _score(row: Json, where: str) -> float:
     value = row.get("relevance_score", row.get("score"))
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= MOST:
         raise ServerError(f"{where}: the score {show(value)} is no number")
     return float(value)
