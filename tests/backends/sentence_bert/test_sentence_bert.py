@@ -121,6 +121,7 @@ def test_the_id_names_all_that_decides_a_vector(folder: Path, tmp_path: Path) ->
         (lambda where: (where / "model.safetensors").unlink(), "no weights"),
         (lambda where: change_config(where, num_hidden_layers=3), "do not fit together"),
         (lambda where: change_config(where, num_attention_heads=5), "do not fit together"),
+        (lambda where: change_config(where, layer_norm_eps="small"), "do not fit together: .*small"),
         (lambda where: change_config(where, position_embedding_type="relative_key"), "not absolute"),
         (lambda where: (where / "sentence_bert_config.json").write_text('{"max_seq_length": 65}'), "fit"),
         (lambda where: (where / "modules.json").write_text('[{"type": "models.Dense"}]'), "the step Dense"),

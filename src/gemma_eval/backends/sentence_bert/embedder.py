@@ -126,13 +126,11 @@ def _bert(folder: SentenceFolder, weights: Mapping[str, Array]) -> Bert:
 
     Raises ModelNotFound where the files do not fit together.
     """
-    shape = Shape(
-        layers=number(folder.config, "num_hidden_layers"),
-        heads=number(folder.config, "num_attention_heads"),
-        norm_eps=float(str(folder.config.get("layer_norm_eps", 1e-12))),
-    )
+    layers, heads = (number(folder.config, name) for name in ("num_hidden_layers", "num_attention_heads"))
     highest = folder.tokenizer.get_vocab_size() - 1
     try:
+        norm_eps = float(str(folder.config.get("layer_norm_eps", 1e-12)))
+        shape = Shape(layers=layers, heads=heads, norm_eps=norm_eps)
         bert = assembled(weights, shape)
         bert.hidden_states([np.full(folder.longest, highest, np.int64)])
     except (KeyError, IndexError, ValueError) as error:
