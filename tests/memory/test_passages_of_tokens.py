@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.errors import UsageError
-from gemma_eval.memory.passages import Splitting, split
+from gemma_eval.memory.passages import Splitting, parts, split
 from gemma_eval.records import Document
 
 
@@ -38,6 +38,21 @@ def test_passages_of_one_paragraph_overlap_by_whole_sentences() -> None:
     assert texts("Aa. Bb. Cc. Dd.\n\nEe.", most=5, overlap=1) == ["Aa. Bb. Cc.", "Cc. Dd.", "Ee."]
     assert texts("Aa. Bb. Cc. Dd.", most=5, overlap=2) == ["Aa. Bb. Cc.", "Bb. Cc. Dd."]
     assert texts("Aaaaaa. Bb. Cccccc.", most=4, overlap=1) == ["Aaaaaa.", "Bb.", "Cccccc."]
+
+
+@pytest.mark.parametrize("text", ["word " * 20_000, "x" * 40_000])
+def test_a_text_without_an_end_is_cut_in_one_pass(text: str) -> None:
+    """What is counted grows with the text and not with its square."""
+    counted = 0
+
+    def counting(part: str) -> int:
+        nonlocal counted
+        counted += len(part)
+        return count(part)
+
+    splitting = Splitting(count_tokens=counting, max_tokens=32)
+    assert sum(len(piece) for piece in parts(text.strip(), splitting)) > 30_000
+    assert counted < 40 * len(text)
 
 
 @settings(max_examples=60)

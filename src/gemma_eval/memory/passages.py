@@ -13,6 +13,9 @@ from gemma_eval.records import Document, Piece
 LONGEST_CHARACTERS = 800
 """A longer paragraph is cut between sentences, for one that fills the budget alone is never used."""
 
+MOST_PER_TOKEN = 64
+"""Letters that a token has at most, in the mean of a passage."""
+
 _BULLET = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+(?=\S)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}(?:\s|$)")
 _RULE = re.compile(r"\s{0,3}(?:(?:[-*_]\s*){3,}|=+|```.*|~~~.*)$")
@@ -43,7 +46,8 @@ class Splitting:
         """Whether a text is short enough for a passage."""
         if self.max_tokens is None or self.count_tokens is None:
             return len(text) <= LONGEST_CHARACTERS
-        return self.count_tokens(text) <= self.max_tokens
+        # So long a text is not counted, which may take long: no tokens have so many letters.
+        return len(text) <= MOST_PER_TOKEN * self.max_tokens and self.count_tokens(text) <= self.max_tokens
 
 
 WHOLE = Splitting()
@@ -112,26 +116,36 @@ def _sentences(block: str, splitting: Splitting) -> Iterator[str]:
 def _pieces_of(sentence: str, splitting: Splitting) -> Iterator[str]:
     """Cut a sentence between words, a word that does not fit alone between letters."""
     words = sentence.split()
-    while words:
-        if n := _longest(words, splitting, joint=" "):
-            yield " ".join(words[:n])
-            words = words[n:]
+    begin = 0
+    while begin < len(words):
+        if n := _longest(words, splitting, begin=begin, joint=" "):
+            yield " ".join(words[begin : begin + n])
+            begin += n
         else:
-            letters = max(1, _longest(words[0], splitting, joint=""))
-            yield words[0][:letters]
-            words = [*filter(None, [words[0][letters:]]), *words[1:]]
+            word = words[begin]
+            letters = max(1, _longest(word, splitting, begin=0, joint=""))
+            yield word[:letters]
+            words[begin] = word[letters:]
+            begin += not words[begin]
 
 
-def _longest(parts: Sequence[str], splitting: Splitting, *, joint: str) -> int:
-    """Return how many of the first parts fit together, 0 for none.
+def _longest(parts: Sequence[str], splitting: Splitting, *, begin: int, joint: str) -> int:
+    """Return how many of the parts from `begin` on fit together, 0 for none.
 
-    A longer text has no fewer tokens, but for a few: so it is looked for by halves, and then made sure of.
+    A longer text has no fewer tokens, but for a few: so it is looked for by doubling, then by halves, and
+    then made sure of. What is far longer than a passage is never counted.
     """
-    low, high = 0, len(parts)
+
+    def fit(n: int) -> bool:
+        return splitting.fits(joint.join(parts[begin : begin + n]))
+
+    most, high = len(parts) - begin, 1
+    while high < most and fit(high):
+        high *= 2
+    low, high = high // 2, min(high, most)
     while low < high:
         middle = (low + high + 1) // 2
-        fits = splitting.fits(joint.join(parts[:middle]))
-        low, high = (middle, high) if fits else (low, middle - 1)
-    while low and not splitting.fits(joint.join(parts[:low])):
+        low, high = (middle, high) if fit(middle) else (low, middle - 1)
+    while low and not fit(low):
         low -= 1
     return low

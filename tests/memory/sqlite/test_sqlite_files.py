@@ -91,6 +91,14 @@ def test_a_folder_is_no_memory_and_one_that_is_missing_is_named(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pipe_or_a_device_is_no_memory(tmp_path: Path) -> None:
+    """Nothing is written to it, nor beside it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="not a regular file"):
+        SqliteStore(tmp_path / "pipe")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_a_closed_store_says_so(tmp_path: Path) -> None:
     """In whatever is asked of it."""
     store = SqliteStore(tmp_path / "m.db")

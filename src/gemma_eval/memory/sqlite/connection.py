@@ -91,6 +91,8 @@ class Connections:
             raise StoreError(f"{path}: Python's SQLite is {sqlite3.sqlite_version}, 3.37 or newer is needed")
         if path.is_dir():
             raise StoreError(f"{path}: this is a folder; give the path of a file in it")
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path}: this is not a regular file; give another path")
         self._path = path
         self._idle: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
