@@ -83,3 +83,16 @@ def test_a_document_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("second")
     assert folder.text("a.md") == "first"
     assert folder.bytes_of == {"a.md": b"first"}
+
+
+def test_a_folder_may_hold_a_name_that_is_no_text(tmp_path: Path) -> None:
+    """It is part of the hash; who reads the file says what is wrong with its name."""
+    digests = set()
+    for folder, name in (("a", "\udcff.md"), ("b", "\udcfe.md")):
+        (tmp_path / folder).mkdir()
+        try:
+            (tmp_path / folder / name).write_text("Finn lives in Oslo.")
+        except OSError:
+            pytest.skip("this file system has no such names")
+        digests.add(Folder(tmp_path).digest(folder))
+    assert len(digests) == 2

@@ -190,6 +190,24 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "inside")
 
 
+def test_a_folder_that_cannot_be_looked_into_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is not taken for an empty one."""
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "open.md").write_text("Finn lives in Oslo.")
+    look = os.scandir
+
+    def refusing(path: str) -> object:
+        if Path(path).name == "shut":
+            raise PermissionError(13, "Permission denied", path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(UsageError, match=r"shut: cannot be read: permission denied"):
+        read(tmp_path)
+
+
 def test_a_file_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
     """Its passages could have no document."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -69,7 +70,8 @@ def _digest(path: Path) -> str:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         whole = hashlib.sha256()
         for each in _texts(path):
-            whole.update(f"\0{each.relative_to(path).as_posix()}\0{_digest(each)}".encode())
+            name = os.fsencode(each.relative_to(path).as_posix())  # also one that is not UTF-8
+            whole.update(b"\0" + name + f"\0{_digest(each)}".encode())
         return whole.hexdigest()
     except OSError as error:
         raise ReadError(f"cannot be read: {error.strerror or error}") from error

@@ -88,7 +88,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files of a corpus and the names of their documents."""
     if exists(path, "folder"):
         root = path.resolve()
-        found = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
+        found = sorted(each for each in _below(path) if each.suffix in SUFFIXES and each.is_file())
         if not found:
             raise UsageError(f"{path}: is a folder without a file of {', '.join(SUFFIXES)}")
         for file in found:
@@ -99,6 +99,17 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
         yield path, path.name
     else:
         raise UsageError(f"{path}: is none of {', '.join(SUFFIXES)}; save it as one of them")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and those below it. Raises UsageError where one cannot be looked into."""
+
+    def fail(error: OSError) -> None:
+        what = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        raise _wrong(Path(error.filename or folder), what) from error
+
+    for place, _, names in os.walk(folder, onerror=fail):
+        yield from (Path(place) / name for name in names)
 
 
 def _passages(file: Path, name: str, splitting: Splitting) -> Iterator[tuple[Piece, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -156,6 +157,22 @@ def test_what_is_no_copy_is_not_put_back(store: SqliteStore, path: Path, tmp_pat
         restore(copy, path, existing="replace")
     assert len(list(store.each())) == 5
     assert near(store, 2) == "p2"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_copy_is_taken_of_what_cannot_be_written(tmp_path: Path) -> None:
+    """Also of a memory whose process did not close it."""
+    folder, path = tmp_path / "shut", tmp_path / "shut" / "m.db"
+    folder.mkdir()
+    with closing(SqliteStore(path)) as made:
+        made.add(five(), now_s=NOW_S)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    folder.chmod(0o555)
+    try:
+        assert backup(path, tmp_path / "copy.db") == 5
+    finally:
+        folder.chmod(0o755)
 
 
 def test_a_copy_of_nothing_is_none(tmp_path: Path) -> None:

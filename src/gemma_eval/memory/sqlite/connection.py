@@ -82,6 +82,23 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a memory that is there. Raises StoreError where it is of another program or newer."""
+    try:
+        connection = _connect(path, "mode=ro", *_PRAGMAS, *_READ_PRAGMAS)
+    except sqlite3.OperationalError:
+        # In a folder that cannot be written a file in WAL mode lacks its index; without a WAL nobody writes.
+        if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
+            raise
+        connection = _connect(path, "immutable=1", *_PRAGMAS, *_READ_PRAGMAS)
+    try:
+        refuse_foreign(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 class Connections:
     """The connections to one file: as many that read as are reading, and one that writes when one is."""
 
@@ -163,7 +180,7 @@ class Connections:
                 raise StoreError(f"{self._path}: the memory is closed")
             if self._idle:
                 return self._idle.pop()
-        return _open_to_read(self._path)
+        return open_to_read(self._path)
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         with self._guard:
@@ -203,22 +220,6 @@ def _remove(path: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(OSError):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    try:
-        connection = _connect(path, "mode=ro", *_PRAGMAS, *_READ_PRAGMAS)
-    except sqlite3.OperationalError:
-        # In a folder that cannot be written a file in WAL mode lacks its index; without a WAL nobody writes.
-        if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
-            raise
-        connection = _connect(path, "immutable=1", *_PRAGMAS, *_READ_PRAGMAS)
-    try:
-        refuse_foreign(path, connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:

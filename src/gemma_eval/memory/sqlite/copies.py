@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from gemma_eval.errors import StoreError, UsageError
 from gemma_eval.files.read import ReadError
 from gemma_eval.memory.reading import opened
-from gemma_eval.memory.sqlite.connection import lock, refuse_foreign, store_errors
+from gemma_eval.memory.sqlite.connection import lock, open_to_read, refuse_foreign, store_errors
 from gemma_eval.memory.writing import Existing, beside, refuse_existing, sync
 
 _MAGIC = b"SQLite format 3\0"
@@ -80,9 +80,7 @@ def _folder_beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with store_errors(path), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-        refuse_foreign(path, connection)
+    with store_errors(path), closing(open_to_read(path)) as connection:
         yield connection
 
 
