@@ -98,7 +98,8 @@ def test_pages_and_terminal_have_a_column_for_names() -> None:
     lines = [line.text for line in closing(CROSSED)]
     assert lines[1].split()[:3] == ["profile", "template", "retrieval"]
     assert max(map(len, lines)) <= WIDTH
-    assert "passages alone" in lines
+    alone = lines[lines.index("passages alone") + 1]
+    assert alone.split() == ["profile", "template", "retrieval", "score", "[95", "%]", "n"]
     assert [line.text for line in closing(retrieved())][1].split()[:2] == ["retrieval", "score"]
 
 

@@ -31,7 +31,8 @@ MOST_REASONS = 3
 
 _AXES = ("profile", "template", "retrieval")
 _MEMORY = "memory"
-_FIGURES = ("score [95 %]", "TTFT p50/p95", "tokens/s", _MEMORY, "n")
+_OF_ANSWERS = ("TTFT p50/p95", "tokens/s", _MEMORY)
+_FIGURES = ("score [95 %]", *_OF_ANSWERS, "n")
 _BENCHMARKS = ("benchmark", "group", "TTFT p50", "prompt tok/s", "output tok/s", "n")
 _LOADS = ("load", "group", "ok", "req/s", "output tok/s", "TTFT p50/p95", "good/s")
 _NAMES = 2
@@ -68,10 +69,12 @@ def table(summaries: Sequence[Summary]) -> list[Line]:
     shown: list[Line] = []
     models = groupby(zip(by_group, rows[1:], strict=True), key=lambda pair: pair[0].model)
     for model, pairs in models:
+        kept = [at for at, column in enumerate(columns) if model != NOBODY or column not in _OF_ANSWERS]
         title = f"model {model}" if model != NOBODY else "passages alone"
-        shown += [Line(title, {"bold": True}), Line(_formatted(columns, widths, names=names))]
-        shown += [Line(_formatted(row, widths, names=names)) for _, row in pairs]
-        shown.append(Line(""))
+        wide = [widths[at] for at in kept]
+        whole = (columns, *(row for _, row in pairs))
+        made = [Line(_formatted([row[at] for at in kept], wide, names=names)) for row in whole]
+        shown += [Line(title, {"bold": True}), *made, Line("")]
     return shown
 
 
