@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from gemma_eval.records import Comparison, Failure, Outcome
+from gemma_eval.records import Check, Comparison, Failure, Outcome, Passage, Prompt
 from gemma_eval.stats.binary import tango
 from gemma_eval.stats.exact import exact_bounds
 from gemma_eval.verdict.quality import compare_scores
@@ -84,6 +84,39 @@ def test_the_same_text_everywhere_is_no_worse_whatever_it_scores() -> None:
     found = compare_scores(Pair(shared="", base=same, candidate=scored([1.0, 0.0, 0.0])))
     assert found is not None
     assert found.lean != "identical"
+
+
+def looked_up(values: Sequence[float], *ids: str, weight: float = 1.0) -> tuple[Outcome, ...]:
+    """Return cases that a recall scores, of which these passages were found and nothing was written."""
+    check = Check(scorer="recall", of_passages=True, weight=weight)
+    passages = tuple(
+        Passage(id=id_, text=id_, document="d", score=1.0, rank=rank) for rank, id_ in enumerate(ids, start=1)
+    )
+    found = []
+    for each in scored(values):
+        cell = each.trial.cell
+        cell = replace(cell, case=replace(cell.case, checks=(check,)))
+        prompt = Prompt(messages=(), text=None, n_tokens=None, passages=passages)
+        found.append(replace(each, trial=replace(each.trial, cell=cell), prompt=prompt))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_other_passages_are_not_the_same_where_they_count(is_written: bool) -> None:
+    """Two searches that a few cases score alike are two, though nothing was written, or the same."""
+
+    def side(*ids: str, weight: float = 1.0) -> tuple[Outcome, ...]:
+        made = looked_up([1.0, 0.0, 0.5], *ids, weight=weight)
+        return made if is_written else tuple(replace(each, generation=None) for each in made)
+
+    def lean(base: tuple[Outcome, ...], candidate: tuple[Outcome, ...]) -> str | None:
+        found = compare_scores(Pair(shared="", base=base, candidate=candidate))
+        assert found is not None
+        return found.lean
+
+    assert lean(side("a", "b"), side("a", "b")) == "identical"
+    assert lean(side("a", "b"), side("b", "a")) != "identical"
+    assert lean(side("a", weight=0.0), side("b", weight=0.0)) == "identical"
 
 
 def test_an_answer_that_never_came_is_not_identical_to_another_that_did_not() -> None:

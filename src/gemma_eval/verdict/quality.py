@@ -244,10 +244,24 @@ def _are_binary(shared: Sequence[_Scored]) -> bool:
 
 
 def _are_identical(shared: Sequence[_Scored]) -> bool:
-    """Return whether both sides wrote the same text in every repeat of every case, and it scored the same."""
-    return all(each.difference == 0 and _texts(each.of.base) == _texts(each.of.candidate) for each in shared)
+    """Return whether both sides made the same in every repeat of every case, and it scored the same."""
+    return all(each.difference == 0 and _made(each.of.base) == _made(each.of.candidate) for each in shared)
 
 
-def _texts(repeats: Sequence[Outcome]) -> Mapping[tuple[int, int], str | None]:
-    answers = ((outcome.trial, outcome.generation) for outcome in repeats)
-    return {(trial.block, trial.repeat): None if made is None else made.text for trial, made in answers}
+def _made(repeats: Sequence[Outcome]) -> Mapping[tuple[int, int], object]:
+    """Return what is judged of each repeat: the text, and the passages where a check is about those."""
+    return {
+        (outcome.trial.block, outcome.trial.repeat): (
+            None if outcome.generation is None else outcome.generation.text,
+            _passages(outcome),
+        )
+        for outcome in repeats
+    }
+
+
+def _passages(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    checks = outcome.trial.cell.case.checks
+    counts = any(check.of_passages and (check.weight > 0 or check.must_pass) for check in checks)
+    if outcome.prompt is None or not counts:
+        return ()
+    return tuple((each.id, each.text) for each in (*outcome.prompt.passages, *outcome.prompt.dropped))
