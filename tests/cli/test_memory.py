@@ -163,6 +163,9 @@ def test_what_only_reads_makes_no_memory(invoke: Invoke, folder: Path, command: 
     assert {path.name for path in folder.iterdir()} == {"people.md"}
     with pytest.raises(UnknownName, match='did you mean "redis"'):
         invoke(*command, "--memory", "reddis://localhost")
+    with pytest.raises(UsageError, match='did you mean "semantic"'):
+        invoke("tiers", "semantik.capacity=1")
+    assert {path.name for path in folder.iterdir()} == {"people.md"}
 
 
 def test_a_full_tier_is_told(invoke: Invoke) -> None:
@@ -342,7 +345,9 @@ def test_passages_are_given_vectors_of_an_embedder(folder: Path) -> None:
     )
     run = Invoke(plugins.load([WithLetters()]))
     run("add", "people.md")
+    assert "letters: some passages have no vector" in run("search", "Finn", "--embedder", "letters")
     assert run("embed", "--embedder", "letters") == "reports/memory.db: 2 passages embedded by letters\n"
+    assert "no vector" not in run("search", "Finn", "--embedder", "letters")
     assert run("embed", "--embedder", "letters") == "reports/memory.db: 0 passages embedded by letters\n"
     assert f"vectors of {Letters.id}: 2" in run("stats")
     assert run("search", "Fnin livs ni Osol").endswith("nothing is found\n")

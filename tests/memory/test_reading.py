@@ -120,6 +120,7 @@ def test_a_row_that_is_too_long_becomes_parts_that_name_it(tmp_path: Path) -> No
         ({"text": "x", "tier": "semantik"}, 'c.jsonl:2: no tier named "semantik"; did you mean "semantic"?'),
         ({"text": "x", "tags": "a"}, "c.jsonl:2: tags is a list of texts"),
         ({"text": "x", "time": "yesterday"}, "c.jsonl:2: time is a date"),
+        ('{"text": "a", "text": "b"}', 'c.jsonl:2: gives "text" twice'),
         ({"text": "half \ud83d"}, "c.jsonl:2: has half of a surrogate pair"),
         ({"text": "nul \0"}, "c.jsonl:2: has a NUL character"),
         ({"id": "nul \0", "text": "x"}, "c.jsonl:2: has a NUL character"),

@@ -32,7 +32,7 @@ def memory() -> None:
         gemma-eval memory add docs/ notes.md
         gemma-eval memory search "Where does Finn live?"
 
-    A suite searches the same passages with `memory = "memory.db"` in its [retrieval].
+    A suite searches the same passages with `memory = "reports/memory.db"` in its [retrieval].
     """
 
 
@@ -125,6 +125,9 @@ def search(  # noqa: PLR0913 - the options of the command
             made = given.embedder(embedder, registry)
             (vector,) = made.embed([query])
             near = store.nearest(vector, k=max(k, _CANDIDATES), embedder=made.id, among=living)
+            if store.without_vectors(embedder=made.id, k=1):
+                say = "some passages have no vector of it; gemma-eval memory embed makes them"
+                click.echo(f"{embedder}: {say}", err=True)
             found = rrf([found, near], k=60)[:k]
         pieces = {piece.id: piece for piece in store.pieces([hit.id for hit in found])}
     for hit in found:
@@ -219,8 +222,9 @@ def tiers(ctx: click.Context, *, settings: tuple[str, ...], location: str) -> No
     They are kept in the memory, and hold for all who open it.
     """
     from gemma_eval.memory.consolidate import rules_of
-    from gemma_eval.memory.tiers import KeepsRules, changed
+    from gemma_eval.memory.tiers import DEFAULTS, KeepsRules, changed
 
+    changed(DEFAULTS, settings)  # what cannot be makes no memory
     open_ = given.opened if settings else given.known
     with closing(open_(location, ctx.obj)) as store:
         rules = changed(rules_of(store), settings)

@@ -6,7 +6,8 @@ The rows of BEIR's corpora (`_id`, `title`, `text`, `metadata`) are such rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -68,8 +69,7 @@ def row_of(text: str, *, document: str) -> Row:
 
 def _table(text: str) -> Mapping[str, object]:
     try:
-        row = json.loads(text)
-        text.encode()
+        row = json.loads(text, object_pairs_hook=_unique)
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ReadError("has half of a surrogate pair") from error
@@ -78,6 +78,15 @@ def _table(text: str) -> Mapping[str, object]:
     if not isinstance(row, dict):
         raise ReadError('is no row: write {"id": "…", "text": "…"} on one line')
     return cast(Mapping[str, object], row)
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> Mapping[str, object]:
+    """Return a table of JSON. Raises ReadError for a key that is given twice."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise ReadError(f'gives "{twice}" twice; which one holds cannot be told')
+    return table
 
 
 def _refuse_misspelt(row: Mapping[str, object]) -> None:
