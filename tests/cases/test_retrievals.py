@@ -84,6 +84,28 @@ def test_a_model_is_needed_only_where_it_is_asked(tmp_path: Path) -> None:
     assert asked == {"none": (0, 0), "oracle": (0, 0), "bm25": (0, 0), "both": (1, 0), "late": (1, 0)}
 
 
+def test_a_case_that_asks_for_passages_alone_takes_no_models_from_defaults_and_names_none(
+    tmp_path: Path,
+) -> None:
+    """What it names itself would be asked of nobody."""
+    alone = (
+        '[[case]]\nid = "a"\nkind = "retrieval"\nprompt = "Q?"\nrelevant = ["d"]\n'
+        'documents = [{ text = "x" }]\nchecks = [{ scorer = "contains", text = "x" }]\n'
+    )
+    problems = []
+    for named in ("", 'models = ["pocket"]\n', 'templates = ["plain"]\n'):
+        try:
+            read(tmp_path, DEFAULTS + alone + named)
+        except SuiteError as error:
+            problems.append([problem.what for problem in error.problems])
+    others, of_models, of_templates = problems
+    assert of_models == [
+        *others,
+        'case "a": a case that asks for passages alone has no models; leave them out',
+    ]
+    assert of_templates == [*others, of_models[-1].replace("models", "templates")]
+
+
 @pytest.mark.parametrize(
     ("given", "what"),
     [

@@ -115,6 +115,9 @@ class Reading:
 
     def _chosen(self, at: locate.Path, key: str, row: CaseRow, kind: CaseKind) -> tuple[str, ...]:
         if kind == "retrieval":
+            if getattr(row, key):
+                what = f"a case that asks for passages alone has no {key}; leave them out"
+                self.problems.say((*at, key), what)
             return ()
         given: Sequence[str] | None = getattr(row, key) or getattr(self.defaults, key)
         if not given and not self.problems.flawed & {(*at, key), ("defaults", key)}:
