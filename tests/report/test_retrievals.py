@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from gemma_eval.pytest_plugin.terminal import closing
 from gemma_eval.records import Cached, ModelSpec, Outcome, Packed, Report, Retrieval
 from gemma_eval.report.charts import paper
 from gemma_eval.report.groups import Measured, groups_of
@@ -152,6 +153,21 @@ def test_answers_of_a_cache_count_for_no_time_and_are_told() -> None:
     assert text in found.notes
     (bm25,) = [each for each in found_by(report_of(outcomes)) if each.group.retrieval == "bm25"][:1]
     assert (bm25.latency.n, bm25.cached) == (9, 1)
+
+
+def test_the_closing_lines_tell_what_trials_went_without() -> None:
+    """Whoever does not open the report would take an answer without its memory for one with it."""
+    outcomes = list(REPORT.outcomes)
+    assert "went without" not in " ".join(line.text for line in closing(report_of(outcomes)))
+    places = [n for n, each in enumerate(outcomes) if each.trace is not None][:2]
+    for place in places:
+        trace = outcomes[place].trace
+        assert trace is not None
+        outcomes[place] = replace(outcomes[place], trace=replace(trace, degraded="memory.db: it is away"))
+    said = " ".join(line.text for line in closing(report_of(outcomes)))
+    assert (
+        "2 trials went without something that was asked for, and count all the same: memory.db" in said
+    )
 
 
 def test_the_hashing_embedder_is_named_for_what_it_is() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from textwrap import wrap
 
-from gemma_eval.records import NOBODY, Gating, Group, Report, Skipped, Summary, Verdict
+from gemma_eval.records import NOBODY, Gating, Group, Outcome, Report, Skipped, Summary, Verdict
 from gemma_eval.report import numbers
 from gemma_eval.report.benchmarks import alone, is_flagged, n_of
 from gemma_eval.report.cells import TimedCell, timed_cells
@@ -117,6 +117,7 @@ def ending(report: Report) -> list[Line]:
         shown.append(Line(f"{unscored} with a check that could not be scored", {"yellow": True}))
     for sentence in left_out(run.skipped):
         shown += _wrapped(sentence, {"yellow": True})
+    shown += _wrapped(went_without(report.outcomes), {"yellow": True})
     for sentence in own_judges(report):
         shown += _wrapped(sentence, {"yellow": True})
     shown += _wrapped(about_judges(report))
@@ -144,6 +145,16 @@ def left_out(skipped: Sequence[Skipped]) -> list[str]:
     ]
     more = len(counts) - len(said)
     return [*said, f"cells skipped for other reasons: {more}, see the report"] if more > 0 else said
+
+
+def went_without(outcomes: Sequence[Outcome]) -> str | None:
+    """Say how many trials lacked what their retrieval asks for, as a memory that is away, and why."""
+    reasons = Counter(each.trace.degraded for each in outcomes if each.trace and each.trace.degraded)
+    if not reasons:
+        return None
+    n, why = reasons.total(), [reason for reason, _ in reasons.most_common(MOST_REASONS)]
+    trials = "1 trial" if n == 1 else f"{n} trials"
+    return f"{trials} went without something that was asked for, and count all the same: {'; '.join(why)}"
 
 
 def verdicts(gating: Gating) -> list[Line]:
