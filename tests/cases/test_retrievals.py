@@ -84,6 +84,13 @@ def test_a_model_is_needed_only_where_it_is_asked(tmp_path: Path) -> None:
     assert asked == {"none": (0, 0), "oracle": (0, 0), "bm25": (0, 0), "both": (1, 0), "late": (1, 0)}
 
 
+def test_what_is_read_after_nothing_is_read_once(tmp_path: Path) -> None:
+    """No template shows it passages, so that other retrievals would be the same."""
+    reading = '[[case]]\nid = "r"\ncontinuation = "x"\nchecks = [{scorer = "likelihood"}]\n'
+    named = '[retrievals.both]\nretriever = "bm25"\n[retrievals.late]\nretriever = "bm25"\n'
+    assert list(cells(read(tmp_path, DEFAULTS + ALL + named + reading))) == ["none"]
+
+
 def test_a_case_that_asks_for_passages_alone_takes_no_models_from_defaults_and_names_none(
     tmp_path: Path,
 ) -> None:

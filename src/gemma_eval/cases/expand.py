@@ -32,7 +32,8 @@ def expand(
     """Return a cell for each case with each model, profile, template and retrieval it names, in that order.
 
     The models in `also` run every case, whichever it names. Of the named retrievals, a template that shows no
-    passages has *none* alone, and a case that asks for passages alone has no model, profile and template.
+    passages has *none* alone, and so has a text that is read after nothing; a case that asks for passages
+    alone has no model, profile and template.
     """
 
     def of_case(case: Case) -> Iterator[Cell]:
@@ -43,7 +44,8 @@ def expand(
         every_model = dict.fromkeys((*case.models, *also))
         for model, profile, template in product(every_model, case.profiles, case.templates):
             shown = templates[template]
-            only_none = bool(case.retrievals) and not shows_passages(shown)
+            is_shown = bool(case.messages) and shows_passages(shown)
+            only_none = bool(case.retrievals) and not is_shown
             ways = [suite.retrievals["none"]] if only_none else _retrievals(suite, case)
             for way in ways:
                 yield _cell(suite, case, (models[model], profiles[profile], shown), way, models)
