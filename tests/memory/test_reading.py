@@ -100,6 +100,13 @@ def test_a_row_that_is_too_long_becomes_parts_that_name_it(tmp_path: Path) -> No
     assert read(path)[0].text == "One two.  Three four."
 
 
+def test_parts_of_a_row_without_a_name_stay_of_their_document(tmp_path: Path) -> None:
+    """Whoever replaces the document by another forgets them."""
+    path = rows(tmp_path / "c.jsonl", {"text": "One two. Three four."})
+    splitting = Splitting(count_tokens=lambda text: len(text.split()), max_tokens=2)
+    assert [piece.document for piece in read(path, splitting)] == ["c.jsonl", "c.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("row", "what"),
     [
@@ -120,6 +127,7 @@ def test_a_row_that_is_too_long_becomes_parts_that_name_it(tmp_path: Path) -> No
         ({"text": "x", "tier": "semantik"}, 'c.jsonl:2: no tier named "semantik"; did you mean "semantic"?'),
         ({"text": "x", "tags": "a"}, "c.jsonl:2: tags is a list of texts"),
         ({"text": "x", "time": "yesterday"}, "c.jsonl:2: time is a date"),
+        ({"gemma_eval_memory": 1, "tiers": {}}, "c.jsonl:2: is an export of a memory"),
         ('{"text": "a", "text": "b"}', 'c.jsonl:2: gives "text" twice'),
         ({"text": "half \ud83d"}, "c.jsonl:2: has half of a surrogate pair"),
         ({"text": "nul \0"}, "c.jsonl:2: has a NUL character"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ def found(piece: Piece, *, score: float, as_json: bool) -> str:
     """Return a passage that was found."""
     if as_json:
         return _json({"score": score, **asdict(piece)})
-    head = f"{score:6.3g}  {_plain(piece.id)}  {_plain(piece.document)}"
+    head = f"{score:6.3g}  {_plain(piece.id)}  {_cut(piece.document, 2 * _WIDTH)}"
     return f"{head}\n        {_cut(piece.text, 2 * _WIDTH)}"
 
 
@@ -76,6 +76,12 @@ def stats(counted: MemoryStats, rules: Rules, *, as_json: bool) -> Iterator[str]
     yield from (f"vectors of {_plain(embedder)}: {n:,}" for embedder, n in counted.vectors.items())
     if counted.size_bytes is not None:
         yield f"size: {numbers.bytes_(counted.size_bytes)}"
+
+
+def indexed(recall: Mapping[str, float]) -> Iterator[str]:
+    """Yield how good the index of each embedder is."""
+    for embedder, share in recall.items():
+        yield f"vectors of {_plain(embedder)} are indexed; {share:.3f} of the nearest ten are found"
 
 
 def rules(kept: Rules) -> Iterator[str]:

@@ -24,6 +24,7 @@ from gemma_eval.files.read import ReadError
 from gemma_eval.memory.admission import refuse_flawed, refuse_unlike
 from gemma_eval.memory.consolidate import rules_of
 from gemma_eval.memory.reading import opened
+from gemma_eval.memory.text_rows import EXPORTED
 from gemma_eval.memory.tiers import KeepsRules, Rules, from_table, to_table
 from gemma_eval.memory.writing import Existing, written
 from gemma_eval.protocols import MemoryStore
@@ -35,7 +36,6 @@ Progress = Callable[[int], None]
 """Is told how many passages are done."""
 
 VERSION = 1
-_MARK = "gemma_eval_memory"
 _AT_ONCE = 1_000
 _LONGEST_LINE = 16 << 20
 _FIELDS = tuple(each.name for each in fields(Piece))
@@ -73,7 +73,7 @@ def export(
     embedders = tuple(store.stats(now_s=0.0).vectors) if vectors else ()
     n = 0
     with written(path, existing=existing) as file:
-        file.write(_line({_MARK: VERSION, "tiers": to_table(rules_of(store))}))
+        file.write(_line({EXPORTED: VERSION, "tiers": to_table(rules_of(store))}))
         for some in _groups(store.each()):
             of = [_vectors_of(store, some, embedder) for embedder in embedders]
             for number, piece in enumerate(some):
@@ -169,7 +169,7 @@ def _vectors_of(store: MemoryStore, pieces: Sequence[Piece], embedder: str) -> l
 
 def _head(path: Path) -> Rules:
     _, row = next(_rows(path), (1, {}))
-    version = row.get(_MARK)
+    version = row.get(EXPORTED)
     if version is None:
         raise _wrong(path, "is no memory that was exported; files of texts are kept by gemma-eval memory add")
     if version != VERSION:

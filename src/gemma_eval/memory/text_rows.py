@@ -20,6 +20,8 @@ from gemma_eval.records import MemoryTier, Piece
 
 KEYS = ("id", "_id", "text", "title", "source", "time", "importance", "tier", "tags")
 """What is read of a row; others are left alone, unless they look like one of these misspelt."""
+EXPORTED = "gemma_eval_memory"
+"""The key by which the first line of an export is known."""
 LONGEST_ID = 512
 _LIKE = 0.8
 _YEAR_1_S, _YEAR_10000_S = -62_135_596_800, 253_402_300_800
@@ -35,7 +37,8 @@ class Row:
     def passages(self, splitting: Splitting) -> Iterator[Piece]:
         """Yield the passage, or its parts where it is to have fewer tokens.
 
-        The parts are numbered, `id#1`, and have its id as their document, so that a judgement by it holds.
+        The parts are numbered, `id#1`. Where the row named it they have its id as their document, so that a
+        judgement by it holds; else they stay of their document, so that who replaces that finds them.
         """
         if splitting.max_tokens is None or splitting.fits(self.piece.text):
             yield self.piece
@@ -43,7 +46,8 @@ class Row:
         text = " ".join(self.piece.text.split())
         for number, part in enumerate(parts(text, splitting), start=1):
             id_ = f"{self.piece.id}#{number}"
-            yield replace(self.piece, id=id_, text=part, document=self.piece.id)
+            document = self.piece.id if self.has_id else self.piece.document
+            yield replace(self.piece, id=id_, text=part, document=document)
 
 
 def row_of(text: str, *, document: str) -> Row:
@@ -77,6 +81,8 @@ def _table(text: str) -> Mapping[str, object]:
         raise ReadError(f"is not a row of JSON: {getattr(error, 'msg', error)}") from error
     if not isinstance(row, dict):
         raise ReadError('is no row: write {"id": "…", "text": "…"} on one line')
+    if EXPORTED in row:
+        raise ReadError("is an export of a memory; gemma-eval memory import keeps it")
     return cast(Mapping[str, object], row)
 
 
