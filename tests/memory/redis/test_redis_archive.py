@@ -66,3 +66,27 @@ def test_an_archive_moves_all_there_is(redis_server: RedisServer, tmp_path: Path
         assert len(there) == 22
         other.touch(["é 3"], now_s=NOW_S + 1)
         assert lines(other, tmp_path / "touched.jsonl") != there  # a difference would be seen
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_an_archive_that_is_put_back_is_all_there_is(
+    redis_server: RedisServer, tmp_path: Path, kind: str
+) -> None:
+    """With its rules, though what was there before filled every place and was worth more."""
+    with (
+        closing(open_sqlite(str(tmp_path / "one.db"))) as one,
+        closing(
+            open_sqlite(str(tmp_path / "other.db"))
+            if kind == "sqlite"
+            else open_redis(redis_server.url(uuid4().hex))
+        ) as other,
+    ):
+        fill(one)
+        there = lines(one, tmp_path / "one.jsonl")
+        assert isinstance(other, tiers.KeepsRules)
+        other.set_rules(tiers.changed(other.rules(), ["semantic.capacity=2", "episodic.capacity=1"]))
+        other.add(
+            [Piece(id=f"old {n}", text="old", document="d", importance=1.0) for n in range(2)], now_s=NOW_S
+        )
+        assert archive.put_back(other, tmp_path / "one.jsonl", now_s=NOW_S) == 20
+        assert lines(other, tmp_path / "other.jsonl") == there
