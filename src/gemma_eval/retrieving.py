@@ -220,7 +220,7 @@ class Retrieving:
             try:
                 new: T | GemmaEvalError = make()
             except GemmaEvalError as error:
-                new = error.with_traceback(None)  # it would hold an engine that did not load, or is refused
+                new = error.with_traceback(None)  # without what was half made
             kept[:0] = [(key, new)]
             del kept[_MOST_KEPT:]
             return _unless_failed(new)
