@@ -19,6 +19,7 @@ from gemma_eval.plugins import Registry
 from gemma_eval.protocols import RegisterEmbedder
 from gemma_eval.records import Piece
 from tests.memory.letters import Letters
+from tests.required import module
 
 PEOPLE = "# People\n- Finn lives in Oslo.\n- Ada lives in Rome.\n"
 
@@ -355,3 +356,21 @@ def test_passages_are_given_vectors_of_an_embedder(folder: Path) -> None:
     assert first[1].strip() == "Finn lives in Oslo."
     with pytest.raises(UnknownName, match='did you mean "letters"'):
         run("embed", "--embedder", "leters")
+
+
+def test_the_vectors_of_a_memory_are_indexed_where_they_are_enough(invoke: Invoke, folder: Path) -> None:
+    """Which is said; the file stands beside the memory."""
+    module("usearch.index", extra="ann")
+    invoke("add", "people.md")
+    with closing(SqliteStore(folder / "reports/memory.db")) as store:
+        ids = [piece.id for piece in store.each()]
+        store.add_vectors(ids, Letters().embed(["finn", "ada"]), embedder="letters\x1b")
+    with pytest.raises(
+        UsageError, match=r"no embedder has made 100,000 vectors of it; fewer are searched exactly"
+    ):
+        invoke("index")
+    said = "reports/memory.db: vectors of letters\ufffd are indexed; 1.000 of the nearest ten are found\n"
+    assert invoke("index", "--fewest", "2") == said
+    assert len(list((folder / "reports").glob("memory.db.ann-*"))) == 1
+    with pytest.raises(UsageError, match="is no SQLite file"):
+        invoke("index", "--memory", "redis://localhost")

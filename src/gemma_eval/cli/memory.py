@@ -14,6 +14,7 @@ import click
 from gemma_eval.cli import memory_given as given
 from gemma_eval.cli import memory_shown as shown
 from gemma_eval.cli.memory_files import backup, export, import_, restore
+from gemma_eval.cli.memory_index import index
 from gemma_eval.errors import UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import MemoryStore
@@ -36,7 +37,7 @@ def memory() -> None:
     """
 
 
-for _command in (backup, restore, export, import_):
+for _command in (backup, restore, export, import_, index):
     memory.add_command(_command)
 
 

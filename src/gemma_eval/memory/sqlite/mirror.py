@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Sequence
+from itertools import islice, takewhile
 from threading import Lock
 
 import numpy as np
@@ -42,6 +44,22 @@ class Mirror:
                 self._read(connection)
                 self._changes = changes
             return self._matrix
+
+    def numbered(self) -> tuple[Sequence[int], Sequence[str]]:
+        """Return the numbers of all vectors, ascending, and the ids of their passages."""
+        with self._lock:
+            return tuple(self._ids), tuple(self._ids.values())
+
+    def known(self, numbers: Iterable[int]) -> tuple[str, ...]:
+        """Return the ids of the passages whose vectors have these numbers; what is gone is left out."""
+        with self._lock:
+            return tuple(self._ids[number] for number in numbers if number in self._ids)
+
+    def after(self, number: int, *, most: int) -> tuple[str, ...]:
+        """Return the ids of at most `most` passages whose vectors have greater numbers than `number`."""
+        with self._lock:
+            newest = takewhile(lambda each: each > number, reversed(self._ids))  # they were read in order
+            return tuple(self._ids[each] for each in islice(newest, most))
 
     def _forget_all(self) -> None:
         self._matrix = VectorMatrix(self._dim)

@@ -15,12 +15,14 @@ from gemma_eval.memory import tiers
 from gemma_eval.memory.admission import other_embedder, refuse_flawed, refuse_unlike
 from gemma_eval.memory.sqlite import changes, rows, words
 from gemma_eval.memory.sqlite.connection import Connections
+from gemma_eval.memory.sqlite.indexes import Indexes
 from gemma_eval.memory.sqlite.mirror import Mirror
 from gemma_eval.records import Among, Hit, MemoryStats, Piece
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from gemma_eval.memory.approximate import Approximate
     from gemma_eval.memory.vectors import VectorMatrix
     from gemma_eval.protocols.memory import Vector
     from gemma_eval.protocols.scorers import Embeddings
@@ -70,6 +72,7 @@ class SqliteStore:
         self._path = path
         self._connections = Connections(path)
         self._mirrors: dict[tuple[int, int], Mirror] = {}
+        self._indexes = Indexes(path)
         self._guard = Lock()
 
     @property
@@ -148,7 +151,8 @@ class SqliteStore:
             mirror = self._mirror(connection, embedder)
             if mirror is None:
                 return ()
-            return _nearest(connection, mirror.current(connection), vector, k=k, among=among)
+            searched = self._indexes.over(connection, mirror, embedder=embedder)
+            return _nearest(connection, searched, vector, k=k, among=among)
 
     def pieces(self, ids: Sequence[str]) -> tuple[Piece, ...]:
         """Return the passages of these ids in that order, without those that are not there any more."""
@@ -220,7 +224,12 @@ class SqliteStore:
 
 
 def _nearest(
-    connection: sqlite3.Connection, matrix: VectorMatrix, vector: Vector, *, k: int, among: Among
+    connection: sqlite3.Connection,
+    matrix: VectorMatrix | Approximate,
+    vector: Vector,
+    *,
+    k: int,
+    among: Among,
 ) -> tuple[Hit, ...]:
     """Return the nearest passages of a filter: of the nearest of all, or else of all that it lets through."""
     if among == Among():
