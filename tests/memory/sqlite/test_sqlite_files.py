@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -185,6 +186,20 @@ def test_who_waits_too_long_for_another_that_writes_is_told(
                 store.forget(["p0"])
         assert lock.exists()
         assert store.forget(["p0"]) == 1
+
+
+def test_a_disk_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one of a network may be; without them two who write would damage the file."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    path = made(tmp_path / "m.db")
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with closing(SqliteStore(path)) as store:
+        with pytest.raises(StoreError, match="cannot be locked: No locks available"):
+            store.add([piece(9)], now_s=NOW_S)
+        assert len(list(store.each())) == 5
 
 
 def test_another_process_that_is_killed_leaves_what_it_had_kept(tmp_path: Path) -> None:

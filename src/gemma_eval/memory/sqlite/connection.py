@@ -64,7 +64,8 @@ def lock(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # what was written is written; the next finds the file and takes it
+            beside.unlink()
         os.close(descriptor)
 
 
@@ -253,6 +254,11 @@ def _acquire(beside: Path, path: Path) -> int:
                 return descriptor
         except (BlockingIOError, FileNotFoundError):
             pass  # held by another, or removed by who held it
+        except OSError as error:
+            os.close(descriptor)
+            raise StoreError(
+                f"{path}: cannot be locked: {error.strerror}; keep it on another disk"
+            ) from error
         os.close(descriptor)
         if time.monotonic() > until_s:
             raise StoreError(f"{path}: another process has been writing to it for {_WAIT_S:.0f} s")
