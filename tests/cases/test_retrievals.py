@@ -124,6 +124,7 @@ def test_a_case_that_asks_for_passages_alone_takes_no_models_from_defaults_and_n
         ('[retrievals.x]\ngold_at = 0.5\n', 'gold_at is for retriever = "oracle", and this one is "bm25"'),
         ('[retrievals.oracle]\nnear_duplicate = 0.9\n', 'near_duplicate is for retriever = "bm25" or'),
         ('[retrievals.theirs]\nreranker = "engine"\n', 'and this one is "theirs"'),
+        ('[retrievals.theirs]\nmemory = "m.db"\n', "memory is for retriever ="),
         ('[retrievals.x]\nmin_cosine = 0.5\n', "min_cosine needs an embedder"),
         ('[retrievals.x]\nreranker = "maxism"\n', 'did you mean "maxsim"?'),
         ('[retrievals.x]\nreranker = "maxsim"\n', "and needs an embedder"),

@@ -23,6 +23,7 @@ _NEEDS_MODEL = ("onnx", "llama_cpp")
 _OF_SOME: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("distractors", "gold_at"): ("oracle",),
     ("fusion", "rrf_k", "alpha"): ("hybrid",),
+    ("memory", "tiers", "tags", "max_age_h"): ("bm25", "vector", "hybrid", "oracle"),
     ("min_bm25",): ("bm25", "hybrid"),
     ("reranker", "diversity", "near_duplicate"): ("bm25", "vector", "hybrid"),
     ("recency_weight", "importance_weight"): ("bm25", "vector", "hybrid"),
