@@ -189,6 +189,20 @@ def test_a_file_that_is_there_is_not_written_over(open_: Open, tmp_path: Path) -
         archive.export(store, tmp_path / "none" / "m.jsonl", vectors=False)
 
 
+def test_a_link_stays_and_a_pipe_is_not_replaced(open_: Open, tmp_path: Path) -> None:
+    """What is written in its place would be in nobody's way to it."""
+    store = open_("a.db")
+    (tmp_path / "m.jsonl").write_text("old")
+    (tmp_path / "link").symlink_to("m.jsonl")
+    archive.export(store, tmp_path / "link", vectors=False, existing="replace")
+    assert (tmp_path / "link").readlink() == Path("m.jsonl")
+    assert "tiers" in (tmp_path / "m.jsonl").read_text()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="not a regular file"):
+        archive.export(store, tmp_path / "pipe", vectors=False, existing="replace")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_an_export_that_fails_leaves_no_file(open_: Open, tmp_path: Path) -> None:
     """Neither half of one nor what was written beside."""
     store = open_("a.db")

@@ -26,8 +26,12 @@ def written(path: Path, *, existing: Existing = "refuse") -> Iterator[BinaryIO]:
 
 @contextmanager
 def beside(path: Path, *, existing: Existing = "refuse") -> Iterator[Path]:
-    """Give the path of an empty file beside `path` that takes its place at the end, as `written` does."""
+    """Give the path of an empty file beside `path` that takes its place at the end, as `written` does.
+
+    A link stays one: the file that it leads to is replaced.
+    """
     try:
+        path = Path(os.path.realpath(path))
         refuse_existing(path, existing)
         place = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
         place.touch(exist_ok=False)  # with the rights that the user gives new files
@@ -44,7 +48,9 @@ def beside(path: Path, *, existing: Existing = "refuse") -> Iterator[Path]:
 
 
 def refuse_existing(path: Path, existing: Existing) -> None:
-    """Raise UsageError where there is a file that is not to be replaced."""
+    """Raise UsageError where there is a file that is not to be replaced, or a device, which never is."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is not a regular file; name another file")
     if existing == "refuse" and path.exists():
         raise UsageError(f"{path}: exists already; name another file, or add --replace")
 

@@ -188,6 +188,15 @@ def test_who_waits_too_long_for_another_that_writes_is_told(
         assert store.forget(["p0"]) == 1
 
 
+def test_a_memory_has_one_lock_by_whatever_link_it_is_reached(tmp_path: Path) -> None:
+    """Two who held one each would write at once."""
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "other.db").symlink_to(tmp_path / "m.db")
+    with connection.lock(tmp_path / "link" / "other.db"):
+        assert (tmp_path / "m.db.lock").exists()
+    assert not (tmp_path / "m.db.lock").exists()
+
+
 def test_a_disk_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one of a network may be; without them two who write would damage the file."""
 

@@ -58,8 +58,11 @@ def store_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold the right to write; waits while another process has it. Raises StoreError."""
-    beside = path.absolute().with_name(path.name + ".lock")
+    """Hold the right to write; waits while another process has it. Raises StoreError.
+
+    It belongs to the file, by whatever link that is reached.
+    """
+    beside = Path(os.path.realpath(path) + ".lock")
     descriptor = _acquire(beside, path)
     try:
         yield
