@@ -188,6 +188,11 @@ class Trace:
     relevant: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     degraded: str | None = None
 
+    @property
+    def is_unreached(self) -> bool:
+        """Whether what was to be searched was not there, which says nothing of how it is searched."""
+        return self.degraded is not None and not self.found
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retrieved:

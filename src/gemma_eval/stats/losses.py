@@ -26,7 +26,7 @@ def lost_at(outcome: Outcome) -> Loss | None:
     """
     case = outcome.trial.cell.case
     best = max((each.grade for each in case.relevant), default=0)
-    if outcome.failure is not None or outcome.trace is None or best <= 0 or _is_unreached(outcome.trace):
+    if outcome.failure is not None or outcome.trace is None or best <= 0 or outcome.trace.is_unreached:
         return None
     is_answered = case.kind != "retrieval"
     if is_answered and not _is_wrong(outcome):
@@ -42,11 +42,6 @@ def losses(outcomes: Iterable[Outcome]) -> Mapping[Loss, int]:
     """Count the lost answers by the step that lost them, each step in its place."""
     counts = Counter(lost_at(outcome) for outcome in outcomes)
     return {each: counts[each] for each in LOSSES}
-
-
-def _is_unreached(trace: Trace) -> bool:
-    """Whether what was to be searched was not there, which says nothing of how it is searched."""
-    return trace.degraded is not None and not trace.found
 
 
 def _is_wrong(outcome: Outcome) -> bool:
