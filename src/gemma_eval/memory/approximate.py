@@ -28,8 +28,8 @@ FEWEST = 100_000
 LEAST_RECALL = 0.95
 """A graph that finds a smaller share of the nearest ten is not used."""
 _NEAREST, _SAMPLE = 10, 64
-_CANDIDATES = 4
-"""So many times as many as are asked for are scored exactly."""
+_CANDIDATES, _TIMES = 256, 2
+"""So many vectors at least are taken from the graph and scored, or so many times as many as are asked for."""
 _CHANGED = 100
 """A graph is too old when more than one in so many of its vectors went, or came since."""
 _AT_ONCE = 2_000
@@ -103,11 +103,11 @@ class Approximate:
 
     def _candidates(self, vector: Vector, *, k: int) -> set[str] | None:
         """Return the ids among which the nearest are, `None` where the exact search is to be used."""
-        came, asked = self._came(), np.asarray(vector, np.float32)
+        n, came, asked = max(_CANDIDATES, _TIMES * k), self._came(), np.asarray(vector, np.float32)
         fits = asked.shape == (self._matrix.dim,) and bool(np.isfinite(asked).all())
-        if came is None or not fits or not 0 < k * _CANDIDATES**2 <= len(self._graph):
+        if came is None or not fits or k < 1 or n > len(self._graph):
             return None
-        return {*self._numbers.known(self._graph.nearest(asked, n=_CANDIDATES * k)), *came}
+        return {*self._numbers.known(self._graph.nearest(asked, n=n)), *came}
 
     def _came(self) -> tuple[str, ...] | None:
         """Return the passages that the graph does not have, `None` where it is too old or of others."""

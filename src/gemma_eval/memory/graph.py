@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gemma_eval.protocols.scorers import Embeddings
 
 _FORMAT = 1
-_BEAM = 128
-"""At least so many nodes are kept in view on the way through the graph."""
 _AT_ONCE = 1 << 20
 
 
@@ -60,9 +58,9 @@ class Graph:
         self.last = max(self.last, *numbers)
 
     def nearest(self, vector: Vector, *, n: int) -> list[int]:
-        """Return the numbers of about the `n` vectors nearest to `vector` [D]."""
+        """Return the numbers of `n` vectors near to `vector` [D]; the more, the fewer are missed."""
         with self._lock:  # it has one list of what it has seen
-            self._index.expansion_search = max(n, _BEAM)
+            self._index.expansion_search = n
             found: list[int] = self._index.search(vector, n, threads=1).keys.tolist()
         return found
 
