@@ -48,14 +48,10 @@ def mendable(outcomes: Sequence[Outcome]) -> bool:
 def may_have_passed(outcome: Outcome) -> bool:
     """Whether there is no answer for a reason that lay with a server or a process, and may be gone by now.
 
-    So may that for which no store could be searched. Of a benchmark such a failure is what was measured, and
-    stays.
+    Of a benchmark such a failure is what was measured, and stays.
     """
-    if outcome.trial.cell.case.kind == "benchmark":
-        return False
-    if outcome.failure is None:
-        return outcome.trace is not None and outcome.trace.is_unreached
-    return outcome.failure.kind in _PASSING
+    is_timed = outcome.trial.cell.case.kind == "benchmark"
+    return not is_timed and outcome.failure is not None and outcome.failure.kind in _PASSING
 
 
 def _missed_by(check: Check, outcomes: Sequence[Outcome], place: int) -> str | None:
