@@ -199,6 +199,13 @@ def test_a_memory_that_is_not_there_is_not_made(find: Callable[[Cell], Retrieved
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_is_no_memory_is_an_error(find: Callable[[Cell], Retrieved], tmp_path: Path) -> None:
+    """It is no outage that passes: nobody would notice a run without passages."""
+    (tmp_path / "notes.db").write_text("Finn lives in Oslo.")
+    with pytest.raises(StoreError, match=r"notes\.db"):
+        find(asking(memory="notes.db"))
+
+
 def test_a_memory_without_vectors_is_said_before_it_is_searched_by_them(
     find: Callable[[Cell], Retrieved], added: Added, tmp_path: Path
 ) -> None:

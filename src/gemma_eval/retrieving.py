@@ -69,8 +69,8 @@ class Retrieving:
     def retrieve(self, trial: Trial, backend: Backend | None = None) -> Retrieved:
         """Return the passages for a trial; `backend` is the engine that is asked with them.
 
-        A store that cannot be reached leaves the trial without passages, and its trace says why.
-        Raises UsageError, BackendError, UnknownName.
+        A store elsewhere that cannot be reached leaves the trial without passages, and its trace says why; a
+        file that cannot be read is an error. Raises UsageError, StoreError, BackendError, UnknownName.
         """
         cell = trial.cell
         way, case = cell.retrieval, cell.case
@@ -92,7 +92,7 @@ class Retrieving:
                 now_s=self.now_s(),
             )
         except StoreError as error:
-            if way.memory is None:
+            if way.memory is None or scheme_of(way.memory) == PATH:
                 raise
             return Retrieved(trace=Trace(degraded=str(error)))
 
