@@ -73,7 +73,7 @@ def asked(suite: str, backend: NumpyGemma | LlamaCpp) -> tuple[Asked, ...]:
     for cell in cells:
         if cell.profile.name == "greedy":
             trial = trials(cell)[0]
-            prompt = stage.build_prompt(trial, stage.retrieve(trial))
+            prompt = replace(stage.build_prompt(trial, stage.retrieve(trial)), steps=())
             key = (prompt.text, cell.profile.max_tokens)
             found.setdefault(key, Asked(label=cell.label, prompt=prompt, profile=cell.profile))
     return tuple(found.values())
