@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
+from gemma_eval.errors import GemmaEvalError
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Embedder
 from gemma_eval.records import ModelSpec
@@ -25,7 +27,8 @@ class Embedders:
     """Embeds texts with the embedder of a model spec."""
 
     registry: Registry
-    _loaded: list[tuple[ModelSpec, Embedder]] = field(default_factory=list, init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
+    _loaded: list[tuple[ModelSpec, Embedder | GemmaEvalError]] = field(default_factory=list, init=False)
     _known: dict[tuple[str, str], Vector] = field(default_factory=dict, init=False)
 
     def embed(self, spec: ModelSpec, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -42,10 +45,22 @@ class Embedders:
         return np.stack([self._known[embedder.id, text] for text in texts])
 
     def embedder(self, spec: ModelSpec) -> Embedder:
-        """Return the embedder of a model spec, loaded once. Raises UnknownName, BackendError."""
-        for known, embedder in self._loaded:
-            if known == spec:
-                return embedder
-        embedder = self.registry.embedders.find(spec.backend)(spec)
-        self._loaded.append((spec, embedder))
-        return embedder
+        """Return the embedder of a model spec, loaded once, whichever thread asks first.
+
+        One that could not be loaded is not tried again: it raises the same error. Raises UnknownName,
+        BackendError.
+        """
+        with self._lock:
+            made = next((made for known, made in self._loaded if known == spec), None)
+            if made is None:
+                made = self._load(spec)
+                self._loaded.append((spec, made))
+        if isinstance(made, GemmaEvalError):
+            raise made.with_traceback(None)  # without what it gathered each time before
+        return made
+
+    def _load(self, spec: ModelSpec) -> Embedder | GemmaEvalError:
+        try:
+            return self.registry.embedders.find(spec.backend)(spec)
+        except GemmaEvalError as error:
+            return error
