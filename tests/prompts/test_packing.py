@@ -276,7 +276,7 @@ def test_a_template_shows_passages_as_they_were_packed() -> None:
     assert prompt.messages[-1].content == "1a b;2i;3c d.;|- a b\n- i\n- c d."
     assert [each.text for each in prompt.passages] == ["a b", "i", "c d."]
     assert [each.fate for each in prompt.packing] == ["kept", "cut", "kept"]
-    assert prompt.dropped == ()
+    assert prompt.dropped == (found[1],), "what was found is known when it is judged again"
     assert [(each.name, each.began_ns, each.ended_ns, each.after) for each in prompt.steps] == [
         ("pack", 0, 10, ()),
         ("render", 10, 20, ("pack",)),

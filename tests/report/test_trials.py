@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gemma_eval.records import Failure, Measurement, Message, Passage, Prompt, Score
+from gemma_eval.records import Failure, Measurement, Message, Packed, Passage, Prompt, Score
 from gemma_eval.report.trials import EXCERPT, TIMELINE_WIDTH, Detail, TrialRow, timeline, trial_rows
 from tests.examples import a_generation, an_outcome
 from tests.report.example import report_of
@@ -84,6 +84,20 @@ def test_passages_that_did_not_fit_are_shown_as_dropped() -> None:
         ("Finn lives in Oslo.", True),
         ("Ada lives in Rome.", False),
     ]
+
+
+def test_a_passage_that_was_cut_is_shown_as_it_was_read() -> None:
+    """And not a second time, as what it was before."""
+    prompt = OUTCOME.prompt
+    assert prompt is not None
+    whole = Passage(id="p2", text="Ada is old. She lives in Rome.", document="people", score=0.25, rank=2)
+    cut, packed = (
+        replace(whole, text="Ada is old."),
+        Packed(passage="p2", fate="cut", reason="needs 9 tokens"),
+    )
+    made = replace(prompt, passages=(cut,), dropped=(whole,), packing=(packed,))
+    (shown,) = row_of(prompt=made).detail.passages
+    assert (shown.text, shown.used) == ("Ada is old.", True)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def build(  # noqa: PLR0913 - what a prompt depends on, each by its name
         Step(name="render", began_ns=packed_ns, ended_ns=now_ns(), after=("pack",)),
     )
     packed = packing.without(packed, kept=kept, read=prompt.passages)
-    dropped = (each for each, became in zip(passages, packed, strict=True) if became.fate == "dropped")
+    dropped = (each for each, became in zip(passages, packed, strict=True) if became.fate != "kept")
     return replace(prompt, dropped=tuple(dropped), packing=packed, steps=steps if clock else ())
 
 

@@ -117,7 +117,8 @@ class Prompt:
     `messages` are the turns after the template was applied; `text` is the whole prompt in the model's
     chat markup, `None` when the server applies its own. `dropped` passages did not fit the budget or the
     context, and neither did the first `dropped_turns` of the conversation. `packing` says of each passage
-    what became of it, `steps` how long that took; what is cut stands among the `passages` as it was read.
+    what became of it, `steps` how long that took; what is cut stands among the `passages` as it was read, and
+    whole among those that are dropped.
     """
 
     messages: tuple[Message, ...]

@@ -221,8 +221,10 @@ def _passages(prompt: Prompt, *, told: bool) -> tuple[ContextPassage, ...]:
             fate=visible(fate),
         )
 
+    cut = {each.passage for each in prompt.packing if each.fate == "cut"}
     used = [passage(each, "", used=True) for each in prompt.passages]
-    return (*used, *(passage(each, "dropped: no room for it", used=False) for each in prompt.dropped))
+    dropped = (each for each in prompt.dropped if each.id not in cut)
+    return (*used, *(passage(each, "dropped: no room for it", used=False) for each in dropped))
 
 
 def _score(score: Score) -> ScoreRow:
