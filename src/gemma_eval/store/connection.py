@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
 from gemma_eval.errors import StoreError
+from gemma_eval.files import database
 from gemma_eval.store.schema import APPLICATION_ID, VERSION, migrate
 
 OLDEST_SQLITE = (3, 37, 0)
@@ -34,28 +34,16 @@ _WRITE_PRAGMAS = (
     "PRAGMA synchronous = FULL",
 )
 _ADVICE = {
+    **database.ADVICE,
     sqlite3.SQLITE_FULL: "the disk is full; free some space and resume the run, all it had recorded is kept",
-    sqlite3.SQLITE_READONLY: "it is read-only; give a path that can be written",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; give a path in a folder that exists and can be written",
-    sqlite3.SQLITE_PERM: "access is denied; give a path that can be written",
-    sqlite3.SQLITE_BUSY: "another program holds it locked; close that program",
     sqlite3.SQLITE_NOTADB: "this is not a results database; give another path",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; `sqlite3 FILE .recover` may save what is left",
-    sqlite3.SQLITE_IOERR: "the disk cannot be read or written; it may be full or failing",
 }
 
 
-@contextmanager
-def store_errors(path: Path) -> Iterator[None]:
+def store_errors(path: Path) -> AbstractContextManager[None]:
     """Turn what SQLite raises into StoreErrors that name the file and the way out."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        advice = _ADVICE.get(code & 0xFF) if isinstance(code, int) else None
-        raise StoreError(f"{path}: {advice or error}") from error
-    except (OverflowError, UnicodeError) as error:
-        raise StoreError(f"{path}: a value cannot be stored: {error}") from error
+    return database.store_errors(path, _ADVICE)
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:

@@ -27,6 +27,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from gemma_eval.files import database
 from gemma_eval.store.schema_gates import gates
 from gemma_eval.store.schema_retrieval import retrievals
 from gemma_eval.store.schema_scores import scores
@@ -252,17 +253,4 @@ VERSION = len(MIGRATIONS)
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
     """Bring a database to the newest version in one transaction; does nothing when it is there."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == len(migrations):
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statements in migrations[version:]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(migrations)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+    database.migrate(connection, migrations, application_id=APPLICATION_ID)

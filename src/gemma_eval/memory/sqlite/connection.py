@@ -12,11 +12,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
 from gemma_eval.errors import StoreError
+from gemma_eval.files import database
 from gemma_eval.memory.sqlite.schema import APPLICATION_ID, VERSION, migrate
 
 OLDEST_SQLITE = (3, 37, 0)
@@ -32,28 +33,16 @@ _PRAGMAS = (
 _READ_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA cache_size = -16384")
 _WRITE_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -65536")
 _ADVICE = {
+    **database.ADVICE,
     sqlite3.SQLITE_FULL: "the disk is full; free some space, all that was kept before is there",
-    sqlite3.SQLITE_READONLY: "it is read-only; give a path that can be written",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; give a path in a folder that exists and can be written",
-    sqlite3.SQLITE_PERM: "access is denied; give a path that can be written",
-    sqlite3.SQLITE_BUSY: "another program holds it locked; close that program",
     sqlite3.SQLITE_NOTADB: "this is no memory; give another path",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a backup, or `sqlite3 FILE .recover` may save some",
-    sqlite3.SQLITE_IOERR: "the disk cannot be read or written; it may be full or failing",
 }
 
 
-@contextmanager
-def store_errors(path: Path) -> Iterator[None]:
+def store_errors(path: Path) -> AbstractContextManager[None]:
     """Turn what SQLite raises into StoreErrors that name the file and the way out."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        advice = _ADVICE.get(code & 0xFF) if isinstance(code, int) else None
-        raise StoreError(f"{path}: {advice or error}") from error
-    except (OverflowError, UnicodeError) as error:
-        raise StoreError(f"{path}: a value cannot be stored: {error}") from error
+    return database.store_errors(path, _ADVICE)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from gemma_eval.files import database
+
 APPLICATION_ID = 0x47454D4D
 """`GEMM`: marks a file as a memory of ours."""
 
@@ -83,18 +85,4 @@ VERSION = len(MIGRATIONS)
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
     """Bring a memory to the newest version in one transaction; does nothing when it is there."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == len(migrations):
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statements in migrations[version:]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(migrations)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite itself has rolled back when the disk is full
-            connection.execute("ROLLBACK")
-        raise
+    database.migrate(connection, migrations, application_id=APPLICATION_ID)
