@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from gemma_eval.backends.nobody import NOBODY
 from gemma_eval.plugins import load
 from gemma_eval.protocols import Backend
 from gemma_eval.records import (
@@ -20,7 +21,7 @@ from gemma_eval.records import (
     SamplingProfile,
     Trial,
 )
-from gemma_eval.run import NOBODY, run_trial
+from gemma_eval.run import run_trial
 from gemma_eval.scoring.again import again
 from gemma_eval.stages import scorer_builder, stages
 from gemma_eval.stats.losses import lost_at

@@ -165,9 +165,7 @@ def test_the_closing_lines_tell_what_trials_went_without() -> None:
         assert trace is not None
         outcomes[place] = replace(outcomes[place], trace=replace(trace, degraded="memory.db: it is away"))
     said = " ".join(line.text for line in closing(report_of(outcomes)))
-    assert (
-        "2 trials went without something that was asked for, and count all the same: memory.db" in said
-    )
+    assert "2 trials went without something that was asked for, and count all the same: memory.db" in said
 
 
 def test_the_hashing_embedder_is_named_for_what_it_is() -> None:
