@@ -120,6 +120,13 @@ def test_a_memory_that_is_none_is_an_error_and_left_alone(tmp_path: Path) -> Non
     assert path.read_text() == "Buy bread.\n" * 100
 
 
+HEARING = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from gemma_eval.__main__ import main; main()"
+)
+"""The command, where Ctrl-C is heard: a job in the background starts its programs deaf to it."""
+
+
 def test_an_interrupt_stops_an_answer_and_not_the_chat(tmp_path: Path) -> None:
     """What is typed after it is obeyed, and the chat ends by itself."""
     (tmp_path / "models.toml").write_text(
@@ -127,7 +134,7 @@ def test_an_interrupt_stops_an_answer_and_not_the_chat(tmp_path: Path) -> None:
         'options = { reply = "One.", pause_ms = 60000 }\n'
     )
     with subprocess.Popen(
-        [sys.executable, "-m", "gemma_eval", "chat", "slow"],
+        [sys.executable, "-c", HEARING, "chat", "slow"],
         cwd=tmp_path,
         text=True,
         stdin=subprocess.PIPE,
