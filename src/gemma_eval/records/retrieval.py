@@ -19,7 +19,7 @@ StepName = Literal[
     "retrieve", "embed", "lexical", "vector", "fuse", "rank", "rerank", "diversify",
     "pack", "render", "generate",
 ]  # fmt: skip
-"""*retrieve* is all that the retriever of a plugin does."""
+"""*retrieve* is all that an oracle or the retriever of a plugin does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
