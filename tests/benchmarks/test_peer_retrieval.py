@@ -24,7 +24,7 @@ from gemma_eval import plugins
 from gemma_eval.memory.pipeline import retrieve
 from gemma_eval.memory.source import InMemory
 from gemma_eval.memory.vectors import VectorMatrix
-from gemma_eval.protocols import Embedder
+from gemma_eval.protocols import Embedder, RerankerParts
 from gemma_eval.records import ModelSpec, Piece, Retrieval
 from tests import required
 
@@ -141,11 +141,16 @@ def _of_vectors(corpus: Sequence[Item]) -> dict[str, tuple[float, ...]]:
     registry = plugins.load()
     spec = ModelSpec(name="minilm", backend="sentence_bert", location="@minilm")
     embedder: Embedder = registry.embedders.find("sentence_bert")(spec)
+    maxsim = registry.rerankers.find("maxsim")(RerankerParts(embedder=embedder))
     source = InMemory([item.piece for item in corpus], embedder=embedder)
     ways = {
         "vector": Retrieval(retriever="vector", top_k=K),
         "hybrid rrf": Retrieval(retriever="hybrid", top_k=K),
         "hybrid convex": Retrieval(retriever="hybrid", top_k=K, fusion="convex"),
+        "by maxsim": Retrieval(retriever="hybrid", top_k=K, fusion="convex", reranker="maxsim"),
+        "by half maxsim": Retrieval(
+            retriever="hybrid", top_k=K, fusion="convex", reranker="maxsim", rerank_weight=0.5
+        ),
     }
 
     def searching(way: Retrieval) -> Search:
@@ -157,6 +162,7 @@ def _of_vectors(corpus: Sequence[Item]) -> dict[str, tuple[float, ...]]:
                 retrieval=replace(way, embedder="minilm"),
                 embed=embedder.embed,
                 embedder_id=embedder.id,
+                reranker=maxsim if way.reranker else None,
                 clock=time.perf_counter_ns,
                 now_s=0.0,
             ).passages
