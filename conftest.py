@@ -45,6 +45,7 @@ class Page(pytest.File):
         self.folder = TemporaryDirectory(prefix="gemma_eval_page_")
         self.environment = pytest.MonkeyPatch()
         self.environment.setenv("XDG_CACHE_HOME", str(Path(self.folder.name) / ".cache"))
+        self.environment.setenv("GEMMA_EVAL_CONFIG", str(Path(self.folder.name) / ".config"))
 
     def teardown(self) -> None:
         """End and remove what the blocks have left."""

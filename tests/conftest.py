@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -16,6 +17,9 @@ if find_spec("hypothesis") is not None:
 
     settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
     settings.load_profile("project")
+
+# No test reads what whoever runs it has chosen for himself; processes that tests start inherit this.
+os.environ["GEMMA_EVAL_CONFIG"] = os.path.join(gettempdir(), "gemma_eval-tests-no-such-folder")  # noqa: PTH118
 
 ALONE = (
     *("benchmarks", "faults", "measure", "selftest", "backends/openai_http/test_http_transport.py"),

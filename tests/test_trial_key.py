@@ -24,7 +24,10 @@ OF_CASE: dict[str, object] = {
     "relevant": (),
     "retrievals": (),
     "cache": None,
+    "texts": {},
+    "now": None,
 }
+OF_TEMPLATE: dict[str, object] = {"variables": {}, "models": (), "parts": {}}
 OF_CHECK: dict[str, object] = {
     "weight": 1.0,
     "must_pass": False,
@@ -45,10 +48,12 @@ def slowly(trial: Trial) -> str:
     plain = asdict(trial)
     case = plain["cell"]["case"]
     del case["source"]
+    template = plain["cell"]["template"]
+    del template["version"], template["description"]
     of_checks = [(check, OF_CHECK) for check in case["checks"]]
     retrieval = (plain["cell"]["retrieval"], OF_RETRIEVAL)
     for table, unused in (
-        *((plain, OF_TRIAL), (plain["cell"], OF_CELL), (case, OF_CASE), retrieval),
+        *((plain, OF_TRIAL), (plain["cell"], OF_CELL), (case, OF_CASE), (template, OF_TEMPLATE), retrieval),
         *of_checks,
     ):
         for name, value in unused.items():
@@ -86,6 +91,19 @@ def test_the_comparison_notices_what_is_left_out() -> None:
     """A trial that differs in one option has another key by both ways."""
     one, other = (Trial(cell=cell, repeat=0, seed=1) for cell in (PLAIN, FULL))
     assert one.key != slowly(other)
+
+
+def test_what_a_template_says_of_itself_is_no_choice_and_what_it_includes_is_one() -> None:
+    """Its description is read by people alone, its parts by the model."""
+    key = Trial(cell=PLAIN, repeat=0, seed=1).key
+    described = replace(PLAIN.template, version="2", description="Asks.")
+    assert Trial(cell=replace(PLAIN, template=described), repeat=0, seed=1).key == key
+    for changed in (
+        replace(PLAIN.template, parts={"head.md": "Hello."}),
+        replace(PLAIN.template, variables={"tone": "kind"}),
+    ):
+        cell = replace(PLAIN, template=changed)
+        assert Trial(cell=cell, repeat=0, seed=1).key != key
 
 
 def test_where_a_case_is_declared_is_no_choice() -> None:

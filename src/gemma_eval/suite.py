@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from gemma_eval.cases.expand import expand
 from gemma_eval.cases.load import Looked, Names
 from gemma_eval.cases.load import load as load_cases
 from gemma_eval.config.catalog import load as load_catalog
-from gemma_eval.config.shipped import suites_directory
+from gemma_eval.config.places import folders
 from gemma_eval.errors import PluginError, TemplateError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.row_template import compile_row
@@ -27,7 +28,7 @@ def load_suite(
 
     Those of `models` that a file of models knows run every case, also where the suite does not name them.
     """
-    catalog = load_catalog((suites_directory(), path.parent))
+    catalog = load_catalog(folders(here=Path.cwd(), environment=os.environ, suite=path))
     names = Names(
         models=tuple(catalog.models),
         profiles=tuple(catalog.profiles),
@@ -77,7 +78,7 @@ def look(check: Check, registry: Registry, models: Mapping[str, ModelSpec]) -> L
 
 def model_names(path: Path) -> tuple[str, ...]:
     """Return the models that a suite file may run: the shipped ones and those beside it."""
-    return tuple(load_catalog((suites_directory(), path.parent)).models)
+    return tuple(load_catalog(folders(here=Path.cwd(), environment=os.environ, suite=path)).models)
 
 
 def _named_templates(suite: Suite) -> dict[str, None]:

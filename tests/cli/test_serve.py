@@ -1,4 +1,4 @@
-"""`gemma-eval model serve` is a server that openai_http measures, and ends when it is told to."""
+"""`gemma-eval models serve` is a server that openai_http measures, and ends when it is told to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gemma_eval.errors import BackendError
 from gemma_eval.records import Message, ModelSpec, Prompt, SamplingProfile
 from tests import required
 
-COMMAND = [sys.executable, "-m", "gemma_eval", "model", "serve"]
+COMMAND = [sys.executable, "-m", "gemma_eval", "models", "serve"]
 HEARS_CTRL_C = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"

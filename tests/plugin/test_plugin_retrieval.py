@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from gemma_eval.cli.compare import compare
-from gemma_eval.cli.profile import profile_steps
+from gemma_eval.cli.steps import steps
 from tests.plugin.project import latest, results, write_project
 
 pytest_plugins = ("pytester",)
@@ -104,7 +104,7 @@ def test_a_run_shows_compares_gates_and_profiles_its_retrievals(pytester: pytest
     database = ("--db", str(pytester.path / "reports" / "gemma_eval.db"))
     printed = CliRunner().invoke(compare, ["retrieval:bm25", "retrieval:oracle", *database])
     assert "retrieval bm25 → oracle" in printed.output
-    printed = CliRunner().invoke(profile_steps, ["latest", "--retrieval", "bm25", *database])
+    printed = CliRunner().invoke(steps, ["latest", "--retrieval", "bm25", *database])
     assert "bottleneck: " in printed.output
 
 

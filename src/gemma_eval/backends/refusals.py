@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar, get_type_hints
 
 from gemma_eval.backends.capabilities import OTHERS, SAMPLING, lack
 from gemma_eval.config.catalog import about_model
-from gemma_eval.config.shipped import suites_directory
+from gemma_eval.config.places import folders
 from gemma_eval.errors import GemmaEvalError, PluginError, Problem, UnknownName, WrongSetting
 from gemma_eval.protocols import (
     CapableBackendFactory,
@@ -69,8 +70,8 @@ def flaw(factory: object, model: ModelSpec, *, suite: Path) -> Problem | None:
         factory.check(model)
     except GemmaEvalError as error:
         what = str(error)
-        folders = (suites_directory(), suite.parent)
-        problem = about_model(model, what, keys=_keys(error), folders=folders)
+        of_suite = folders(here=Path.cwd(), environment=os.environ, suite=suite)
+        problem = about_model(model, what, keys=_keys(error), folders=of_suite)
         return problem or Problem(path=suite, line=0, what=what)
     return None
 

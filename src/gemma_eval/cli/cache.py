@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from gemma_eval.cli import chosen
 from gemma_eval.cli.progress import say
-from gemma_eval.errors import UnknownName, UsageError
+from gemma_eval.errors import UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.records import CacheMode, Caching
 from gemma_eval.report.numbers import MISSING
@@ -231,15 +232,10 @@ def _asking(mode: CacheMode, model: str, registry: Registry) -> Iterator[Ask | N
     if mode != "verified":
         yield None
         return
-    from gemma_eval.config.catalog import load
-    from gemma_eval.config.shipped import suites_directory
     from gemma_eval.executors.judges import reply
     from gemma_eval.measure.clock import clock
     from gemma_eval.stages import load_backend
 
-    models = load((suites_directory(), Path.cwd())).models
-    if model not in models:
-        raise UnknownName("model", model, models)
-    spec = models[model]
+    spec = chosen.model(model)
     with closing(load_backend(spec, registry, clock=clock)) as backend:
         yield lambda question: reply(backend, spec, question)

@@ -6,20 +6,18 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from gemma_eval.cli import chosen
 from gemma_eval.cli import memory_given as given
-from gemma_eval.errors import GemmaEvalError, UnknownName, UsageError, suggestion
+from gemma_eval.errors import GemmaEvalError, UsageError, suggestion
 from gemma_eval.plugins import Registry
 
 if TYPE_CHECKING:
     from gemma_eval.cli.chat_session import Session, Turn
     from gemma_eval.records import MemoryTier, Retrieval
-
-T = TypeVar("T")
 
 COMMANDS: Mapping[str, str] = {
     "/stats": "what the last answer took",
@@ -100,15 +98,13 @@ def _session(
     """
     from gemma_eval.backends.refusals import clause, of_profile
     from gemma_eval.cli.chat_session import Session
-    from gemma_eval.config import catalog
-    from gemma_eval.config.shipped import suites_directory
     from gemma_eval.measure.clock import clock
     from gemma_eval.stages import load_backend
 
-    known = catalog.load((suites_directory(), Path.cwd()))
-    model = _find("model", named["model"], known.models)
-    profile = _find("profile", named["profile"], known.profiles)
-    template = _find("template", named["template"], known.templates)
+    known = chosen.catalog()
+    model = chosen.find("model", named["model"], known.models)
+    profile = chosen.find("profile", named["profile"], known.profiles)
+    template = chosen.find("template", named["template"], known.templates)
     if reason := of_profile(registry.backends.find(model.backend), model, profile):
         raise UsageError(f'model "{model.name}" with profile "{profile.name}": {clause(model, reason)}')
     memory = None if location is None else given.opened(location, registry)
@@ -200,9 +196,3 @@ def _lines() -> Iterator[str]:
 
 def _note(what: str) -> None:
     click.echo(f"gemma-eval: {what}", err=True)
-
-
-def _find(noun: str, name: str, known: Mapping[str, T]) -> T:
-    if name not in known:
-        raise UnknownName(noun, name, known)
-    return known[name]

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gemma_eval.cli import chosen
 from gemma_eval.cli.progress import say
-from gemma_eval.errors import UnknownName
 from gemma_eval.plugins import Registry
 from gemma_eval.report.numbers import MISSING
 
 if TYPE_CHECKING:
-    from gemma_eval.records import ModelSpec
     from gemma_eval.scoring.judge_trust import Calibration, Orders
 
 WIDTH = 80
@@ -56,7 +55,7 @@ def calibrate(
     if preset is not None:
         labelled = replace(labelled, options={**labelled.options, "preset": preset})
     demand_labels(labelled, labels_of(labelled), path=path)
-    spec = _model(model, path)
+    spec = chosen.model(model, path.resolve().parent)
     registry: Registry = ctx.obj
     backend = load_backend(spec, registry, clock=clock)
     try:
@@ -165,14 +164,3 @@ def _path(file: str) -> Path:
 
     shipped = suites_directory() / f"{file}.toml"
     return shipped if "/" not in file and not file.endswith(".toml") and shipped.is_file() else Path(file)
-
-
-def _model(name: str, path: Path) -> ModelSpec:
-    from gemma_eval.config.catalog import load
-    from gemma_eval.config.shipped import suites_directory
-
-    folders = dict.fromkeys((suites_directory(), Path.cwd(), path.resolve().parent))
-    models = load(tuple(folders)).models
-    if name not in models:
-        raise UnknownName("model", name, models)
-    return models[name]

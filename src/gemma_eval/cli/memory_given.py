@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from gemma_eval.cli import chosen
 from gemma_eval.cli import memory_shown as shown
 from gemma_eval.cli.progress import say
-from gemma_eval.errors import StoreError, UnknownName, UsageError
+from gemma_eval.errors import StoreError, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Embedder, MemoryStore
 from gemma_eval.records import Among, MemoryTier, Piece
 
 if TYPE_CHECKING:
     from gemma_eval.memory.passages import Splitting
-    from gemma_eval.records import ModelSpec
 
 TIER = click.Choice(get_args(MemoryTier))
 _LOOKED_AT = 10_000
@@ -93,7 +93,7 @@ def splitting(max_tokens: int | None, model: str, registry: Registry) -> Iterato
     from gemma_eval.measure.clock import clock
     from gemma_eval.stages import load_backend
 
-    with closing(load_backend(_spec(model), registry, clock=clock)) as backend:
+    with closing(load_backend(chosen.model(model), registry, clock=clock)) as backend:
         if backend.count_tokens("a") is None:
             raise UsageError(f"--max-tokens: model {model} does not count tokens; choose another --model")
         yield Splitting(count_tokens=lambda text: backend.count_tokens(text) or 0, max_tokens=max_tokens)
@@ -101,7 +101,7 @@ def splitting(max_tokens: int | None, model: str, registry: Registry) -> Iterato
 
 def embedder(name: str, registry: Registry) -> Embedder:
     """Load an embedder by the name of its model. Raises UnknownName, BackendError."""
-    spec = _spec(name)
+    spec = chosen.model(name)
     return registry.embedders.find(spec.backend)(spec)
 
 
@@ -162,13 +162,3 @@ def progress(n: int) -> None:
     """Show on a terminal how many passages are done; 0 takes it away."""
     if sys.stderr.isatty():
         say(f"{n:,} passages" if n else "")
-
-
-def _spec(name: str) -> ModelSpec:
-    from gemma_eval.config.catalog import load
-    from gemma_eval.config.shipped import suites_directory
-
-    models = load((suites_directory(), Path.cwd())).models
-    if name not in models:
-        raise UnknownName("model", name, models)
-    return models[name]

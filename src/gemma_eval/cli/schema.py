@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import click
 
+from gemma_eval.cli import chosen
 from gemma_eval.plugins import Registry
 
 NAMES = ("suite", "gates", "models", "profiles")
@@ -38,10 +38,7 @@ def schema(registry: Registry, name: str) -> None:
 
 
 def _known(registry: Registry) -> Mapping[str, Sequence[str]]:
-    from gemma_eval.config import catalog
-    from gemma_eval.config.shipped import suites_directory
-
-    found = catalog.load([suites_directory(), Path.cwd()])
+    found = chosen.catalog()
     return {
         "scorer": list(registry.scorers),
         "retriever": list(registry.retrievers),

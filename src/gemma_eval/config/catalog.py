@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from gemma_eval.config import models, profiles, templates
 from gemma_eval.config.files import read_table
@@ -14,16 +14,25 @@ from gemma_eval.records import ModelSpec, SamplingProfile, Template
 
 T = TypeVar("T")
 
-MODELS = "models.toml"
+Kind = Literal["model", "profile", "template"]
+
+FILES: Mapping[Kind, str] = {"model": "models.toml", "profile": "profiles.json", "template": "templates"}
+"""The file, or folder, of each kind."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
-    """Models, profiles and templates by name."""
+    """Models, profiles and templates by name, and the folders that each of them stands in.
+
+    Of several folders that have a name the last one counts, and the others are overruled. `notices` say what
+    a person should know of how the files were read.
+    """
 
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     profiles: Mapping[str, SamplingProfile] = field(default_factory=dict)
     templates: Mapping[str, Template] = field(default_factory=dict)
+    origins: Mapping[tuple[Kind, str], tuple[Path, ...]] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def load(folders: Sequence[Path]) -> Catalog:
@@ -31,14 +40,15 @@ def load(folders: Sequence[Path]) -> Catalog:
 
     A folder may lack any of the three. Raises ConfigError with every problem of every file.
     """
-    problems: list[Problem] = []
+    merge = _Merge(folders)
     found = Catalog(
-        models=_merged(folders, MODELS, models.load, problems),
-        profiles=_merged(folders, "profiles.json", profiles.load, problems),
-        templates=_merged(folders, "templates", templates.load, problems),
+        models=merge.of("model", models.load),
+        profiles=merge.of("profile", profiles.load),
+        templates=merge.of("template", templates.load),
+        origins={of: tuple(where) for of, where in merge.origins.items()},
     )
-    if problems:
-        raise ConfigError(problems)
+    if merge.problems:
+        raise ConfigError(merge.problems)
     return found
 
 
@@ -49,7 +59,7 @@ def about_model(
 
     `None` when no file of the folders has the model. Raises ConfigError.
     """
-    for path in reversed([folder / MODELS for folder in folders]):
+    for path in reversed([folder / FILES["model"] for folder in folders]):
         if not path.exists():
             continue
         table, problems = read_table(path)
@@ -60,15 +70,25 @@ def about_model(
     return None
 
 
-def _merged(
-    folders: Sequence[Path], name: str, read: Callable[[Path], dict[str, T]], problems: list[Problem]
-) -> dict[str, T]:
-    merged: dict[str, T] = {}
-    for path in (folder / name for folder in folders):
-        if not path.exists():
-            continue
-        try:
-            merged |= read(path)
-        except ConfigError as error:
-            problems.extend(error.problems)
-    return merged
+@dataclass(slots=True)
+class _Merge:
+    """What the files of several folders say together."""
+
+    folders: Sequence[Path]
+    problems: list[Problem] = field(default_factory=list)
+    origins: dict[tuple[Kind, str], list[Path]] = field(default_factory=dict)
+
+    def of(self, kind: Kind, read: Callable[[Path], Mapping[str, T]]) -> dict[str, T]:
+        merged: dict[str, T] = {}
+        for folder in dict.fromkeys(self.folders):
+            if not (path := folder / FILES[kind]).exists():
+                continue
+            try:
+                found = read(path)
+            except ConfigError as error:
+                self.problems.extend(error.problems)
+                continue
+            merged |= found
+            for name in found:
+                self.origins.setdefault((kind, name), []).append(folder)
+        return merged

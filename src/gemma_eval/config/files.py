@@ -46,7 +46,11 @@ def read_text(path: Path) -> str:
 
 def read_table(path: Path) -> tuple[decode.Table, Problems]:
     """Return the table of a `.json` or `.toml` file, and where to note its problems. Raises ConfigError."""
-    text = read_text(path)
+    return parse_table(read_text(path), path=path)
+
+
+def parse_table(text: str, *, path: Path) -> tuple[decode.Table, Problems]:
+    """Return what `read_table` does of the text of a file that is, or is to be, at `path`."""
     try:
         table, lines = decode.json_table(text) if path.suffix == ".json" else decode.toml(text)
     except read.ReadError as error:

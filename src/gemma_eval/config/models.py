@@ -8,7 +8,7 @@ from typing import Annotated, Literal, cast
 from pydantic import Field
 
 from gemma_eval.config import rope
-from gemma_eval.config.files import VERSION, Problems, read_table
+from gemma_eval.config.files import VERSION, Problems, parse_table, read_text
 from gemma_eval.files import locate, read, rows
 from gemma_eval.records import ModelSpec, Options, RopeScaling
 
@@ -36,7 +36,12 @@ class ModelsRow(rows.Row):
 
 def load(path: Path) -> dict[str, ModelSpec]:
     """Return the models of a TOML file by name. Raises ConfigError with every problem of the file."""
-    table, problems = read_table(path)
+    return parse(read_text(path), path=path)
+
+
+def parse(text: str, *, path: Path) -> dict[str, ModelSpec]:
+    """Return what `load` does of the text of a file that is, or is to be, at `path`. Raises ConfigError."""
+    table, problems = parse_table(text, path=path)
     row, flaws = rows.check(ModelsRow, table)
     problems.say_flaws("", (), flaws)
     if "version" not in table:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, FiniteFloat, Tag
 
 from gemma_eval.config.contradictions import contradictions
-from gemma_eval.config.files import VERSION, Problems, read_table
+from gemma_eval.config.files import VERSION, Problems, parse_table, read_text
 from gemma_eval.files import rows
 from gemma_eval.records import DynatempMode, SamplingProfile, Surprise
 
@@ -128,7 +128,12 @@ class ProfilesRow(rows.Row):
 
 def load(path: Path) -> dict[str, SamplingProfile]:
     """Return the profiles of a JSON file by name. Raises ConfigError with every problem of the file."""
-    table, problems = read_table(path)
+    return parse(read_text(path), path=path)
+
+
+def parse(text: str, *, path: Path) -> dict[str, SamplingProfile]:
+    """Return what `load` does of the text of a file that is, or is to be, at `path`. Raises ConfigError."""
+    table, problems = parse_table(text, path=path)
     row, flaws = rows.check(ProfilesRow, table)
     problems.say_flaws("", (), flaws)
     if "version" not in table:

@@ -219,6 +219,7 @@ class Generation:
     choices: tuple[ChoiceReading, ...] = ()
 
 
+_UNTOLD: Mapping[type, tuple[str, ...]] = {Case: ("source",), Template: ("version", "description")}
 _AT_FIRST = ("retriever", "top_k", "budget_tokens", "overflow")
 _ADDED: Mapping[type, Mapping[str, object]] = {
     Trial: {"block": 0},
@@ -235,7 +236,10 @@ _ADDED: Mapping[type, Mapping[str, object]] = {
         "relevant": (),
         "retrievals": (),
         "cache": None,
+        "texts": {},
+        "now": None,
     },
+    Template: {"variables": {}, "models": (), "parts": {}},
     Check: {
         "weight": 1.0,
         "must_pass": False,
@@ -254,7 +258,10 @@ _NAMES: dict[type, tuple[str, ...]] = {}
 
 
 def _chosen(record: object) -> dict[str, object]:
-    """Return the fields of a record that tell a trial from others; where a case was declared does not."""
+    """Return the fields of a record that tell a trial from others; where a case was declared does not.
+
+    Neither do the words of a template about itself.
+    """
     kind = type(record)
     if kind not in _NAMES:
         _NAMES[kind] = tuple(each.name for each in fields(cast("DataclassInstance", record)))
@@ -262,6 +269,6 @@ def _chosen(record: object) -> dict[str, object]:
     for name, unused in _ADDED.get(kind, {}).items():
         if plain[name] == unused:
             del plain[name]
-    if isinstance(record, Case):
-        del plain["source"]
+    for name in _UNTOLD.get(kind, ()):
+        del plain[name]
     return plain

@@ -205,6 +205,8 @@ class Case:
     k: int | None = None
     series: str | None = None
     variables: Mapping[str, float] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    now: str | None = None
     load: Load | None = None
     slo: Slo | None = None
     dataset: Dataset | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gemma_eval.records.cases import Options
+from gemma_eval.records.cases import Option, Options
 
 RopeType = Literal["default", "linear", "ntk", "dynamic", "yarn", "llama3", "longrope"]
 DynatempMode = Literal["llama", "edt", "threshold"]
@@ -125,12 +126,25 @@ class SamplingProfile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
-    """A prompt template: Jinja2 text with `query`, `rag_context` and `rag_recent`."""
+    """A prompt template: a Jinja2 text, and what its front matter says.
+
+    `variables` are the defaults of names that a case may set, `models` globs of the names of the models that
+    it is for (none: every model). `parts` are the texts that it includes or extends, by their names in its
+    folder.
+    """
 
     name: str
     text: str
+    version: str = ""
+    description: str = ""
+    variables: Mapping[str, Option] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
-        """The hash of the text, so that an edit is seen."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """The hash of all that a prompt comes of, so that an edit is seen: of the text where that is all."""
+        if not self.variables and not self.parts:
+            return hashlib.sha256(self.text.encode()).hexdigest()
+        whole = json.dumps([self.text, dict(self.variables), dict(self.parts)], sort_keys=True)
+        return hashlib.sha256(whole.encode()).hexdigest()

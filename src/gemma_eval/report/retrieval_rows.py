@@ -166,4 +166,4 @@ def _notes(found: Sequence[Found], groups: Groups) -> Iterator[str]:
         yield f"{some(silent)} looked for nothing, and so took no time for it."
     if any(each.latency.n for each in found):
         text = "Times are those of the critical path: legs that ran beside each other do not add up. "
-        yield text + "gemma-eval profile shows them step by step."
+        yield text + "gemma-eval steps shows them step by step."

@@ -125,7 +125,7 @@ def test_a_folder_is_refused_with_the_way_to_a_gguf_file(tmp_path: Path) -> None
     folder = write_model(tmp_path / "mine")
     with pytest.raises(
         BackendError,
-        match=r"llama\.cpp runs GGUF files; `gemma-eval model export-gguf .*mine mine\.gguf` makes",
+        match=r"llama\.cpp runs GGUF files; `gemma-eval models export-gguf .*mine mine\.gguf` makes",
     ):
         llama_cpp_file.read(str(folder))
 

@@ -100,7 +100,7 @@ def _instead_of(location: str, folder: Path) -> str:
         weight_files(folder)
     except ModelNotFound:
         return "it holds none, and no weights of which one could be made; give the file of a model"
-    return f"`gemma-eval model export-gguf {location} {folder.name or 'model'}.gguf` makes one of it"
+    return f"`gemma-eval models export-gguf {location} {folder.name or 'model'}.gguf` makes one of it"
 
 
 class _Said:

@@ -1,4 +1,4 @@
-"""`gemma-eval profile` as a person uses it."""
+"""`gemma-eval steps` as a person uses it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gemma_eval.cli.profile import profile_steps
+from gemma_eval.cli.steps import steps
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.records import Cached
 from gemma_eval.report.numbers import MISSING
@@ -35,7 +35,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def invoke(path: Path, *arguments: str) -> str:
     """Run the command; errors that `gemma-eval` would print are raised."""
-    result = CliRunner().invoke(profile_steps, [*arguments, "--db", str(path)], catch_exceptions=False)
+    result = CliRunner().invoke(steps, [*arguments, "--db", str(path)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 

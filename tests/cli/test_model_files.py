@@ -1,4 +1,4 @@
-"""`gemma-eval model export-gguf`, used as a person would."""
+"""`gemma-eval models export-gguf`, used as a person would."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def package() -> None:
 
 def export(*arguments: str) -> str:
     """Run the command with these arguments and return what it printed."""
-    given = ("model", "export-gguf", *arguments)
+    given = ("models", "export-gguf", *arguments)
     result = CliRunner().invoke(command(load()), given, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output

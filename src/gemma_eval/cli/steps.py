@@ -1,4 +1,4 @@
-"""`gemma-eval profile RUN`: what the steps of a run's retrievals took, and which of them takes longest."""
+"""`gemma-eval steps RUN`: what the steps of a run's retrievals took, and which of them takes longest."""
 
 from __future__ import annotations
 
@@ -23,15 +23,13 @@ Asked = tuple[str, bool]
 """The name of a retrieval, and whether a model was asked with what it found."""
 
 
-@click.command(name="profile", short_help="Show what the steps of retrievals take, and the bottleneck.")
+@click.command(short_help="Show what the steps of retrievals take, and the bottleneck.")
 @click.argument("run", default=LATEST)
 @click.option("--retrieval", help="Only retrievals of this name; * and ? stand for others.")
 @click.option("--case", help="Only cases of this name.")
 @database.option
 @click.option("--json", "as_json", is_flag=True, help="Print the profiles as JSON.")
-def profile_steps(
-    *, run: str, retrieval: str | None, case: str | None, database: Path, as_json: bool
-) -> None:
+def steps(*, run: str, retrieval: str | None, case: str | None, database: Path, as_json: bool) -> None:
     """Show when each step of the retrievals of RUN mostly ran: an id from `gemma-eval runs`, or "latest".
 
     Steps that ran beside each other do not add up, so a step has a share of the critical path, the chain of

@@ -1,4 +1,4 @@
-"""`gemma-eval model`: work on the files of a model."""
+"""`gemma-eval models export-gguf | serve`: work on the files of a model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ import click
 from gemma_eval.errors import UnknownName, UsageError
 
 
-@click.group(short_help="Convert the files of a model, or serve it.")
-def model() -> None:
-    """Convert the files of a model, or serve it."""
-
-
-@model.command("export-gguf", short_help="Write a model as a GGUF file.")
+@click.command("export-gguf", short_help="Write a model as a GGUF file.")
 @click.argument("location")
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
@@ -50,7 +45,7 @@ def export_gguf(*, location: str, target: Path, dtype: str, force: bool) -> None
     click.echo(f"{target}: {target.stat().st_size:,} bytes, {known[dtype.lower()]}")
 
 
-@model.command(short_help="Serve a GGUF model over HTTP on this machine.")
+@click.command(short_help="Serve a GGUF model over HTTP on this machine.")
 @click.argument("location", default="@pocket")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any.")
 @click.option("--parallel", type=int, default=16, show_default=True, help="Requests answered at once.")
