@@ -49,7 +49,7 @@ def slowly(trial: Trial) -> str:
     case = plain["cell"]["case"]
     del case["source"]
     template = plain["cell"]["template"]
-    del template["version"], template["description"]
+    del template["version"], template["description"], template["first_lines"]
     of_checks = [(check, OF_CHECK) for check in case["checks"]]
     retrieval = (plain["cell"]["retrieval"], OF_RETRIEVAL)
     for table, unused in (

@@ -219,7 +219,10 @@ class Generation:
     choices: tuple[ChoiceReading, ...] = ()
 
 
-_UNTOLD: Mapping[type, tuple[str, ...]] = {Case: ("source",), Template: ("version", "description")}
+_UNTOLD: Mapping[type, tuple[str, ...]] = {
+    Case: ("source",),
+    Template: ("version", "description", "first_lines"),
+}
 _AT_FIRST = ("retriever", "top_k", "budget_tokens", "overflow")
 _ADDED: Mapping[type, Mapping[str, object]] = {
     Trial: {"block": 0},

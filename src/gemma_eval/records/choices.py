@@ -128,18 +128,20 @@ class SamplingProfile:
 class Template:
     """A prompt template: a Jinja2 text, and what its front matter says.
 
-    `variables` are the defaults of names that a case may set, `models` globs of the names of the models that
-    it is for (none: every model). `parts` are the texts that it includes or extends, by their names in its
-    folder.
+    `variables` are the defaults of names that a case may set, `None` for one that it has to, `models` globs
+    of the names of the models that it is for (none: every model). `parts` are the texts that it includes or
+    extends, by their names in its folder. `first_lines` says on which line of its file a text begins where
+    that is not the first, by the name of the part, "" for the template itself.
     """
 
     name: str
     text: str
     version: str = ""
     description: str = ""
-    variables: Mapping[str, Option] = field(default_factory=dict)
+    variables: Mapping[str, Option | None] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
+    first_lines: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
