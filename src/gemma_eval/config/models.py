@@ -10,6 +10,7 @@ from pydantic import Field
 from gemma_eval.config import rope
 from gemma_eval.config.files import VERSION, Problems, parse_table, read_text
 from gemma_eval.files import locate, read, rows
+from gemma_eval.logs import secrets
 from gemma_eval.records import ModelSpec, Options, RopeScaling
 
 SHIPPED = "@"
@@ -65,6 +66,8 @@ def _model(name: str, table: object, problems: Problems) -> ModelSpec:
     for key in ("backend", "location"):
         if key not in table:
             problems.say(at, f"{prefix}needs a {key}")
+    for path, what in secrets.flaws({key: table.get(key) for key in ("location", "options")}):
+        problems.say((*at, *path), f"{prefix}{rows.dotted(path)} {what}")
     scaling = None if row.rope_scaling is None else _scaling(row.rope_scaling, at, problems)
     return ModelSpec(
         name=name,

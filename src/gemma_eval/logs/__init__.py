@@ -1,0 +1,1 @@
+"""What is written while things run: events as lines of JSON, and no secret in anything that is written."""
