@@ -19,7 +19,7 @@ from gemma_eval.protocols import (
     RegisterStore,
     RegisterTransform,
 )
-from gemma_eval.records import Outcome, Report
+from gemma_eval.records import Outcome, Reloaded, Report
 
 PROJECT = "gemma_eval"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -79,3 +79,8 @@ def outcome_recorded(outcome: Outcome) -> None:
 @hookspec
 def run_finished(report: Report) -> None:
     """See the whole run after its last outcome, before its reports are written."""
+
+
+@hookspec
+def config_reloaded(reloaded: Reloaded) -> None:
+    """See that the files of choices were read again, once the new ones are in use, in `watch` and `chat`."""

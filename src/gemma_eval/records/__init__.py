@@ -80,6 +80,7 @@ from gemma_eval.records.outcomes import (
     Vote,
 )
 from gemma_eval.records.questions import Question, Reply
+from gemma_eval.records.reloading import Choice, ChoiceKind, Reloaded
 from gemma_eval.records.retrieval import (
     Among,
     Fate,
@@ -134,6 +135,8 @@ __all__ = [
     "Cell",
     "Channel",
     "Check",
+    "Choice",
+    "ChoiceKind",
     "ChoiceReading",
     "Compared",
     "Comparison",
@@ -182,6 +185,7 @@ __all__ = [
     "Prompt",
     "Question",
     "Reduction",
+    "Reloaded",
     "Reply",
     "Report",
     "Resources",
