@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from gemma_eval.config import models, profiles, templates
 from gemma_eval.config.files import read_table
+from gemma_eval.config.recovery import read_or_last_good
 from gemma_eval.errors import ConfigError, Problem
 from gemma_eval.records import ModelSpec, SamplingProfile, Template
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Kind = Literal["model", "profile", "template"]
 
@@ -35,17 +37,21 @@ class Catalog:
     notices: tuple[str, ...] = ()
 
 
-def load(folders: Sequence[Path]) -> Catalog:
+def load(folders: Sequence[Path], *, damaged: Literal["recover", "refuse"] = "recover") -> Catalog:
     """Return what `models.toml`, `profiles.json` and `templates/` of the folders hold; later folders win.
 
-    A folder may lack any of the three. Raises ConfigError with every problem of every file.
+    A folder may lack any of the three. Of a file that is damaged the last good version is used, and a notice
+    says so; whoever has a good one in use already has it refused. Raises ConfigError with every problem of
+    every file.
     """
     merge = _Merge(folders)
+    recovers = damaged == "recover"
     found = Catalog(
-        models=merge.of("model", models.load),
-        profiles=merge.of("profile", profiles.load),
+        models=merge.of("model", merge.recovering(models.parse) if recovers else models.load),
+        profiles=merge.of("profile", merge.recovering(profiles.parse) if recovers else profiles.load),
         templates=merge.of("template", templates.load),
         origins={of: tuple(where) for of, where in merge.origins.items()},
+        notices=tuple(merge.notices),
     )
     if merge.problems:
         raise ConfigError(merge.problems)
@@ -57,17 +63,22 @@ def about_model(
 ) -> Problem | None:
     """Return what is wrong with a model as a problem of its file, at the line of `keys` in its table.
 
-    `None` when no file of the folders has the model. Raises ConfigError.
+    `None` when no file of the folders that can be read has the model.
     """
     for path in reversed([folder / FILES["model"] for folder in folders]):
-        if not path.exists():
+        try:
+            table, problems = read_table(path)
+        except ConfigError:  # there is none, or it is damaged and its last good version was used
             continue
-        table, problems = read_table(path)
         known = table.get("model")
         if isinstance(known, dict) and spec.name in known:
             line = problems.lines.at(("model", spec.name, *keys))
             return Problem(path=path, line=line, what=what)
     return None
+
+
+class _Parse(Protocol[T_co]):
+    def __call__(self, text: str, *, path: Path) -> T_co: ...
 
 
 @dataclass(slots=True)
@@ -77,6 +88,17 @@ class _Merge:
     folders: Sequence[Path]
     problems: list[Problem] = field(default_factory=list)
     origins: dict[tuple[Kind, str], list[Path]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def recovering(self, parse: _Parse[T]) -> Callable[[Path], T]:
+        """Return what reads a file, or its last good version and notes that."""
+
+        def read(path: Path) -> T:
+            value, notice = read_or_last_good(path, lambda text: parse(text, path=path))
+            self.notices += [] if notice is None else [notice]
+            return value
+
+        return read
 
     def of(self, kind: Kind, read: Callable[[Path], Mapping[str, T]]) -> dict[str, T]:
         merged: dict[str, T] = {}

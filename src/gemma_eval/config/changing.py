@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemma_eval.config import backups as versions
+from gemma_eval.config import recovery
 from gemma_eval.config.shipped import suites_directory
 from gemma_eval.errors import ConfigError, Problem
 from gemma_eval.files import read, writing
@@ -120,9 +121,13 @@ def _edited(
     path: Path, found: bytes | None, edit: Callable[[str], str], check: Callable[[str], object]
 ) -> tuple[Change, bytes]:
     """Return the change and the bytes of it, with line ends as the file has them. Raises ConfigError."""
+    if found is not None:
+        recovery.refuse_damaged(path, found, check)
     with _said(path):
         before = read.decode(found or b"")
         after = edit(before)
+        if not after.strip():
+            raise writing.WriteError("would be empty; nothing is written")
         check(after)
         data = after.replace("\n", "\r\n") if _has_windows_ends(found or b"") else after
         if len(encoded := _encoded(data)) > read.LARGEST_BYTES:

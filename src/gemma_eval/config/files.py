@@ -13,6 +13,10 @@ VERSION = 1
 """The version of profiles.json and models.toml that this package reads."""
 
 
+class NotParsed(ConfigError):
+    """The text of a file is not of its format, so that nothing of it is known."""
+
+
 @dataclass(slots=True)
 class Problems:
     """What is wrong with one file; nothing is raised before all of it is known."""
@@ -38,10 +42,23 @@ class Problems:
 
 def read_text(path: Path) -> str:
     """Return the text of a file. Raises ConfigError."""
+    return decoded(read_bytes(path), path=path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what is in a file. Raises ConfigError."""
     try:
-        return read.decode(read.read_bytes(path))
+        return read.read_bytes(path)
     except read.ReadError as error:
-        raise _unusable(path, error) from error
+        raise ConfigError([_problem(path, error)]) from error
+
+
+def decoded(data: bytes, *, path: Path) -> str:
+    """Return the text of what is in the file at `path`. Raises NotParsed."""
+    try:
+        return read.decode(data)
+    except read.ReadError as error:
+        raise NotParsed([_problem(path, error)]) from error
 
 
 def read_table(path: Path) -> tuple[decode.Table, Problems]:
@@ -50,11 +67,14 @@ def read_table(path: Path) -> tuple[decode.Table, Problems]:
 
 
 def parse_table(text: str, *, path: Path) -> tuple[decode.Table, Problems]:
-    """Return what `read_table` does of the text of a file that is, or is to be, at `path`."""
+    """Return what `read_table` does of the text of a file that is, or is to be, at `path`.
+
+    Raises NotParsed.
+    """
     try:
         table, lines = decode.json_table(text) if path.suffix == ".json" else decode.toml(text)
     except read.ReadError as error:
-        raise _unusable(path, error) from error
+        raise NotParsed([_problem(path, error)]) from error
     problems = Problems(path, lines)
     for repeated, line in lines.repeated:
         what = f"key {rows.show(str(repeated[-1]))} is given twice; keep one"
@@ -62,5 +82,5 @@ def parse_table(text: str, *, path: Path) -> tuple[decode.Table, Problems]:
     return table, problems
 
 
-def _unusable(path: Path, error: read.ReadError) -> ConfigError:
-    return ConfigError([Problem(path=path, line=error.line, what=error.what)])
+def _problem(path: Path, error: read.ReadError) -> Problem:
+    return Problem(path=path, line=error.line, what=error.what)
