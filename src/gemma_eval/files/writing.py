@@ -118,8 +118,8 @@ def _made(path: Path, old: os.stat_result | None) -> BinaryIO | None:
     """Make a file and lock it; `None` when it was taken for a dead writer's in between."""
     mode = 0o666 if old is None else 0o600  # nobody opens it before it has the rights of the old one
     file = open(path, "x+b", opener=partial(os.open, mode=mode))  # noqa: SIM115 - it has a mode
-    with suppress(OSError):  # a file system without locks, or one who cleans has it at this moment
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(OSError):  # a file system without locks, where nothing is cleaned either
+        fcntl.flock(file, fcntl.LOCK_EX)  # waits for one who is about to remove it
     if os.fstat(file.fileno()).st_nlink:
         return file
     file.close()
