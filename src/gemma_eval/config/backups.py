@@ -66,21 +66,23 @@ def listed(path: Path) -> tuple[Backup, ...]:
     return tuple(sorted(_stamped(folder_of(path), f"{name}."), key=lambda each: each.at, reverse=True))
 
 
-def keep(path: Path, data: bytes, *, most: int, now: Clock = time.time_ns) -> None:
-    """Keep a version of a file as the newest one, and of all the newest `most`. Raises WriteError, OSError.
+def keep(path: Path, data: bytes, *, most: int, now: Clock = time.time_ns) -> Path:
+    """Keep a version of a file as the newest one, and of all the newest `most`; return where.
 
-    A version that is there already is not kept twice: it becomes the newest.
+    Raises WriteError, OSError. A version that is there already is not kept twice: it becomes the newest.
     """
     folder, name = made_folder(path), Path(os.path.realpath(path)).name
     there = listed(path)
     same = next((each for each in there if _holds(each.path, data)), None)
-    if same is None or same != there[0]:
-        place = folder / f"{name}.{_later(now, than=there)}"
-        if same is None:
-            writing.write(place, data)
-        else:
-            same.path.rename(place)
+    if same is not None and same == there[0]:
+        return same.path
+    place = folder / f"{name}.{_later(now, than=there)}"
+    if same is None:
+        writing.write(place, data)
+    else:
+        same.path.rename(place)
     _forget(listed(path)[most:])
+    return place
 
 
 def set_aside(path: Path, data: bytes, *, most: int, now: Clock = time.time_ns) -> Path:

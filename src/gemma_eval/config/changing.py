@@ -60,7 +60,7 @@ def change(
     refuse_shipped(path)
     if dry_run:
         return _edited(path, _found(path, seen), edit, check)[0]
-    with locked(path), _said(path):
+    with locked(path), said(path):
         found = _found(path, seen)
         edited, data = _edited(path, found, edit, check)
         if edited.is_one:
@@ -73,7 +73,7 @@ def locked(path: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Be the only one who changes a file; the lock ends with the process. Raises ConfigError."""
     from filelock import FileLock, Timeout
 
-    with _said(path):
+    with said(path):
         lock = versions.made_folder(path) / f"{Path(os.path.realpath(path)).name}.lock"
         held = FileLock(lock, timeout=patience_s, poll_interval=0.01)
         try:
@@ -87,18 +87,35 @@ def locked(path: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
         held.release()
 
 
-def replace(path: Path, found: bytes | None, data: bytes, *, backups: int) -> None:
-    """Write a file that is locked and had `found` in it, and keep both. Raises WriteError, OSError.
+def replace(
+    path: Path, found: bytes | None, data: bytes, *, backups: int, is_damaged: bool = False
+) -> Path | None:
+    """Write a file that is locked and had `found` in it; return where that is kept, `None` for no file.
 
-    The copy of what is written is what a file that is damaged later is restored from: a disk that is full
-    now costs the copy, and not the change.
+    A copy of what is written is kept as well: from that the file is restored when it is damaged. A disk that
+    is full now costs the copy, and not the change. Raises WriteError, OSError.
     """
     writing.clean(path)
+    place, most = None, backups + 1
     if found is not None:
-        versions.keep(path, found, most=backups + 1)
+        place = (versions.set_aside if is_damaged else versions.keep)(path, found, most=most)
     writing.write(path, data, seen=writing.ABSENT if found is None else writing.digest(found))
     with suppress(OSError, writing.WriteError):
-        versions.keep(path, data, most=backups + 1)
+        versions.keep(path, data, most=most)
+    return place
+
+
+@contextmanager
+def said(path: Path) -> Iterator[None]:
+    """Say what goes wrong with a file as a problem of it."""
+    try:
+        yield
+    except (read.ReadError, writing.WriteError) as error:
+        line = error.line if isinstance(error, read.ReadError) else 0
+        raise ConfigError([Problem(path=path, line=line, what=error.what)]) from error
+    except OSError as error:
+        what = f"cannot be written: {(error.strerror or str(error)).lower()}"
+        raise ConfigError([Problem(path=path, line=0, what=what)]) from error
 
 
 def refuse_shipped(path: Path) -> None:
@@ -110,7 +127,7 @@ def refuse_shipped(path: Path) -> None:
 
 def _found(path: Path, seen: str | None) -> bytes | None:
     """Return what is in a file, `None` where there is none. Raises ConfigError."""
-    with _said(path):
+    with said(path):
         found = read.read_bytes(path) if os.path.exists(path) else None  # noqa: PTH110 - a loop of links is none
         if seen is not None and seen != (writing.ABSENT if found is None else writing.digest(found)):
             raise writing.Changed("was changed by somebody else meanwhile, and is left as it is; try again")
@@ -123,7 +140,7 @@ def _edited(
     """Return the change and the bytes of it, with line ends as the file has them. Raises ConfigError."""
     if found is not None:
         recovery.refuse_damaged(path, found, check)
-    with _said(path):
+    with said(path):
         before = read.decode(found or b"")
         after = edit(before)
         if not after.strip():
@@ -144,16 +161,3 @@ def _encoded(text: str) -> bytes:
 
 def _has_windows_ends(data: bytes) -> bool:
     return b"\n" in data and data.count(b"\r\n") == data.count(b"\n")
-
-
-@contextmanager
-def _said(path: Path) -> Iterator[None]:
-    """Say what goes wrong with a file as a problem of it."""
-    try:
-        yield
-    except (read.ReadError, writing.WriteError) as error:
-        line = error.line if isinstance(error, read.ReadError) else 0
-        raise ConfigError([Problem(path=path, line=line, what=error.what)]) from error
-    except OSError as error:
-        what = f"cannot be written: {(error.strerror or str(error)).lower()}"
-        raise ConfigError([Problem(path=path, line=0, what=what)]) from error

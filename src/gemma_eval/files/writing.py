@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from gemma_eval.files import read
-
 ABSENT = ""
 """What is seen of a file that is not there, in the place of its digest."""
 
@@ -145,11 +143,8 @@ def _keep_rights(descriptor: int, old: os.stat_result | None) -> None:
 def _refuse_changed(target: Path, seen: str | None) -> None:
     if seen is None:
         return
-    try:
-        found = digest(read.read_bytes(target)) if os.path.lexists(target) else ABSENT
-    except read.ReadError:
-        found = None
-    if found != seen:
+    found = digest(target.read_bytes()) if target.is_file() else ABSENT
+    if found != seen or (found == ABSENT and os.path.lexists(target)):
         raise Changed("was changed by somebody else meanwhile, and is left as it is now; try again")
 
 
