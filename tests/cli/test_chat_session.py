@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.cli.chat_session import Session, statements
+from gemma_eval.cli.chat_memory import ChatMemory, statements
+from gemma_eval.cli.chat_session import Session
 from gemma_eval.errors import BackendError, StoreError
 from gemma_eval.memory.sqlite.store import open_store
 from gemma_eval.protocols import MemoryStore, Tell
@@ -32,13 +33,14 @@ DAY_S = 86_400.0
 
 @dataclass
 class Told:
-    """A backend that says what it is told to, word by word, and may be broken off after the first."""
+    """A backend that says what it is told to, word by word, and may be broken off after some of them."""
 
     says: str = "I see."
-    interrupts: bool = False
+    interrupts_after: int | None = None
     fails: bool = False
     chat_template: str | None = None
     read: list[Prompt] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
 
     def info(self) -> EngineInfo:
         """Say that nothing is driven."""
@@ -59,10 +61,11 @@ class Told:
     ) -> Generation:
         """Say it word by word."""
         self.read.append(prompt)
+        self.seeds.append(seed)
         if self.fails:
             raise BackendError("the engine broke off")
         for n, word in enumerate(self.says.split(" ")):
-            if n and self.interrupts:
+            if n == self.interrupts_after:
                 raise KeyboardInterrupt
             tell(word if n == 0 else f" {word}")
         return Generation(
@@ -89,6 +92,10 @@ class Unreachable:
         """Fail."""
         raise StoreError("redis://gone cannot be reached")
 
+    def forget(self, ids: Sequence[str]) -> int:
+        """Fail."""
+        raise StoreError("redis://gone cannot be reached")
+
     def touch(self, ids: Sequence[str], *, now_s: float) -> None:
         """Fail."""
         raise StoreError("redis://gone cannot be reached")
@@ -109,16 +116,18 @@ def session(
     notes: list[str] | None = None,
 ) -> Session:
     """Begin a chat at a time."""
+    note = ([] if notes is None else notes).append
+    way = Retrieval(overflow="truncate", tiers=("episodic", "long_term", "semantic"))
     return Session(
         backend=backend or Told(),
         model=ModelSpec(name="told", backend="told", location="-"),
         profile=SamplingProfile(name="greedy", temperature=0),
         template=Template(name="rag", text="{{ rag_context }}\n{{ query }}"),
-        retrieval=Retrieval(overflow="truncate", tiers=("episodic", "long_term", "semantic")),
-        clock=lambda: 0,
+        retrieval=way,
         now_s=lambda: at_s,
-        note=([] if notes is None else notes).append,
-        memory=memory,
+        note=note,
+        memory=memory
+        and ChatMemory(store=memory, retrieval=way, clock=lambda: 0, now_s=lambda: at_s, note=note),
     )
 
 
@@ -141,12 +150,12 @@ def test_exchanges_are_gone_on_from_for_a_quarter_of_an_hour(memory: MemoryStore
     say(first, "Where does Finn live?")
     soon, late = session(memory, at_s=START_S + 800), session(memory, at_s=START_S + 1000)
     assert soon.resume() == 2
-    assert soon.history == [
+    assert soon.history == (
         Message(role="user", content="Finn lives in Oslo."),
         Message(role="assistant", content="I see."),
         Message(role="user", content="Where does Finn live?"),
         Message(role="assistant", content="I see."),
-    ]
+    )
     assert late.resume() == 0
     assert session(None).resume() == 0
 
@@ -170,7 +179,7 @@ def test_questions_are_no_statements() -> None:
 
 def test_an_answer_that_is_stopped_is_kept_as_far_as_it_came(memory: MemoryStore) -> None:
     """Ctrl-C ends the answer, not the chat."""
-    chat = session(memory, backend=Told(says="One two three.", interrupts=True))
+    chat = session(memory, backend=Told(says="One two three.", interrupts_after=1))
     told: list[str] = []
     turn = chat.answer("Count. Finn lives in Oslo.", tell=told.append)
     assert (turn.generation, turn.said, told) == (None, "One", ["One"])
@@ -183,7 +192,7 @@ def test_a_turn_that_fails_was_not_said(memory: MemoryStore) -> None:
     chat = session(memory, backend=Told(fails=True))
     with pytest.raises(BackendError):
         say(chat, "Finn lives in Oslo.")
-    assert chat.history == []
+    assert chat.history == ()
     assert list(memory.each()) == []
 
 

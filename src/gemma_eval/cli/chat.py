@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from gemma_eval.cli import chosen
 from gemma_eval.cli import memory_given as given
-from gemma_eval.errors import GemmaEvalError, UsageError, suggestion
 from gemma_eval.plugins import Registry
 
 if TYPE_CHECKING:
-    from gemma_eval.cli.chat_session import Session, Turn
+    from gemma_eval.cli.chat_chosen import Kind
+    from gemma_eval.cli.chat_memory import ChatMemory
+    from gemma_eval.cli.chat_shown import Screen
+    from gemma_eval.cli.chat_talk import Talk
+    from gemma_eval.config.live import Live
+    from gemma_eval.config.live_choices import Choices
     from gemma_eval.records import MemoryTier, Retrieval
 
-COMMANDS: Mapping[str, str] = {
-    "/stats": "what the last answer took",
-    "/help": "these commands",
-    "/quit": "end, as Ctrl-D does; Ctrl-C stops an answer",
-}
 _LASTING: tuple[MemoryTier, ...] = ("short_term", "long_term", "episodic", "semantic")
 """Tiers that are searched: what is kept for minutes is the conversation itself."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """What the command line says, `None` where the settings decide."""
+
+    model: str | None
+    profile: str | None
+    template: str | None
+    location: str | None
+    retrieval: Retrieval
+    seed: int
+
+    @property
+    def names(self) -> dict[Kind, str]:
+        """The names that are given."""
+        given: dict[Kind, str | None] = {
+            "model": self.model,
+            "profile": self.profile,
+            "template": self.template,
+        }
+        return {kind: name for kind, name in given.items() if name}
+
+
 @click.command(short_help="Talk to a model, which may remember.")
-@click.argument("model", default="pocket")
-@click.option("--profile", default="greedy", show_default=True, help="How tokens are chosen.")
+@click.argument("model", required=False)
+@click.option("--profile", help="How tokens are chosen.  [default: chat.profile of the settings, greedy]")
 @click.option("--template", help="What becomes of a question.  [default: rag with a memory, else plain]")
 @click.option("--memory", "location", help="Remember in this memory: a path, or a URL as redis://….")
 @click.option(
@@ -46,12 +72,14 @@ _LASTING: tuple[MemoryTier, ...] = ("short_term", "long_term", "episodic", "sema
     "--budget-tokens", type=click.IntRange(0), default=256, show_default=True, help="Tokens for them."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first answer.")
+@click.option("--ask", help="Ask this one question, print the answer, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print each answer as a line of JSON.")
 @click.pass_context
 def chat(  # noqa: PLR0913 - the options of the command
     ctx: click.Context,
     *,
-    model: str,
-    profile: str,
+    model: str | None,
+    profile: str | None,
     template: str | None,
     location: str | None,
     retrieval: str,
@@ -59,11 +87,13 @@ def chat(  # noqa: PLR0913 - the options of the command
     top_k: int,
     budget_tokens: int,
     seed: int,
+    ask: str | None,
+    as_json: bool,
 ) -> None:
     """Talk to MODEL of models.toml; /help says what else can be typed, Ctrl-D ends.
 
     With --memory what you tell it is kept and found again, also by a later chat. A text that is piped in is
-    answered line by line.
+    answered line by line. What is not given is chosen by the settings.
     """
     from gemma_eval.records import Retrieval
 
@@ -75,124 +105,153 @@ def chat(  # noqa: PLR0913 - the options of the command
         overflow="truncate",
         tiers=_LASTING,
     )
-    named = {"model": model, "profile": profile, "template": template or ("rag" if location else "plain")}
-    with ExitStack() as stack:
-        session = _session(stack, named, way, location=location, seed=seed, registry=ctx.obj)
-        if (n := session.resume()) and sys.stdin.isatty():
-            click.echo(f"going on from {n} {'turn' if n == 1 else 'turns'}", err=True)
-        _talk(session)
+    asked = _Asked(
+        model=model, profile=profile, template=template, location=location, retrieval=way, seed=seed
+    )
+    with _ending_in_order(), ExitStack() as stack:
+        talk = _talk(stack, asked, screen=_screen(as_json=as_json), registry=ctx.obj)
+        if ask is not None:
+            talk.answer(ask)
+        else:
+            _converse(talk)
+    if talk.n_failed and not (ask is None and _is_typed()):
+        ctx.exit(1)
 
 
-def _session(
-    stack: ExitStack,
-    named: Mapping[str, str],
-    retrieval: Retrieval,
-    *,
-    location: str | None,
-    seed: int,
-    registry: Registry,
-) -> Session:
+def _talk(stack: ExitStack, asked: _Asked, *, screen: Screen, registry: Registry) -> Talk:
     """Load what a conversation needs, and have the stack let go of it.
 
-    Raises UnknownName, UsageError, BackendError, StoreError.
+    Raises UnknownName, UsageError, ConfigError, BackendError, StoreError, TemplateError.
     """
-    from gemma_eval.backends.refusals import clause, of_profile
+    from gemma_eval.cli.chat_chosen import Chosen
     from gemma_eval.cli.chat_session import Session
+    from gemma_eval.cli.chat_talk import Talk
     from gemma_eval.measure.clock import clock
     from gemma_eval.stages import load_backend
 
-    known = chosen.catalog()
-    model = chosen.find("model", named["model"], known.models)
-    profile = chosen.find("profile", named["profile"], known.profiles)
-    template = chosen.find("template", named["template"], known.templates)
-    if reason := of_profile(registry.backends.find(model.backend), model, profile):
-        raise UsageError(f'model "{model.name}" with profile "{profile.name}": {clause(model, reason)}')
-    memory = None if location is None else given.opened(location, registry)
-    if memory is not None:
-        stack.callback(memory.close)
-    vectors = memory is not None and retrieval.embedder is not None
-    embedder = given.embedder(str(retrieval.embedder), registry) if vectors else None
-    backend = load_backend(model, registry, clock=clock)
-    stack.callback(backend.close)
-    return Session(
-        backend=backend,
-        model=model,
-        profile=profile,
-        template=template,
-        retrieval=retrieval,
-        clock=clock,
+    files = _files(screen, registry)
+    settings = files.value.settings
+    location = settings.chat_memory if asked.location is None else asked.location
+    chosen_ = Chosen(
+        catalog=files.value.catalog,
+        settings=settings,
+        template_of_all="rag" if location else "plain",
+        named=asked.names,
+    )
+    chosen_.check(registry)
+    memory = _memory(stack, location, asked.retrieval, screen=screen, registry=registry) if location else None
+    session = Session(
+        backend=load_backend(chosen_.model, registry, clock=clock),
+        model=chosen_.model,
+        profile=chosen_.profile,
+        template=chosen_.template,
+        retrieval=asked.retrieval,
         now_s=time.time,
-        note=_note,
+        note=screen.note,
         memory=memory,
-        embedder=embedder,
-        seed=seed,
+        seed=asked.seed,
+    )
+    talk = Talk(
+        session=session,
+        chosen=chosen_,
+        files=files,
+        registry=registry,
+        screen=screen,
+        load=lambda model: load_backend(model, registry, clock=clock),
+        poll_s=settings.reload_poll_s,
+    )
+    stack.callback(talk.close)
+    return talk
+
+
+def _files(screen: Screen, registry: Registry) -> Live[Choices]:
+    """Return what can be chosen as the files say it, now and later. Raises ConfigError."""
+    from gemma_eval.config.live_choices import live_choices
+
+    return live_choices(
+        chosen.places(),
+        folders=[Path.cwd()],
+        environment=os.environ,
+        on_reload=[lambda reloaded: registry.hook.config_reloaded(reloaded=reloaded)],
+        say=screen.note,
     )
 
 
-def _talk(session: Session) -> None:
-    """Answer line by line until there is none, or one says so."""
-    last: Turn | None = None
-    for line in _lines():
-        text = line.strip()
-        if text == "/quit":
-            return
-        if text.startswith("/"):
-            _obey(text, last)
-        elif text:
-            last = _answered(session, text) or last
+def _memory(
+    stack: ExitStack, location: str, retrieval: Retrieval, *, screen: Screen, registry: Registry
+) -> ChatMemory:
+    """Open a memory, or make it. Raises StoreError, UnknownName, BackendError."""
+    from gemma_eval.cli.chat_memory import ChatMemory
+    from gemma_eval.measure.clock import clock
+
+    store = given.opened(location, registry)
+    stack.callback(store.close)
+    name = retrieval.embedder
+    return ChatMemory(
+        store=store,
+        retrieval=retrieval,
+        clock=clock,
+        now_s=time.time,
+        note=screen.note,
+        embedder=None if name is None else given.embedder(name, registry),
+    )
 
 
-def _answered(session: Session, text: str) -> Turn | None:
-    """Show an answer while it is written; what goes wrong with it ends no conversation."""
-    try:
-        turn = session.answer(text, tell=lambda piece: click.echo(piece, nl=False))
-    except GemmaEvalError as error:
-        _note(str(error))
-        return None
-    click.echo("" if turn.generation is not None else " (stopped)")
-    return turn
+def _converse(talk: Talk) -> None:
+    """Answer what is typed, with a greeting, or what is piped in."""
+    from gemma_eval.cli import chat_typing as typing
 
-
-def _obey(text: str, last: Turn | None) -> None:
-    if text == "/stats":
-        click.echo(_stats(last))
-    elif text == "/help":
-        for name, what in COMMANDS.items():
-            click.echo(f"{name:<8}{what}")
-    else:
-        _note(f'no command "{text}"{suggestion(text, COMMANDS)}')
-
-
-def _stats(last: Turn | None) -> str:
-    """Return what the last answer took, in one line."""
-    from gemma_eval.measure.latency import measure
-    from gemma_eval.report import numbers
-
-    if last is None:
-        return "nothing was answered yet"
-    n = len(last.prompt.passages)
-    read = f"read {numbers.count(last.prompt.n_tokens)} tokens with {n} {'passage' if n == 1 else 'passages'}"
-    if last.generation is None:
-        return f"{read}, and was stopped"
-    cost = measure(last.generation)
-    wrote = f"wrote {numbers.count(cost.output_tokens)} at {numbers.rate(cost.output_tokens_per_s)} tokens/s"
-    return f"{read}, {wrote}, TTFT {numbers.seconds(cost.ttft_s)}"
-
-
-def _lines() -> Iterator[str]:
-    """Yield what is typed, or the lines that are piped in. Ctrl-C at the prompt is not the end."""
-    if not sys.stdin.isatty():
-        yield from sys.stdin
+    n = talk.session.resume()
+    if not _is_typed():
+        talk.run(typing.messages(typing.piped(sys.stdin), lambda: ""))
         return
-    while True:
-        try:
-            yield input("> ")
-        except EOFError:
-            click.echo()
-            return
-        except KeyboardInterrupt:
-            click.echo("\n/quit or Ctrl-D ends", err=True)
+    from gemma_eval.cli.chat_commands import completions
+
+    going_on = f", going on from {n} {'exchange' if n == 1 else 'exchanges'}" if n else ""
+    session = talk.session
+    names = f"model {session.model.name}, profile {session.profile.name}, template {session.template.name}"
+    click.echo(
+        talk.screen.faint(f"gemma_eval chat: {names}{going_on}. /help for commands, Ctrl-D ends."), err=True
+    )
+    terminal = typing.Terminal(
+        history=_history_file() if talk.chosen.settings.chat_history else None,
+        complete=lambda line: completions(talk, line),
+        has_colours=talk.screen.has_colours,
+    )
+    talk.run(typing.messages(terminal.read, talk.prompt))
 
 
-def _note(what: str) -> None:
-    click.echo(f"gemma-eval: {what}", err=True)
+def _history_file() -> Path:
+    """Return where what is typed is kept for the arrow keys of a later chat."""
+    from platformdirs import user_state_path
+
+    return user_state_path("gemma_eval", appauthor=False) / "chat_history"
+
+
+def _is_typed() -> bool:
+    """Whether a person types, and sees what is answered."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _screen(*, as_json: bool) -> Screen:
+    from gemma_eval.cli.chat_shown import Screen
+
+    is_terminal = sys.stdout.isatty()
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "") in ("", "dumb")
+    return Screen(is_terminal=is_terminal, has_colours=is_terminal and not plain, as_json=as_json)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let a chat that is asked to end, or whose terminal is closed, let go of what it holds before."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, was in before.items():
+            signal.signal(number, was)

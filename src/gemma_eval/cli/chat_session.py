@@ -1,27 +1,22 @@
-"""A conversation with a model that remembers: its turns, what is found for each, and what is kept of it."""
+"""A conversation with a loaded model: its turns, how each was made, and how one is taken back."""
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from gemma_eval.errors import StoreError
-from gemma_eval.memory.passages import id_of
-from gemma_eval.memory.pipeline import retrieve
+from gemma_eval.cli.chat_memory import ChatMemory, is_exchange
+from gemma_eval.errors import UsageError
 from gemma_eval.prompts.build import build
 from gemma_eval.prompts.templates import uses_retrieval
-from gemma_eval.protocols import Backend, Clock, Embedder, MemoryStore, StreamingBackend, Tell
+from gemma_eval.protocols import Backend, StreamingBackend, Tell
 from gemma_eval.records import (
-    Among,
     Case,
     Cell,
     Generation,
     Message,
     ModelSpec,
-    Passage,
-    Piece,
     Prompt,
     Retrieval,
     SamplingProfile,
@@ -29,31 +24,31 @@ from gemma_eval.records import (
     Template,
 )
 
-SAID = "chat"
-"""The document of what a user said."""
-RECENT = "chat-recent"
-"""The document of whole exchanges, from which a later session goes on."""
-
-_BETWEEN = "\nassistant: "
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
-    """How one turn went: what was read, what was said, and the generation, `None` where it was stopped."""
+    """What was asked and said, and how: of an exchange of an earlier chat no more than that is known.
 
-    prompt: Prompt
+    `generation` is `None` where the answer was stopped; `kept` are the ids of what a memory has of the turn.
+    """
+
+    asked: str
     said: str
-    generation: Generation | None
+    cell: Cell | None = None
+    prompt: Prompt | None = None
+    seed: int = 0
+    generation: Generation | None = None
+    context_tokens: int | None = None
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True, slots=True)
 class Session:
-    """One conversation with a loaded model.
+    """One conversation: with what is loaded and chosen now, and the turns so far.
 
-    With a `memory` the sentences of the user that are no questions are kept for days (*episodic*), and whole
-    exchanges for minutes (*working*), as the rules of the tiers say. `now_s` is the time in seconds since
-    1970, and `note` is told what went wrong without ending the turn.
+    A `system` turn stands before all others. `now_s` is the time in seconds since 1970, `note` is told what a
+    person should know of a turn. `last` is the newest one, also where nothing of it stands in the
+    conversation.
     """
 
     backend: Backend
@@ -61,55 +56,123 @@ class Session:
     profile: SamplingProfile
     template: Template
     retrieval: Retrieval
-    clock: Clock
     now_s: Callable[[], float]
     note: Callable[[str], None]
-    memory: MemoryStore | None = None
-    embedder: Embedder | None = None
+    memory: ChatMemory | None = None
     seed: int = 0
-    history: list[Message] = field(default_factory=list)
-    _id: str = field(default_factory=lambda: secrets.token_hex(4))
+    system: str = ""
+    turns: list[Turn] = field(default_factory=list)
+    last: Turn | None = None
+    made: list[Turn] = field(default_factory=list)
+    """Every turn that this session has made, those that were taken back too."""
+    _said_what_is_left_out: bool = False
+
+    @property
+    def history(self) -> tuple[Message, ...]:
+        """The conversation as a model reads it, the system turn first."""
+        first = (Message(role="system", content=self.system),) if self.system else ()
+        spoken = (
+            message
+            for turn in self.turns
+            for message in (
+                Message(role="user", content=turn.asked),
+                Message(role="assistant", content=turn.said),
+            )
+        )
+        return (*first, *spoken)
 
     def resume(self) -> int:
         """Go on from the exchanges that are still kept whole, and return how many. Raises StoreError."""
         if self.memory is None:
             return 0
-        self.memory.expire(now_s=self.now_s())
-        kept = self.memory.each(Among(tiers=("working",), documents=(RECENT,), now_s=self.now_s()))
-        for piece in kept:
-            asked, _, said = piece.text.removeprefix("user: ").partition(_BETWEEN)
-            self._add(asked, said)
-        return len(self.history) // 2
+        earlier = self.memory.earlier()
+        self.turns += [Turn(asked=asked, said=said, kept=(id_,)) for id_, asked, said in earlier]
+        return len(earlier)
 
-    def answer(self, text: str, *, tell: Tell) -> Turn:
+    def answer(self, text: str, *, tell: Tell, seed: int | None = None) -> Turn:
         """Answer what the user says; what is written by the time of an interrupt is the answer.
 
-        Raises BackendError, TemplateError and UsageError; then the turn was not said.
+        Raises BackendError, TemplateError and UsageError; then the turn was not said. Nor was one that was
+        interrupted before its first word.
         """
         cell = self._cell(text)
+        context_tokens = self.backend.info().context_tokens
+        shown = self.memory is not None and uses_retrieval(cell.template)
         prompt = build(
             cell,
-            passages=self._found(cell),
+            passages=self.memory.find(text) if shown and self.memory is not None else (),
             chat_template=self.model.chat_template or self.backend.chat_template,
             count_tokens=self.backend.count_tokens,
-            context_tokens=self.backend.info().context_tokens,
+            context_tokens=context_tokens,
         )
-        told: list[str] = []
+        self._note_left_out(prompt, context_tokens)
+        seed = self._next_seed() if seed is None else seed
+        said, made = self._generated(prompt, seed=seed, tell=tell)
+        kept: tuple[str, ...] = ()
+        if self.memory is not None and said:
+            kept = self.memory.keep(text, said, given=prompt.passages)
+        turn = Turn(
+            asked=text,
+            said=said,
+            cell=cell,
+            prompt=prompt,
+            seed=seed,
+            generation=made,
+            context_tokens=context_tokens,
+            kept=kept,
+        )
+        if said or made is not None:
+            self.turns.append(turn)
+        self.made.append(turn)
+        self.last = turn
+        return turn
 
-        def hear(piece: str) -> None:
-            told.append(piece)
-            tell(piece)
+    def retry(self, *, tell: Tell) -> Turn:
+        """Take the last exchange back and ask it again with the next seed.
 
-        made: Generation | None = None
+        Where that fails the exchange is there again. Raises UsageError without one, and as `answer` does.
+        """
+        before = self.undo()
         try:
-            made = self._generate(prompt, seed=self.seed + len(self.history) // 2, hear=hear)
-        except KeyboardInterrupt:
-            said = "".join(told)
-        else:
-            said = made.text
-        self._add(text, said)
-        self._keep(text, said, given=prompt.passages)
-        return Turn(prompt=prompt, said=said, generation=made)
+            again = self.answer(before.asked, tell=tell, seed=before.seed + 1)
+        except Exception:
+            self._put_back(before)
+            raise
+        if not again.said and again.generation is None:
+            self._put_back(before)
+        return again
+
+    def undo(self) -> Turn:
+        """Take the last exchange back, out of the memory as well, and return it. Raises UsageError."""
+        if not self.turns:
+            raise UsageError("nothing was said yet")
+        turn = self.turns.pop()
+        if self.memory is not None and turn.kept:
+            self.memory.forget(turn.kept)
+        return turn
+
+    def clear(self) -> int:
+        """Forget the conversation but for its system turn, and return how many exchanges it had.
+
+        What the memory has whole goes with it, so that no later chat goes on from it; sentences stay there.
+        """
+        n = len(self.turns)
+        if self.memory is not None:
+            whole = [id_ for turn in self.turns for id_ in turn.kept if is_exchange(id_)]
+            if whole:
+                self.memory.forget(whole)
+        self.turns.clear()
+        self.last = None
+        self._said_what_is_left_out = False
+        return n
+
+    def _put_back(self, turn: Turn) -> None:
+        kept = self.memory.keep(turn.asked, turn.said, given=()) if self.memory is not None else ()
+        self.turns.append(replace(turn, kept=kept))
+
+    def _next_seed(self) -> int:
+        """Return the seed that the profile fixes, or one for each turn."""
+        return self.seed + len(self.turns) if self.profile.seed is None else self.profile.seed
 
     def _cell(self, text: str) -> Cell:
         case = Case(
@@ -119,6 +182,7 @@ class Session:
             models=(self.model.name,),
             profiles=(self.profile.name,),
             templates=(self.template.name,),
+            now=datetime.fromtimestamp(self.now_s()).astimezone().isoformat(timespec="seconds"),
             source=Source(path="chat", line=0),
         )
         return Cell(
@@ -131,26 +195,19 @@ class Session:
             seed=self.seed,
         )
 
-    def _found(self, cell: Cell) -> tuple[Passage, ...]:
-        """Return what the memory has on a question; nothing where it cannot be reached."""
-        if self.memory is None or not uses_retrieval(cell.template):
-            return ()
+    def _generated(self, prompt: Prompt, *, seed: int, tell: Tell) -> tuple[str, Generation | None]:
+        """Return what was said, and the generation unless it was interrupted."""
+        told: list[str] = []
+
+        def hear(piece: str) -> None:
+            told.append(piece)
+            tell(piece)
+
         try:
-            found = retrieve(
-                cell.case.query,
-                source=self.memory,
-                retrieval=self.retrieval,
-                embed=None if self.embedder is None else self.embedder.embed,
-                embedder_id=None if self.embedder is None else self.embedder.id,
-                clock=self.clock,
-                now_s=self.now_s(),
-            )
-        except StoreError as error:
-            self.note(str(error))
-            return ()
-        if found.trace is not None and found.trace.degraded is not None:
-            self.note(found.trace.degraded)
-        return found.passages
+            made = self._generate(prompt, seed=seed, hear=hear)
+        except KeyboardInterrupt:
+            return "".join(told), None
+        return made.text, made
 
     def _generate(self, prompt: Prompt, *, seed: int, hear: Tell) -> Generation:
         if isinstance(self.backend, StreamingBackend):
@@ -159,42 +216,11 @@ class Session:
         hear(made.text)
         return made
 
-    def _add(self, text: str, said: str) -> None:
-        self.history += [Message(role="user", content=text), Message(role="assistant", content=said)]
-
-    def _keep(self, text: str, said: str, *, given: Sequence[Passage]) -> None:
-        """Keep a turn, and mark the passages that it was given; what the store refuses was said anyway."""
-        if self.memory is None:
+    def _note_left_out(self, prompt: Prompt, context_tokens: int | None) -> None:
+        """Say once that the context is full, and what that takes away."""
+        if not prompt.dropped_turns or self._said_what_is_left_out:
             return
-        now_s = self.now_s()
-        whole = Piece(
-            id=f"{RECENT}-{self._id}-{len(self.history) // 2}",
-            text=f"user: {text}{_BETWEEN}{said}",
-            document=RECENT,
-            tier="working",
-        )
-        said_pieces = [
-            Piece(id=id_of(SAID, each), text=each, document=SAID, tier="episodic", at_s=now_s)
-            for each in statements(text)
-        ]
-        try:
-            self.memory.touch([passage.id for passage in given], now_s=now_s)
-            self.memory.add([whole], now_s=now_s)
-            self._add_statements(said_pieces, now_s=now_s)
-        except StoreError as error:
-            self.note(f"this turn is not remembered: {error}")
-
-    def _add_statements(self, pieces: Sequence[Piece], *, now_s: float) -> None:
-        if self.memory is None or not pieces:
-            return
-        if self.embedder is None:
-            self.memory.add(pieces, now_s=now_s)
-            return
-        vectors = self.embedder.embed([piece.text for piece in pieces])
-        self.memory.add(pieces, now_s=now_s, vectors=vectors, embedder=self.embedder.id)
-
-
-def statements(text: str) -> tuple[str, ...]:
-    """Return the sentences of a text that tell something: those that are no questions."""
-    sentences = (each.strip() for each in _SENTENCE_END.split(text))
-    return tuple(each for each in dict.fromkeys(sentences) if each and not each.endswith("?"))
+        self._said_what_is_left_out = True
+        n = prompt.dropped_turns // 2
+        what = "the earliest exchange is" if n == 1 else f"the {n} earliest exchanges are"
+        self.note(f"the context of {context_tokens} tokens is full: {what} left out, and more as it grows")

@@ -1,0 +1,185 @@
+"""What a person types into a chat: lines and blocks of lines, with editing, history and completion."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from gemma_eval.errors import UsageError
+
+QUOTES = '"""'
+MOST_KEPT = 1000
+"""Entries of the history that are kept from one chat to the next."""
+
+Read = Callable[[str], str | None]
+"""Reads a line after a prompt, `None` at the end; the prompt is "" where a line goes on."""
+
+
+def messages(read: Read, prompt: Callable[[], str]) -> Iterator[str]:
+    r"""Yield what is said until the end: a line, or several.
+
+    A line that ends with `\` goes on in the next, and so do all lines between one that begins and one that
+    ends with three quotes.
+    """
+    while (line := read(prompt())) is not None:
+        yield _whole(line, read)
+
+
+def _whole(line: str, read: Read) -> str:
+    if line.lstrip().startswith(QUOTES):
+        return _quoted(line.lstrip().removeprefix(QUOTES), read)
+    lines = [line]
+    while _goes_on(lines[-1]) and (more := read("")) is not None:
+        lines[-1] = lines[-1][:-1]
+        lines.append(more)
+    return "\n".join(lines)
+
+
+def _quoted(line: str, read: Read) -> str:
+    lines = [line]
+    while not lines[-1].rstrip().endswith(QUOTES):
+        more = read("")
+        if more is None:
+            return "\n".join(lines)
+        lines.append(more)
+    lines[-1] = lines[-1].rstrip().removesuffix(QUOTES)
+    return "\n".join(lines).strip("\n")
+
+
+def _goes_on(line: str) -> bool:
+    r"""Whether a line ends with a `\` that is no `\\`."""
+    return (len(line) - len(line.rstrip("\\"))) % 2 == 1
+
+
+def piped(stream: TextIO) -> Read:
+    """Return what reads the lines of a pipe or a file. Raises UsageError for bytes that are no text."""
+    n = 0
+
+    def read(prompt: str) -> str | None:
+        nonlocal n
+        del prompt
+        n += 1
+        try:
+            line = stream.readline()
+        except UnicodeDecodeError as error:
+            raise UsageError(f"standard input, line {n}: is not UTF-8 text") from error
+        return line.rstrip("\r\n") if line else None
+
+    return read
+
+
+class Terminal:
+    """Reads lines from a terminal, which readline edits; a module of Python that a system may lack.
+
+    `complete` gives what a line may go on with. `history` is a file that only its user can read, `None` for
+    no memory of what was typed.
+    """
+
+    def __init__(
+        self, *, history: Path | None, complete: Callable[[str], Sequence[str]], has_colours: bool
+    ) -> None:
+        """Begin with the history of earlier chats."""
+        self._history = history
+        self._complete = complete
+        self._has_colours = has_colours
+        self._found: Sequence[str] = ()
+        self._last = ""
+        with suppress(ImportError):
+            self._edit()
+
+    def read(self, prompt: str) -> str | None:
+        """Return a line; Ctrl-C gives up what is typed and says how to end."""
+        while True:
+            try:
+                line = input(self._shown(prompt))
+            except EOFError:
+                click.echo()
+                return None
+            except KeyboardInterrupt:
+                click.echo("\n/quit or Ctrl-D ends", err=True)
+                if not prompt:
+                    return ""
+            else:
+                self._keep(line)
+                return line
+
+    def _shown(self, prompt: str) -> str:
+        shown = prompt or "... "
+        if not self._has_colours:
+            return shown
+        return f"\001{click.style('', bold=True, reset=False)}\002{shown}\001{click.style('')}\002"
+
+    def _edit(self) -> None:
+        import readline
+
+        readline.set_auto_history(False)
+        readline.set_completer_delims(" ")
+        readline.set_completer(self._completed)
+        is_libedit = "libedit" in (readline.__doc__ or "")
+        readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
+        for entry in () if self._history is None else kept(self._history):
+            readline.add_history(entry)
+            self._last = entry
+
+    def _completed(self, text: str, state: int) -> str | None:
+        import readline
+
+        if state == 0:
+            self._found = self._complete(readline.get_line_buffer()[: readline.get_endidx()])
+        return self._found[state] if state < len(self._found) else None
+
+    def _keep(self, line: str) -> None:
+        """Add a line to the history, the arrows' and the file's; nobody needs the same line twice."""
+        if not line.strip() or line == self._last:
+            return
+        self._last = line
+        with suppress(ImportError):
+            import readline
+
+            readline.add_history(line)
+        if self._history is not None:
+            keep(self._history, line)
+
+
+def kept(path: Path) -> list[str]:
+    """Return the entries of a history file, the oldest first; none where there is none to read.
+
+    One that has grown to twice of what is kept is cut.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    if len(lines) > 2 * MOST_KEPT:
+        lines = lines[-MOST_KEPT:]
+        with suppress(OSError):
+            _write(path, lines, os.O_TRUNC)
+    return [_unescaped(line) for line in lines[-MOST_KEPT:]]
+
+
+def keep(path: Path, entry: str) -> None:
+    """Add an entry to a history file at once, so that several chats may share it; what fails is not said."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, [_escaped(entry)], os.O_APPEND)
+
+
+def _write(path: Path, lines: Iterable[str], how: int) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600), "wb") as file:
+        file.write(text.encode(errors="replace"))
+
+
+def _escaped(entry: str) -> str:
+    return entry.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _unescaped(line: str) -> str:
+    letters = iter(line)
+    known = {"n": "\n", "r": "\r", "\\": "\\"}
+    return "".join(known.get(next(letters, ""), "") if each == "\\" else each for each in letters)
