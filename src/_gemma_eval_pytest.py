@@ -54,6 +54,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gemma-resume", metavar="RUN", help='go on with a run: its id, or "latest"')
     what = "hold scorers and statistics against values that others have published"
     group.addoption("--gemma-selftest", action="store_true", help=what)
+    what = "on a terminal, show progress in a panel in the place of dots"
+    group.addoption("--gemma-panel", action="store_true", help=what)
+    what = "open the report in a browser at the end"
+    group.addoption("--gemma-open", action="store_true", help=what)
     group.addoption("--gemma-plan", action="store_true", help="show what would run and for how long, no more")
     for name, metavar, what in (
         ("ab", "BASE", "measure this model, profile, template, retrieval or git:REF in turn, and compare"),

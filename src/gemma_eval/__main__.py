@@ -6,17 +6,36 @@ import sys
 from collections.abc import Sequence
 
 from gemma_eval.cli import command
-from gemma_eval.errors import GemmaEvalError
-from gemma_eval.plugins import load
+from gemma_eval.cli.ending import interrupted
+from gemma_eval.errors import GemmaEvalError, PluginError
+from gemma_eval.plugins import Registry, load
+
+_TELL_OF_PLUGINS = ("doctor", "plugins")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `gemma-eval`; what a person can mend is one clear message and exit code 2."""
     try:
-        command(load())(arguments, prog_name="gemma-eval")
+        command(_registry(sys.argv[1:] if arguments is None else arguments))(
+            arguments, prog_name="gemma-eval"
+        )
     except GemmaEvalError as error:
-        sys.stderr.write(f"gemma-eval: {_shown(str(error))}\n")
+        from gemma_eval.logs.redact import clear  # here, so that nobody pays for it at the start
+
+        sys.stderr.write(f"gemma-eval: {_shown(clear(str(error)))}\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        interrupted()
+
+
+def _registry(arguments: Sequence[str]) -> Registry:
+    """Load all plugins; a command that tells which one is broken does without them. Raises PluginError."""
+    try:
+        return load()
+    except PluginError:
+        if not set(_TELL_OF_PLUGINS).intersection(arguments[:1]):
+            raise
+        return load(installed=False)
 
 
 def _shown(message: str) -> str:

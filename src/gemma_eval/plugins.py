@@ -108,8 +108,8 @@ class Registry:
     commands: Registered[click.Command] = field(default_factory=lambda: Registered("command"))
 
 
-def load(plugins: Iterable[object] = ()) -> Registry:
-    """Register the built-ins, the installed plugins (entry-point group `gemma_eval`) and `plugins`.
+def load(plugins: Iterable[object] = (), *, installed: bool = True) -> Registry:
+    """Register the built-ins, the `installed` plugins (entry-point group `gemma_eval`) and `plugins`.
 
     Raises PluginError: a name registered twice, a hook that does not exist or fails, a plugin that cannot be
     imported.
@@ -118,7 +118,8 @@ def load(plugins: Iterable[object] = ()) -> Registry:
     manager.add_hookspecs(hookspecs)
     manager.register(_BuiltIns(), name=PROJECT)
     try:
-        manager.load_setuptools_entrypoints(PROJECT)
+        if installed:
+            manager.load_setuptools_entrypoints(PROJECT)
         for plugin in plugins:
             manager.register(plugin)
         manager.check_pending()
@@ -267,6 +268,7 @@ class _BuiltIns:
     def register_commands(self, register: RegisterCommand) -> None:
         register("accept", "gemma_eval.cli.accept:accept")
         register("baseline", "gemma_eval.cli.baseline:baseline")
+        register("benchmark", "gemma_eval.cli.benchmark:benchmark")
         register("cache", "gemma_eval.cli.cache:cache")
         register("chat", "gemma_eval.cli.chat:chat")
         register("compare", "gemma_eval.cli.compare:compare")
@@ -285,4 +287,5 @@ class _BuiltIns:
         register("schema", "gemma_eval.cli.schema:schema")
         register("selftest", "gemma_eval.cli.selftest:selftest")
         register("steps", "gemma_eval.cli.steps:steps")
+        register("suite", "gemma_eval.cli.suite:suite")
         register("sweep", "gemma_eval.cli.sweep:sweep")

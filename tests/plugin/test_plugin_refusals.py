@@ -9,9 +9,9 @@ import pytest
 
 from gemma_eval import hookimpl, plugins
 from gemma_eval.errors import PluginError
+from gemma_eval.executors.refusals import cannot_read, refused
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend, BackendFactory, Clock, RegisterBackend, TransformFactory
-from gemma_eval.pytest_plugin.refusals import cannot_read, refused
 from gemma_eval.pytest_plugin.terminal import left_out
 from gemma_eval.records import Cell, Generation, ModelSpec, Prompt, RopeScaling, SamplingProfile, Skipped
 from tests.examples import a_cell

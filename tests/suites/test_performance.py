@@ -11,10 +11,10 @@ import pytest
 
 from gemma_eval import plugins
 from gemma_eval.config import shipped
+from gemma_eval.executors.refusals import refused
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
 from gemma_eval.protocols import Backend
-from gemma_eval.pytest_plugin.refusals import refused
 from gemma_eval.records import Case, Cell, Load, Message
 from gemma_eval.stages import load_backend
 from gemma_eval.suite import load_suite

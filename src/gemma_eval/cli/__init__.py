@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from gemma_eval import __version__
+from gemma_eval.cli.ending import interrupted, reader_gone
+from gemma_eval.cli.sections import sections
+from gemma_eval.errors import GemmaEvalError
 from gemma_eval.plugins import Registry
 
 HELP = """\b
-Measure local language models. A suite is run by pytest:
-    pytest --gemma-suite standard     all --gemma-* options: pytest --help
+Measure local language models: how good their answers are, and how fast.
+    gemma-eval benchmark standard     is   pytest --gemma-suite standard
 """
 
 
@@ -33,6 +36,40 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Return a command. Raises UnknownName with a suggestion."""
         return self._registry.commands.find(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a line for each command, those of a section below its word."""
+        shown = [(title, names) for title, names in sections(list(self._registry.commands))]
+        titles = max(len(title) for title, _ in shown) + 2
+        widest = max(len(name) for _, names in shown for name in names)
+        room = formatter.width - titles - widest - 6
+        rows = [
+            (f"{title if first else '':{titles}}{name}", self._line(name, room=room))
+            for title, names in shown
+            for first, name in zip((True, *[False] * len(names)), names, strict=False)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _line(self, name: str, *, room: int) -> str:
+        """Return what is said of a command; the help is there also when one of them is broken."""
+        try:
+            return self._registry.commands[name].get_short_help_str(room)
+        except GemmaEvalError:
+            return "cannot be loaded; `gemma-eval plugins` says why"
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; what ends it from outside is told as such, and not as a fault of it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            reader_gone()
+        except KeyboardInterrupt:
+            interrupted()
+        except click.Abort as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # at a question
+                interrupted()
+            raise
 
 
 def _version_option(group: click.Group) -> click.Group:

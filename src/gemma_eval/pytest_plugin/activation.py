@@ -82,6 +82,20 @@ def _register_for_one_process(config: pytest.Config, evaluation: Evaluation) -> 
     config.pluginmanager.register(Workers(evaluation), "gemma_eval_workers")
     config.pluginmanager.register(ExitCode(evaluation), "gemma_eval_exit_code")
     config.pluginmanager.register(Termination(), "gemma_eval_termination")
+    _register_what_is_seen(config, evaluation, recording)
+
+
+def _register_what_is_seen(config: pytest.Config, evaluation: Evaluation, recording: Recording) -> None:
+    """Register the panel of progress and the opening of the report, when they are asked for."""
+    if config.getoption("gemma_panel"):
+        from gemma_eval.pytest_plugin import panel
+
+        if panel.can_be_shown(config):
+            config.pluginmanager.register(panel.Panel(evaluation), panel.NAME)
+    if config.getoption("gemma_open") and INSIDE not in os.environ:
+        from gemma_eval.pytest_plugin.opening import Opening
+
+        config.pluginmanager.register(Opening(evaluation, recording), "gemma_eval_opening")
 
 
 def _resumed(config: pytest.Config) -> str | None:

@@ -13,8 +13,8 @@ import pytest
 
 from gemma_eval.cases.load_tables import misfit
 from gemma_eval.errors import UsageError, suggestion
+from gemma_eval.executors.refusals import in_words, skipped
 from gemma_eval.pytest_plugin.options import Settings
-from gemma_eval.pytest_plugin.refusals import in_words, skipped
 from gemma_eval.records import Cell, Selection, Skipped, Suite
 
 T = TypeVar("T")

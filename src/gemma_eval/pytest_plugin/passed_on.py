@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 _OURS = "--gemma-"
-_FLAGS = ("--gemma-plan",)
+_FLAGS = ("--gemma-plan", "--gemma-panel", "--gemma-open", "--gemma-selftest")
 
 _WITH_VALUE = (
     "-k",

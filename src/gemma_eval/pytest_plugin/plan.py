@@ -14,6 +14,7 @@ import pytest
 
 from gemma_eval.cases.gates import DEFAULT_GATES
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.executors.refusals import in_words
 from gemma_eval.gating.hold import read_earlier
 from gemma_eval.pytest_plugin import gate_options
 from gemma_eval.pytest_plugin.begin import describe_run
@@ -23,7 +24,6 @@ from gemma_eval.pytest_plugin.gates_in_force import gates_of
 from gemma_eval.pytest_plugin.matrix import check, left_out
 from gemma_eval.pytest_plugin.plan_power import block_s, blocks_line, power_lines
 from gemma_eval.pytest_plugin.problems import relative
-from gemma_eval.pytest_plugin.refusals import in_words
 from gemma_eval.records import Cell, Outcome, Skipped
 from gemma_eval.report import numbers
 from gemma_eval.store.read import open_reader

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
+from gemma_eval.config import suite_files
 from gemma_eval.config.shipped import suite_path
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
+from gemma_eval.pytest_plugin.options import settings
 
-_SUFFIXES = (".toml", ".gemma.toml")
+_SUFFIXES = (".toml", suite_files.SUFFIX)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,22 +38,29 @@ class Asked:
 def find(given: Sequence[str], *, here: Path, folders: Sequence[Path]) -> tuple[Asked, ...]:
     """Return the suites named by `--gemma-suite`, each once. Raises pytest.UsageError.
 
-    A name is looked up in `folders`, then among the shipped suites; a path starts at `here`. The `@name`
-    of a node id is understood, so that a failed item's id can be given back as it was printed.
+    A name is looked up in `folders`, then among the shipped suites, then among the `*.gemma.toml` below
+    `here`; a path starts there. The `@name` of a node id is understood, so that a failed item's id can be
+    given back as it was printed.
     """
     found: dict[Asked, None] = {}
     for name in given:
         where, _, within = name.removeprefix("@").partition("::")
         try:
-            path = _in(folders, where) or suite_path(where, folder=here)
-        except UnknownName as error:
-            known = UnknownName(error.noun, error.given, (*error.known, *_names_in(folders)))
-            raise pytest.UsageError(f"--gemma-suite {name}: {known}") from error
+            path = _path(where, here=here, folders=folders)
         except UsageError as error:
             raise pytest.UsageError(f"--gemma-suite {name}: {error}") from error
         # Without `..`, as pytest writes the paths of the files that it collects; links are kept.
         found[Asked(path=Path(os.path.abspath(path)), within=within)] = None  # noqa: PTH100
     return tuple(found)
+
+
+def refuse_unknown(asked: Asked, labels: Iterable[str]) -> None:
+    """Refuse a case or cell that is none of a suite with these labels. Raises pytest.UsageError."""
+    known = set(labels)
+    if known and not any(map(asked.selects, known)):
+        noun = "cell" if "[" in asked.within else "case"
+        names = known if noun == "cell" else {label.partition("[")[0] for label in known}
+        raise pytest.UsageError(f"--gemma-suite {asked.path.name}: {UnknownName(noun, asked.within, names)}")
 
 
 def add_arguments(config: pytest.Config, args: list[str]) -> None:
@@ -62,8 +70,9 @@ def add_arguments(config: pytest.Config, args: list[str]) -> None:
     run the conftest.py of each. Raises pytest.UsageError: no such suite, or two suites with one node id.
     """
     options = config.known_args_namespace
-    folders = cast(list[Path], config.getini("gemma_suite_paths"))
-    asked = find(options.gemma_suite, here=config.invocation_params.dir, folders=folders)
+    here = config.invocation_params.dir
+    folders = [here / folder for folder in settings(config).suite_paths]
+    asked = find(options.gemma_suite, here=here, folders=folders)
     _refuse_equal_ids(asked, rootdir=config.rootpath)
     inside = [suite for suite in asked if not is_elsewhere(suite.path, rootdir=config.rootpath)]
     args.extend(suite.argument for suite in inside if suite.argument not in args)
@@ -79,14 +88,21 @@ def collect_nothing_else(config: pytest.Config) -> None:
         config.args_source = config.ArgsSource.ARGS
 
 
+def _path(name: str, *, here: Path, folders: Sequence[Path]) -> Path:
+    """Return the file of a suite. Raises UnknownName with those that are near, UsageError."""
+    try:
+        return _in(folders, name) or suite_path(name, folder=here)
+    except UnknownName as error:
+        of_project = suite_files.of_project(here)
+        if name in of_project:
+            return of_project[name]
+        known = {*error.known, *suite_files.in_folders(folders), *of_project}
+        raise UnknownName(error.noun, error.given, known) from error
+
+
 def _in(folders: Sequence[Path], name: str) -> Path | None:
     candidates = (folder / f"{name}{suffix}" for folder in folders for suffix in _SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
-
-
-def _names_in(folders: Sequence[Path]) -> set[str]:
-    files = {path.name for folder in folders for path in folder.glob("*.toml")} - {"models.toml"}
-    return {file.removesuffix(".toml").removesuffix(".gemma") for file in files}
 
 
 def _refuse_equal_ids(asked: Sequence[Asked], *, rootdir: Path) -> None:

@@ -6,12 +6,24 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import psutil
 import pytest
 
 from gemma_eval.executors import device
 from gemma_eval.pytest_plugin.problems import relative
+
+PANEL = "gemma_eval_panel"
+"""The name of the plugin that has the terminal for itself, where there is one."""
+
+
+@runtime_checkable
+class Panel(Protocol):
+    """What of it is used here."""
+
+    def say(self, what: str) -> None:
+        """Write a line above it."""
 
 
 class Waiting:
@@ -41,6 +53,8 @@ class Waiting:
         shown = self._config.pluginmanager.get_plugin("terminalreporter")
         if self._is_worker:
             print(f"\n{what}", file=sys.stderr, flush=True)
+        elif isinstance(panel := self._config.pluginmanager.get_plugin(PANEL), Panel):
+            panel.say(what)
         elif isinstance(shown, pytest.TerminalReporter):
             self._report(what, shown)
 

@@ -1,4 +1,4 @@
-"""What an engine cannot do is said when cells are collected, before anything is loaded; they are skipped."""
+"""What an engine cannot do is said before anything is loaded, and the cells that ask for it are skipped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gemma_eval.backends.model_files import lacking
 from gemma_eval.backends.refusals import clause, flaw, of_case, of_profile, what_is_read
 from gemma_eval.errors import BackendError, ConfigError, PluginError, UnknownName
 from gemma_eval.plugins import Registry
+from gemma_eval.prompts.check import unfit
 from gemma_eval.records import NOBODY, Cell, ModelSpec, Skipped
 
 
@@ -90,7 +91,9 @@ def cannot_read(cells: Iterable[Cell], *, model: ModelSpec) -> str | None:
 
 
 def _lacked(cell: Cell) -> str | None:
-    """Return which embedder of a cell is not installed, and how it is."""
+    """Return why its template is for other models, or which embedder is not installed and how it is."""
+    if cell.asks_model and (what := unfit(cell.template, cell.model.name)):
+        return what
     for spec in cell.embedders:
         if what := lacking(spec.location):
             return f'the embedder "{spec.name}" is missing: {what}'

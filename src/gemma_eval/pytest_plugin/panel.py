@@ -1,0 +1,178 @@
+"""`--gemma-panel`: shows on a terminal how far a run is, in the place of pytest's dots.
+
+It is drawn between items, never by a thread of its own, and not while a benchmark runs: what is drawn between
+two tokens would be measured with them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gemma_eval.executors.arm import INSIDE
+from gemma_eval.pytest_plugin import payload
+from gemma_eval.pytest_plugin.evaluation import Evaluation
+from gemma_eval.pytest_plugin.progress import Progress
+from gemma_eval.pytest_plugin.waiting import PANEL
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+
+NAME = PANEL
+EVERY_S = 0.1
+"""It is drawn no more often before items that take less: what is read by eye need not be newer."""
+LONG_S = 0.5
+"""Before an item that may take longer it is drawn at once, as it then stands for a while."""
+
+_IN_LINES = ("usepdb", "setupshow", "setuponly", "collectonly")
+
+
+class Panel:
+    """The hooks that draw it; the one process of a session that records has one."""
+
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        *,
+        console: Callable[[], Console] | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Show the progress of this evaluation on a terminal."""
+        self._evaluation = evaluation
+        self._console = console or _terminal
+        self._clock_s = clock_s
+        self._began_s = self._drawn_s = clock_s()
+        self._live: Live | None = None
+        self._progress = Progress((), {})
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Take in the items of a session without workers."""
+        self._plan([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Take in the items that workers have collected."""
+        if not self._progress.planned:
+            self._plan(ids)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Have the terminal to itself while items run, and leave nothing on it."""
+        shown = session.config.pluginmanager.get_plugin("terminalreporter")
+        if isinstance(shown, pytest.TerminalReporter):
+            shown.showfspath = False
+        try:
+            return (yield)
+        finally:
+            self.end()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> Generator[None, tuple[str, str, object] | None, tuple[str, str, object] | None]:
+        """Have pytest count what became of an item, and write no letter for it."""
+        found = yield
+        return found if found is None or not isinstance(report, pytest.TestReport) else (found[0], "", "")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Show which item runs next, before it does; that of a worker may run already."""
+        self._progress.begin(nodeid, now_s=self._clock_s())
+        expected_s = self._progress.expected_s(nodeid)
+        if not (self._has_workers and self._measures()):
+            self._draw(at_once=expected_s is None or expected_s > LONG_S)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in what an item has measured, once it is recorded."""
+        brought = payload.of(report)
+        if brought is not None:
+            self._progress.learn(report.nodeid, brought.outcomes)
+        if report.failed:
+            self._progress.fail(report.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Show what an item came to."""
+        self._progress.end(nodeid, now_s=self._clock_s())
+        if not self._measures():
+            self._draw(at_once=self._progress.done == self._progress.planned)
+
+    def pytest_enter_pdb(self) -> None:
+        """Leave the terminal to the debugger."""
+        self.end()
+
+    def say(self, what: str) -> None:
+        """Write a line above the panel."""
+        from rich.text import Text
+
+        self._live_now().console.print(Text(what))
+
+    def end(self) -> None:
+        """Take the panel away; a second call does nothing."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    @property
+    def _has_workers(self) -> bool:
+        return bool(self._evaluation.config.pluginmanager.hasplugin("dsession"))
+
+    def _measures(self) -> bool:
+        """Whether a benchmark is among what runs."""
+        return any(self._progress.kind(nodeid) == "benchmark" for nodeid in self._progress.running)
+
+    def _plan(self, ids: Sequence[str]) -> None:
+        found = ((nodeid, self._evaluation.cell(nodeid)) for nodeid in ids)
+        self._progress = Progress(ids, {nodeid: cell for nodeid, cell in found if cell is not None})
+
+    def _draw(self, *, at_once: bool) -> None:
+        from gemma_eval.pytest_plugin.panel_lines import panel
+
+        now_s = self._clock_s()
+        if not at_once and now_s - self._drawn_s < EVERY_S:
+            return
+        live = self._live_now()
+        size = live.console.size
+        live.update(panel(self._progress, gone_s=now_s - self._began_s, height=size.height), refresh=True)
+        self._drawn_s = self._clock_s()
+
+    def _live_now(self) -> Live:
+        """Return what draws, begun when it is first needed: pytest has said then what it says before."""
+        from rich.live import Live
+
+        if self._live is None:
+            self._began_s = self._began_s if self._progress.done else self._clock_s()
+            self._live = Live(
+                console=self._console(),
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        return self._live
+
+
+def can_be_shown(config: pytest.Config) -> bool:
+    """Whether somebody looks at a terminal that can move its cursor, and has asked for nothing in lines."""
+    in_lines = (
+        config.getoption("verbose", 0) > 0,
+        config.getoption("capture", "no") == "no",
+        *(config.getoption(name, default=False) for name in _IN_LINES),
+        config.getini("log_cli"),
+        INSIDE in os.environ,
+    )
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not any(in_lines)
+
+
+def _terminal() -> Console:
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False)
