@@ -192,9 +192,20 @@ class EngineCrashed(BackendError):
 
 
 class TemplateError(GemmaEvalError):
-    """A prompt template is malformed, uses an unknown variable or does what the sandbox forbids."""
+    """A prompt template is malformed, uses an unknown variable or does what the sandbox forbids.
+
+    `what` is the message without its place: the `part` of the template ("" for its own text) and the `line`
+    of the file, 0 when none is known.
+    """
 
     kind = "template"
+
+    def __init__(self, message: str, *, what: str = "", part: str = "", line: int = 0) -> None:
+        """Keep the message and the place."""
+        super().__init__(message)
+        self.what = what or message
+        self.part = part
+        self.line = line
 
 
 class StoreError(GemmaEvalError):

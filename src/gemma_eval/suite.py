@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gemma_eval.cases.expand import expand
@@ -11,10 +11,10 @@ from gemma_eval.cases.load import Looked, Names
 from gemma_eval.cases.load import load as load_cases
 from gemma_eval.config.catalog import load as load_catalog
 from gemma_eval.config.places import folders
-from gemma_eval.errors import PluginError, TemplateError, UnknownName, UsageError
+from gemma_eval.errors import PluginError, Problem, SuiteError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
+from gemma_eval.prompts.check import malformed, unknown_text, wants
 from gemma_eval.prompts.row_template import compile_row
-from gemma_eval.prompts.templates import check as check_template
 from gemma_eval.prompts.templates import uses_retrieval
 from gemma_eval.protocols import embeds, models_of, needs_of, repeats_of, subject_of
 from gemma_eval.records import Cell, Check, ModelSpec, Suite, Template
@@ -42,7 +42,7 @@ def load_suite(
     suite = load_cases(
         path, names=names, look=lambda check: look(check, registry, known), compile_text=compile_row
     )
-    _refuse_malformed_templates(catalog.templates[name] for name in _named_templates(suite))
+    _refuse_templates(suite, path, catalog.templates)
     cells = expand(
         suite,
         models=known,
@@ -81,10 +81,6 @@ def model_names(path: Path) -> tuple[str, ...]:
     return tuple(load_catalog(folders(here=Path.cwd(), environment=os.environ, suite=path)).models)
 
 
-def _named_templates(suite: Suite) -> dict[str, None]:
-    return dict.fromkeys(name for case in suite.cases for name in case.templates)
-
-
 def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: Registry) -> None:
     """A plugin may bring transforms, so only here, where plugins are known, can an order be checked."""
     for profile, order in orders.items():
@@ -95,13 +91,21 @@ def _refuse_unknown_transforms(orders: Mapping[str, tuple[str, ...]], registry: 
             raise UsageError(f'profile "{profile}": order: {error}') from error
 
 
-def _refuse_malformed_templates(templates: Iterable[Template]) -> None:
-    """Say what is wrong with every template before the first is needed."""
+def _refuse_templates(suite: Suite, path: Path, known: Mapping[str, Template]) -> None:
+    """Say what is wrong with every template, and what one lacks of a case, before the first is needed."""
+    given: dict[str, set[str]] = {}
+    for case in suite.cases:
+        for name in case.templates:
+            given.setdefault(name, set()).update(case.texts, case.variables)
+    flaws = [malformed(known[name], given=variables) for name, variables in given.items()]
+    if any(flaws):
+        raise UsageError("\n".join(filter(None, flaws)))
     problems = []
-    for template in templates:
-        try:
-            check_template(template)
-        except TemplateError as error:
-            problems.append(str(error))
+    for case in suite.cases:
+        shown = [known[name] for name in case.templates]
+        for what in dict.fromkeys((unknown_text(case, shown), *(wants(each, case) for each in shown))):
+            if what is not None:
+                whose = f'case "{case.id}": {what}'
+                problems.append(Problem(path=path, line=case.source.line, what=whose))
     if problems:
-        raise UsageError("\n".join(problems))
+        raise SuiteError(problems)

@@ -321,9 +321,9 @@ def test_of_twins_the_worse_one_is_gone() -> None:
     """A passage that was found twice has two fates."""
     twin = passages("a b")[0]
     way = Retrieval(overflow="truncate")
-    whole = built([twin, twin], way=way, template="{{ rag_context }}")
+    whole = built([twin, twin], way=way, template="?{{ rag_context }}")
     room = (whole.n_tokens or 0) - 1 + a_cell().profile.max_tokens
-    less = built([twin, twin], way=way, template="{{ rag_context }}", context_tokens=room)
+    less = built([twin, twin], way=way, template="?{{ rag_context }}", context_tokens=room)
     assert [each.fate for each in less.packing] == ["kept", "dropped"]
     assert (less.passages, less.dropped) == ((twin,), (twin,))
 

@@ -11,6 +11,7 @@ from gemma_eval.cases.documents import Folder
 from gemma_eval.cases.problems import Problems
 from gemma_eval.cases.qrels import Qrels, of_query, open_qrels
 from gemma_eval.cases.schema import CaseRow, DefaultsRow, InlineDocument, MessageRow
+from gemma_eval.cases.schema_variables import numbers, texts
 from gemma_eval.files import locate, read, rows
 from gemma_eval.records import Caching, Case, CaseKind, Corpus, Document, Judgement, Message, Source
 
@@ -84,7 +85,9 @@ class Reading:
             reduce=row.reduce or defaults.reduce or "mean",
             k=row.k or defaults.k,
             series=row.series,
-            variables={name: float(value) for name, value in (row.variables or {}).items()},
+            variables=numbers(row.variables),
+            texts=texts(row.variables),
+            now=row.now or defaults.now,
             load=load_tables.load(row.load or defaults.load) if timed else None,
             slo=load_tables.slo(row.slo or defaults.slo) if timed else None,
             corpus=self._corpus(at, row),

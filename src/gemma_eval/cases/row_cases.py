@@ -152,7 +152,7 @@ def templates(
 
 def _texts(table: Table) -> Iterator[tuple[locate.Path, str]]:
     """Yield each text of a case that may be filled, with its place."""
-    for key in ("prompt", "continuation", "choices", "target", "cluster", "relevant"):
+    for key in ("prompt", "continuation", "choices", "target", "cluster", "variables", "relevant"):
         yield from _in(table.get(key), (key,))
     for key, is_filled in _FILLED.items():
         for n, each in enumerate(_items(table.get(key))):

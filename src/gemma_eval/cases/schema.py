@@ -10,6 +10,7 @@ from gemma_eval.cases.schema_checks import CheckRow, Pipeline
 from gemma_eval.cases.schema_datasets import DatasetTable, FewShotRow
 from gemma_eval.cases.schema_gates import GatesFileRow
 from gemma_eval.cases.schema_retrieval import CachingRow, Judgements, RetrievalRow
+from gemma_eval.cases.schema_variables import Now, Variables
 from gemma_eval.files.rows import (
     ALTERNATIVE,
     Name,
@@ -18,7 +19,6 @@ from gemma_eval.files.rows import (
     Seed,
     Share,
     Text,
-    name_flaw,
     show,
 )
 from gemma_eval.records import Arrival, CaseKind, Reduction, Role
@@ -65,13 +65,6 @@ def _needle(needle: dict[str, NeedleValue]) -> dict[str, NeedleValue]:
     return needle
 
 
-def _named(values: dict[str, float]) -> dict[str, float]:
-    for name in values:
-        if what := name_flaw(name):
-            raise ValueError(f"has a key that {what}")
-    return values
-
-
 def _once(items: list[T]) -> list[T]:
     if not items:
         raise ValueError("is an empty list; give at least one")
@@ -98,7 +91,6 @@ Target = Annotated[
     Discriminator(lambda value: _CHOICE if isinstance(value, str) else _INDEX),
 ]
 """The right one of several choices: its index from 0, its letter from A, or its text."""
-Variables = Annotated[dict[str, FiniteFloat], AfterValidator(_named)]
 
 
 class MessageRow(Row):
@@ -169,6 +161,7 @@ class Choices(Row):
     corpus: Text | None = None
     retrievals: Names | None = None
     cache: CachingRow | None = None
+    now: Now | None = None
     load: LoadRow | None = None
     slo: SloRow | None = None
 

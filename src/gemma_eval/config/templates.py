@@ -1,30 +1,55 @@
-"""Prompt templates, from a folder of `.jinja` files; the name of a template is that of its file."""
+"""Prompt templates, from a folder: `NAME.md` with front matter, `NAME.jinja` without."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from gemma_eval.config import front_matter
 from gemma_eval.config.files import read_text
+from gemma_eval.config.template_parts import SUFFIXES, Parts
 from gemma_eval.errors import ConfigError, Problem
 from gemma_eval.files import rows
 from gemma_eval.records import Template
 
-SUFFIX = ".jinja"
+PART = "_"
+"""A file whose name begins so is only a part of templates, as every file of a subfolder is."""
+_NO_TEMPLATES = frozenset({"readme.md"})
 
 
 def load(folder: Path) -> dict[str, Template]:
     """Return the templates of a folder by name, none when there is no folder. Raises ConfigError."""
     found: dict[str, Template] = {}
-    problems: list[Problem] = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        name = path.name.removesuffix(SUFFIX)
+    parts = Parts(folder)
+    problems = parts.problems
+    for path in paths(folder):
+        name = path.stem
         if flaw := rows.name_flaw(name):
             problems.append(Problem(path=path, line=0, what=f"the name of the file {flaw}"))
             continue
+        if name in found:
+            what = f"there is {name}.jinja as well, and both are the template {rows.show(name)}; keep one"
+            problems.append(Problem(path=path, line=0, what=what))
+            continue
         try:
-            found[name] = Template(name=name, text=read_text(path))
+            found[name] = parts.of(parse(read_text(path), path=path), path=path)
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def parse(text: str, *, path: Path) -> Template:
+    """Return the template of a text that is, or is to be, at `path`, without parts. Raises ConfigError."""
+    if path.suffix == ".md":
+        return front_matter.parse(text, path=path, name=path.stem)
+    return Template(name=path.stem, text=text)
+
+
+def paths(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that are templates by themselves, in the order of their names."""
+    found = (path for path in folder.glob("*") if path.suffix in SUFFIXES)
+    for path in sorted(found, key=lambda path: (path.stem, path.suffix)):
+        if not path.name.startswith((PART, ".")) and path.name.lower() not in _NO_TEMPLATES:
+            yield path

@@ -81,7 +81,7 @@ def _prompt(
 ) -> Prompt:
     """Return the prompt of these passages and these turns, the last of which is asked."""
     case = replace(cell.case, messages=messages)
-    asked = Message(role="user", content=templates.fill(cell.template, case, passages))
+    asked = Message(role="user", content=templates.fill(cell.template, case, passages, model=cell.model.name))
     turns = (*messages[:-1], asked)
     if nonce is not None:
         turns = (replace(turns[0], content=f"{nonce} {turns[0].content}"), *turns[1:])

@@ -81,7 +81,7 @@ def concat(pieces: Iterable[str]) -> str:
     """Join what a template, a macro or a block has written, and stop as soon as it is too much."""
     meter, kept, size = METER.get(), [], 0
     for piece in pieces:
-        meter.charge(len(piece))
+        meter.charge(len(piece) or 1)
         size += len(piece)
         if size > MOST_CHARACTERS:
             raise RefusedError(f"it makes more than {MOST_CHARACTERS:,} characters")

@@ -11,19 +11,20 @@ import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import cast
 
 import jinja2
 from jinja2 import meta, nodes
+from jinja2.environment import TemplateModule
 from jinja2.exceptions import SecurityError
 from jinja2.ext import loopcontrols
-from jinja2.runtime import Context, LoopContext, Macro, Undefined
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
-from jinja2.visitor import NodeTransformer
 
 from gemma_eval.errors import TemplateError, suggestion
-from gemma_eval.prompts import limits
+from gemma_eval.prompts import limits, parts
 
 MOST_SOURCE_CHARACTERS = 1 << 16
 
@@ -44,25 +45,27 @@ _ATTRIBUTES: Mapping[type, frozenset[str]] = {
     dict: frozenset(("get", "items", "keys", "values")),
     list: frozenset(("count", "index")),
     LoopContext: frozenset(_LOOP.split()),
+    BlockReference: frozenset(("super",)),
 }
 _COST_OF_A_PIECE = 16
 """A piece of a split text takes as much memory as this many characters, at least."""
 
 
-def parse(name: str, text: str) -> nodes.Template:
-    """Return the syntax tree of a template. Raises TemplateError."""
+def parse(name: str, text: str, *, part: str = "") -> nodes.Template:
+    """Return the syntax tree of a template, or of a part of it. Raises TemplateError."""
     try:  # whatever a template provokes becomes one typed error, here and in render
-        return _ENVIRONMENT.parse(_sized(text))
+        tree = _ENVIRONMENT.parse(_sized(text))
     except Exception as error:
-        raise template_error(name, error, ()) from error
+        raise template_error(name, error, (), part=part) from error
+    return tree
 
 
-def variables_of(name: str, tree: nodes.Template) -> set[str]:
-    """Return the variables that a template names and does not set itself. Raises TemplateError."""
+def variables_of(name: str, tree: nodes.Template, *, part: str = "") -> set[str]:
+    """Return the variables that a template, or a part of it, names and does not set. Raises TemplateError."""
     try:
         return meta.find_undeclared_variables(tree) - PROVIDED
     except Exception as error:  # of an unknown filter, which parsing does not find
-        raise template_error(name, error, ()) from error
+        raise template_error(name, error, (), part=part) from error
 
 
 def compiled(text: str) -> jinja2.Template:
@@ -75,23 +78,25 @@ def compiled_tree(tree: nodes.Template) -> jinja2.Template:
     return _OF_ROWS.from_string(tree)
 
 
-def render(name: str, text: str, variables: Mapping[str, Plain]) -> str:
+def render(
+    name: str, text: str, variables: Mapping[str, Plain], *, others: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Return the template `text` filled with `variables`, which are copied as JSON. Raises TemplateError.
 
-    `name` is for messages alone.
+    `name` is for messages alone; `others` are the texts that it may include, extend and import.
     """
     token = limits.METER.set(limits.Meter())
     try:
         plain = json.loads(json.dumps(dict(variables), allow_nan=False))
-        return _compiled(_sized(text)).render(plain)
+        return _compiled(_sized(text, others), tuple(sorted(others.items()))).render(plain)
     except Exception as error:
         raise template_error(name, error, variables) from error
     finally:
         limits.METER.reset(token)
 
 
-class _Metered(NodeTransformer):
-    """Puts a meter on every loop, and on every `~`."""
+class _Metered(parts.References):
+    """Puts a meter on every loop, and on every `~`; the parts of a template are those that it names."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - the name that the visitor looks for
         if node.recursive:
@@ -112,6 +117,8 @@ def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
 class _Environment(ImmutableSandboxedEnvironment):
     """Jinja2's sandbox, narrowed from *what is not known to be unsafe* to *what is listed*."""
 
+    template_class = parts.Metered
+    context_class = parts.Counted
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
     def __init__(self) -> None:
@@ -144,14 +151,21 @@ class _Environment(ImmutableSandboxedEnvironment):
         return cast(nodes.Template, _Metered().visit(super()._parse(source, name, filename)))
 
     def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
-        if isinstance(obj, Namespace):
+        if isinstance(obj, Namespace | TemplateModule):
             return not attr.startswith("_")
         return attr in _ATTRIBUTES.get(type(obj), ())
 
     def is_safe_callable(self, obj: object) -> bool:
         if isinstance(obj, types.BuiltinMethodType | types.MethodType):
             return self.is_safe_attribute(obj.__self__, obj.__name__, obj)
-        return isinstance(obj, Macro | Undefined) or any(obj is listed for listed in self.globals.values())
+        if isinstance(obj, Macro | Undefined | BlockReference):
+            return True
+        return any(obj is listed for listed in self.globals.values())
+
+    def get_template(self, *args: object, **kwargs: object) -> jinja2.Template:
+        """Look up a part, and count that."""
+        limits.METER.get().step()
+        return super().get_template(*args, **kwargs)  # type: ignore[arg-type]
 
     def wrap_str_format(self, value: object) -> None:
         """Leave `str.format` to `is_safe_attribute`, which does not list it."""
@@ -192,9 +206,10 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def _sized(text: str) -> str:
-    if len(text) > MOST_SOURCE_CHARACTERS:
-        raise limits.RefusedError(f"it is longer than {MOST_SOURCE_CHARACTERS:,} characters")
+def _sized(text: str, others: Mapping[str, str] = MappingProxyType({})) -> str:
+    if len(text) + sum(map(len, others.values())) > MOST_SOURCE_CHARACTERS:
+        what = "it and its parts are" if others else "it is"
+        raise limits.RefusedError(f"{what} longer than {MOST_SOURCE_CHARACTERS:,} characters")
     return text
 
 
@@ -205,15 +220,21 @@ PROVIDED = frozenset(_ENVIRONMENT.globals)
 
 
 @lru_cache(maxsize=256)
-def _compiled(text: str) -> jinja2.Template:
-    return _ENVIRONMENT.from_string(text)
+def _compiled(text: str, others: tuple[tuple[str, str], ...] = ()) -> jinja2.Template:
+    environment = parts.overlaid(_ENVIRONMENT, dict(others)) if others else _ENVIRONMENT
+    return environment.from_string(text)
 
 
-def template_error(name: str, error: Exception, variables: Iterable[str]) -> TemplateError:
-    """Return the error that a template has provoked, with its line where that is known."""
-    line = _line(error)
-    where = f'template "{name}": line {line}: ' if line else f'template "{name}": '
-    return TemplateError(where + _one_line(_reason(error, variables)))
+def template_error(name: str, error: Exception, variables: Iterable[str], *, part: str = "") -> TemplateError:
+    """Return the error that a template, or a part of it, has provoked, with its place where that is known."""
+    found, line = parts.place(error)
+    return said(name, _one_line(_reason(error, variables)), part=found or part, line=line)
+
+
+def said(name: str, what: str, *, part: str = "", line: int = 0) -> TemplateError:
+    """Return the error that says what is wrong with a template, at a line of its text or of a part's."""
+    where = "".join((f"{part}: " if part else "", f"line {line}: " if line else ""))
+    return TemplateError(f'template "{name}": {where}{what}', what=what, part=part, line=line)
 
 
 def _reason(error: Exception, variables: Iterable[str]) -> str:
@@ -229,17 +250,6 @@ def _reason(error: Exception, variables: Iterable[str]) -> str:
     if isinstance(error, jinja2.UndefinedError) and missing:
         return f'unknown variable "{missing[1]}"{suggestion(missing[1], variables)}'
     return str(error) or type(error).__name__
-
-
-def _line(error: Exception) -> int | None:
-    if isinstance(error, jinja2.TemplateSyntaxError):
-        return error.lineno
-    trace, line = error.__traceback__, None
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename in ("<template>", "<unknown>"):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
 
 
 def _one_line(text: str) -> str:

@@ -22,6 +22,7 @@ from gemma_eval.records.answers import (
     Group,
     Prompt,
     Trial,
+    identity,
 )
 from gemma_eval.records.cases import (
     Arrival,
@@ -49,6 +50,7 @@ from gemma_eval.records.cases import (
     Subject,
 )
 from gemma_eval.records.choices import (
+    PROMPT_VARIABLES,
     DynatempMode,
     ModelSpec,
     RopeScaling,
@@ -120,6 +122,7 @@ from gemma_eval.records.verdicts import Compared, Comparison, Lean, Unit, Verdic
 __all__ = [
     "MICROBENCHMARK",
     "NOBODY",
+    "PROMPT_VARIABLES",
     "SCORE",
     "SHARES",
     "UNSCORED",
@@ -218,4 +221,5 @@ __all__ = [
     "Verdict",
     "Vote",
     "Where",
+    "identity",
 ]

@@ -124,6 +124,10 @@ class SamplingProfile:
     seed: int | None = None
 
 
+PROMPT_VARIABLES = ("query", "rag_context", "rag_recent", "passages", "history", "now", "model")
+"""What every template has, besides its own variables and those of the case."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
     """A prompt template: a Jinja2 text, and what its front matter says.

@@ -54,6 +54,8 @@ def another(value: object, name: str) -> object:
         "options": {"reply": "Rome"},
         "details": {"flash": True},
         "order": ("temperature",),
+        "variables": {"tone": "formal"},
+        "parts": {"parts/head.md": "Be brief.\n"},
     }
     if name in special:
         return special[name]
@@ -74,10 +76,13 @@ def with_profile(trial: Trial, profile: SamplingProfile) -> Trial:
 CELL: tuple[tuple[str, type, set[str]], ...] = (
     ("profile", SamplingProfile, {"name", "seed"}),
     ("model", ModelSpec, {"name", "location"}),
-    ("template", Template, set()),
+    ("template", Template, {"version", "description", "models", "first_lines"}),
     ("retrieval", Retrieval, {"name"}),
 )
-"""The records of a cell, and which of their fields decide nothing; a location is a hash of weights here."""
+"""The records of a cell, and which of their fields decide nothing.
+
+A location is a hash of weights here, and a template may say of itself and of its models what it likes.
+"""
 
 
 @pytest.mark.parametrize(
@@ -119,6 +124,29 @@ def test_another_text_to_search_is_another_key(name: str) -> None:
     trial = a_trial()
     changed = with_field(trial.cell.case, name, another(getattr(trial.cell.case, name), name))
     assert digest(replace(trial, cell=replace(trial.cell, case=changed))) != digest(trial)
+
+
+def test_what_a_template_says_of_a_case_is_in_the_key() -> None:
+    """Its variables, the time and the name of the model, where the template or a part of it names them."""
+    trial = a_trial()
+
+    def asked(text: str, *, model: str = "scripted", **parts: str) -> Trial:
+        case = replace(trial.cell.case, variables={"depth": 0.5}, texts={"tone": "formal"}, now="2026-11-29")
+        template = Template(name="t", text=text, parts=parts)
+        spec = replace(trial.cell.model, name=model)
+        return replace(trial, cell=replace(trial.cell, case=case, template=template, model=spec))
+
+    def with_case(known: Trial, name: str, value: object) -> Trial:
+        return replace(known, cell=replace(known.cell, case=with_field(known.cell.case, name, value)))
+
+    others = {"variables": {"depth": 0.6}, "texts": {"tone": "short"}, "now": "2026-11-30"}
+    for name, text in (("variables", "{{ depth }}"), ("texts", "{{ tone }}"), ("now", "{{ now }}")):
+        for named in (asked(text), asked("{% include 'p' %}", p=text)):
+            assert digest(with_case(named, name, others[name])) != digest(named)
+        unnamed = asked("{{ query }}")
+        assert digest(with_case(unnamed, name, others[name])) == digest(unnamed)
+    assert digest(asked("{{ model }}", model="other")) != digest(asked("{{ model }}"))
+    assert digest(asked("{{ query }}", model="other")) == digest(asked("{{ query }}"))
 
 
 def test_earlier_turns_are_in_the_key_and_the_question_is_not() -> None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 
 from gemma_eval.records import (
     Case,
+    Cell,
     EngineInfo,
     ModelSpec,
     Prompt,
     Retrieval,
     SamplingProfile,
-    Template,
     Trial,
 )
 from gemma_eval.wire import Plain, dump
@@ -68,7 +68,7 @@ def partition(
         model=_model(cell.model, engine),
         profile=dump(replace(cell.profile, name=_UNNAMED, seed=None)),
         seed=trial.seed if draws(cell.profile) else None,
-        template=_template(cell.template),
+        template=_template(cell),
         retrieval=dump(replace(cell.retrieval, name=_UNNAMED)),
         documents=tuple((each.name, _hash(each.text)) for each in case.documents),
         corpus=None if case.corpus is None else case.corpus.sha256,
@@ -109,8 +109,14 @@ def _model(spec: ModelSpec, engine: EngineInfo) -> dict[str, Plain]:
     return {name: value for name, value in dump(spec).items() if name not in gone}
 
 
-def _template(template: Template) -> dict[str, Plain]:
-    return {"name": template.name, "sha256": template.sha256}
+def _template(cell: Cell) -> dict[str, Plain]:
+    """Return the template with those values that it may name: its text is looked through for the names."""
+    template, case = cell.template, cell.case
+    values = {**case.variables, **case.texts, "model": cell.model.name, "now": case.now}
+    texts = (template.text, *template.parts.values())
+    named = {name: value for name, value in values.items() if any(name in text for text in texts)}
+    plain: dict[str, Plain] = {"name": template.name, "sha256": template.sha256}
+    return {**plain, "values": named} if named else plain
 
 
 def _shown(prompt: Prompt) -> tuple[tuple[str, str], ...]:
