@@ -1,4 +1,4 @@
-"""YAML is read by the core schema of version 1.2, as plain data, and what a person need not write is refused."""
+"""YAML is read by the core schema of version 1.2, and what nobody needs to write is refused."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ SCALARS = st.one_of(
 def differs(text: str, read: object) -> bool:
     """Whether ruamel.yaml, an independent reader of YAML 1.2, takes the text for another value."""
     oracle = YAML(typ="safe", pure=True)
-    oracle.version = "1.2"  # type: ignore[assignment]
+    oracle.version = "1.2"
     other = oracle.load(f"a: {text}\n")["a"]
     return (repr(read), type(read)) != (repr(other), type(other))
 

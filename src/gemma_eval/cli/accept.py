@@ -13,13 +13,13 @@ from pathlib import Path
 import click
 
 from gemma_eval.cli import database
+from gemma_eval.cli.database import default as default_database
 from gemma_eval.config import accepted
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.records import Acceptance, Gated, Run
 from gemma_eval.store.read import open_reader
 
 FILE = Path("gemma-accepted.toml")
-DATABASE = Path("reports/gemma_eval.db")
 
 
 @click.command(short_help="Accept a regression for a while, with a reason.")
@@ -54,7 +54,7 @@ def accept(  # noqa: PLR0913 - a parameter for each argument and option
     regressed = _regressed(gated, gate, group=group)
     accepted.accept(path, _acceptance(recorded, regressed, reason=reason, today=today, until=until))
     click.echo(f"{path}: {regressed.id} of run {recorded.id} is accepted until {until}")
-    given = [*_given("--accepted", path, FILE), *_given("--db", database, DATABASE)]
+    given = [*_given("--accepted", path, FILE), *_given("--db", database, default_database())]
     again = shlex.join(["gemma-eval", "gate", recorded.id, *given])
     click.echo(f"commit the file; {again} then says ACCEPTED")
 

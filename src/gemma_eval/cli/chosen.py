@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import click
+
 from gemma_eval.errors import UnknownName
 
 if TYPE_CHECKING:
     from gemma_eval.config.catalog import Catalog
     from gemma_eval.config.places import Place
+    from gemma_eval.config.settings import Settings
     from gemma_eval.records import ModelSpec
 
 T = TypeVar("T")
@@ -22,6 +25,16 @@ def places() -> tuple[Place, ...]:
     from gemma_eval.config import places as config
 
     return config.places(here=Path.cwd(), environment=os.environ)
+
+
+def settings() -> Settings:
+    """Return the settings of this user, this project and the environment. Raises ConfigError."""
+    from gemma_eval.config import settings as config
+
+    found = config.load(places(), environment=os.environ)
+    for notice in found.notices:
+        click.echo(notice, err=True)
+    return found
 
 
 def catalog(*beside: Path) -> Catalog:

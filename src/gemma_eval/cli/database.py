@@ -6,11 +6,18 @@ from pathlib import Path
 
 import click
 
+from gemma_eval.cli import chosen
+
+
+def default() -> Path:
+    """Return the results database where none is given. Raises ConfigError."""
+    return chosen.settings().database
+
+
 option = click.option(
     "--db",
     "database",
     type=click.Path(path_type=Path),
-    default=Path("reports/gemma_eval.db"),
-    show_default=True,
-    help="The results database.",
+    default=default,
+    help="The results database.  [default: database of the settings, reports/gemma_eval.db]",
 )

@@ -69,5 +69,5 @@ def choices(value: Choices) -> Mapping[Choice, object]:
     found: dict[Choice, object] = {("model", name): spec for name, spec in value.catalog.models.items()}
     found |= {("profile", name): profile for name, profile in value.catalog.profiles.items()}
     found |= {("template", name): template for name, template in value.catalog.templates.items()}
-    names = (each.name for each in fields(value.settings) if each.name != "origins")
+    names = (each.name for each in fields(value.settings) if each.name not in ("origins", "notices"))
     return found | {("setting", name): getattr(value.settings, name) for name in names}

@@ -1,4 +1,4 @@
-"""Read YAML as version 1.2 means it: `no` is a text, `012` is 12 and `1e-5` is a number, as in 1.1 they are not.
+"""Read YAML as version 1.2 means it: `no` is a text, `012` is 12 and `1e-5` a number, unlike in 1.1.
 
 Source: the core schema, YAML 1.2.2, section 10.3. What a person does not need in a file of choices is
 refused: tags, anchors, aliases, merged tables, and keys that are no texts.
