@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gemma_eval.errors import BackendError, PluginError, StoreError, TemplateError, UsageError
+from gemma_eval.logs import cleared
 from gemma_eval.measure.events import icl_s, itl_s, made_how
 from gemma_eval.measure.latency import Unwatched, measure
 from gemma_eval.measure.resources import watch
@@ -123,8 +124,11 @@ def attempt(make: Callable[[], T]) -> T | Broken:
     try:
         return make()
     except _FAILS_A_TRIAL as error:
-        failure = Failure(kind=error.kind, message=str(error))
-        return Broken(failure=failure, partial=error.partial if isinstance(error, BackendError) else None)
+        partial = error.partial if isinstance(error, BackendError) else None
+        return Broken(
+            failure=cleared.failure(error.kind, error),
+            partial=None if partial is None else cleared.answer(partial),
+        )
 
 
 def outcome_of(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gemma_eval.backends import reading
 from gemma_eval.backends.whole import whole
 from gemma_eval.errors import BackendError, PluginError
+from gemma_eval.logs import cleared
 from gemma_eval.measure.clock import clock
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
@@ -122,9 +123,11 @@ def stages(
             nonce=nonce() if keeps and trial.cell.case.kind == "benchmark" else None,
             clock=clock,
         ),
-        generate=lambda prompt, trial: whole(
-            _generate(prompt, trial, backend, once=once, build=build_scorer),
-            backend=trial.cell.model.backend,
+        generate=lambda prompt, trial: cleared.answer(
+            whole(
+                _generate(prompt, trial, backend, once=once, build=build_scorer),
+                backend=trial.cell.model.backend,
+            )
         ),
         score=lambda case, given: tuple(
             checks.unscored_yet(check, "it was not judged")

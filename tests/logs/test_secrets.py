@@ -19,7 +19,7 @@ SECRETS = {
     f"sk-ant-api03-{DRAWN}{DRAWN}AA": "sk-…",
     f"sk-or-v1-{'0123456789abcdef' * 4}": "sk-…",
     f"hf_{DRAWN}abcd": "hf_…",
-    f"ghp_{DRAWN}{DRAWN[:5]}": "gh…",
+    f"ghp_{DRAWN}{DRAWN[:5]}": "ghp_…",
     f"github_pat_11{DRAWN}": "gith…",
     "AKIAIOSFODNN7EXAMPLE": "AKIA…",
     "xoxb-123456789012-abcdefghij": "xox…",

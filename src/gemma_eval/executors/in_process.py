@@ -9,9 +9,10 @@ from gemma_eval.backends.nobody import NOBODY
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
 from gemma_eval.executors.trials import as_far_as_it_went, run_each, warm_up
+from gemma_eval.logs import cleared
 from gemma_eval.measure.clock import clock as monotonic
 from gemma_eval.protocols import Backend, Clock
-from gemma_eval.records import Cell, EngineInfo, Failure, ModelSpec, Outcome, Trial
+from gemma_eval.records import Cell, EngineInfo, ModelSpec, Outcome, Trial
 from gemma_eval.stages import Stages
 
 
@@ -137,8 +138,10 @@ def _result(
     engine: EngineInfo | None = None,
     raised: BaseException | None = None,
 ) -> CellResult:
+    fresh = tuple(map(cleared.outcome, fresh))
     outcomes = sorted((*kept, *fresh), key=lambda outcome: outcome.trial.repeat)
-    return CellResult(outcomes=tuple(outcomes), fresh=tuple(fresh), engine=engine, raised=raised)
+    engine = None if engine is None else cleared.engine(engine)
+    return CellResult(outcomes=tuple(outcomes), fresh=fresh, engine=engine, raised=raised)
 
 
 def _ttft_s(outcome: Outcome | None) -> float | None:
@@ -147,5 +150,5 @@ def _ttft_s(outcome: Outcome | None) -> float | None:
 
 
 def _not_loaded(trial: Trial, error: GemmaEvalError) -> Outcome:
-    failure = Failure(kind=error.kind, message=str(error))
+    failure = cleared.failure(error.kind, error)
     return Outcome(trial=trial, prompt=None, generation=None, measurement=None, failure=failure)

@@ -15,6 +15,7 @@ from threading import Lock, Semaphore
 from gemma_eval.backends import reading
 from gemma_eval.errors import BackendError, ContextOverflow, GemmaEvalError
 from gemma_eval.executors.in_process import Engines
+from gemma_eval.logs import redact
 from gemma_eval.prompts import chat
 from gemma_eval.protocols import (
     Backend,
@@ -165,4 +166,4 @@ def _by_labels(backend: ReadingBackend, prompt: Prompt, labels: Sequence[str]) -
 
 def _failed(error: Exception) -> Reply:
     kind = error.kind if isinstance(error, GemmaEvalError) else type(error).__name__
-    return Reply(text="", how="text", failure=f"{kind}: {error}")
+    return Reply(text="", how="text", failure=redact.clear(f"{kind}: {error}"))

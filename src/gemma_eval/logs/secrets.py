@@ -7,87 +7,92 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gemma_eval.files.locate import Path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """One kind of key: what it is, a text that every one holds, and its pattern.
+    """One kind of secret: what it is in words, the letters it begins with, and what follows them.
 
-    Where `is_public` the first letters tell the kind alone, so that they may be shown.
+    Where it only stands after those letters, as a password after `://`, they are *kept* when it is taken out.
     """
 
     what: str
-    marker: str
-    pattern: str
-    is_public: bool = True
+    prefix: str
+    rest: str
+    kept: bool = False
+    pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the pattern; it begins with the letters themselves, which are fast to look for."""
+        prefix = re.escape(self.prefix)
+        within = "" if self.kept else rf"(?<![A-Za-z0-9_+/-]{prefix})"
+        object.__setattr__(self, "pattern", re.compile(f"{prefix}{within}(?:{self.rest})"))
+
+    def without(self, text: str, hidden: str) -> str:
+        """Return a text with `hidden` in the place of each secret of this kind."""
+        if self.prefix not in text:
+            return text
+        return self.pattern.sub((self.prefix if self.kept else "") + hidden, text)
 
 
-_ALONE = r"(?<![A-Za-z0-9_+/-])"
-"""Not in the middle of a word, of a path or of base64."""
+_NO_MORE = "(?![A-Za-z0-9+/=])"
+_OPENAI = "a key of OpenAI, Anthropic or one like them"
+_GITHUB = "a token of GitHub"
+_HEADER = "what an Authorization header says"
 
 SHAPES = (
-    Shape(
-        what="a key of OpenAI, Anthropic or one like them",
-        marker="sk-",
-        pattern=_ALONE + r"sk-(?=[\w-]*\d)(?=[\w-]*[A-Za-z0-9]{12})[A-Za-z0-9_-]{20,}",
-    ),
-    Shape(what="a token of Hugging Face", marker="hf_", pattern=_ALONE + r"hf_[A-Za-z0-9]{30,}"),
-    Shape(what="a token of GitHub", marker="gh", pattern=_ALONE + r"gh[oprsu]_[A-Za-z0-9]{36,}"),
-    Shape(what="a token of GitHub", marker="github_pat_", pattern=_ALONE + r"github_pat_[A-Za-z0-9_]{22,}"),
-    Shape(what="a key of AWS", marker="AKIA", pattern=_ALONE + r"AKIA[A-Z0-9]{16}(?![A-Za-z0-9+/=])"),
-    Shape(what="a key of AWS", marker="ASIA", pattern=_ALONE + r"ASIA[A-Z0-9]{16}(?![A-Za-z0-9+/=])"),
-    Shape(what="a token of Slack", marker="xox", pattern=_ALONE + r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    Shape(what="a key of Google", marker="AIza", pattern=_ALONE + r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9+/=])"),
+    Shape(what=_OPENAI, prefix="sk-", rest=r"(?=[\w-]*\d)(?=[\w-]*[A-Za-z0-9]{12})[A-Za-z0-9_-]{20,}"),
+    Shape(what="a token of Hugging Face", prefix="hf_", rest="[A-Za-z0-9]{30,}"),
+    *(Shape(what=_GITHUB, prefix=f"gh{kind}_", rest="[A-Za-z0-9]{36,}") for kind in "oprsu"),
+    Shape(what=_GITHUB, prefix="github_pat_", rest="[A-Za-z0-9_]{22,}"),
+    Shape(what="a key of AWS", prefix="AKIA", rest=f"[A-Z0-9]{{16}}{_NO_MORE}"),
+    Shape(what="a key of AWS", prefix="ASIA", rest=f"[A-Z0-9]{{16}}{_NO_MORE}"),
+    Shape(what="a token of Slack", prefix="xox", rest="[abeoprs]-[A-Za-z0-9-]{10,}"),
+    Shape(what="a key of Google", prefix="AIza", rest=f"[A-Za-z0-9_-]{{35}}{_NO_MORE}"),
     Shape(
         what="a JSON Web Token",
-        marker="eyJ",
-        pattern=_ALONE + r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+        prefix="eyJ",
+        rest=r"[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
     ),
-    Shape(
-        what="what an Authorization header says",
-        marker="earer",
-        pattern=r"(?<=[Bb]earer )(?=[^\s<>]*\d)[A-Za-z0-9._~+/=-]{16,}",
-        is_public=False,
+    *(
+        Shape(what=_HEADER, prefix=word, rest=r"(?=[^\s<>]*\d)[A-Za-z0-9._~+/=-]{16,}", kept=True)
+        for word in ("Bearer ", "bearer ")
     ),
-    Shape(
-        what="what an Authorization header says",
-        marker="asic ",
-        pattern=r"(?<=[Aa]uthorization: [Bb]asic )[A-Za-z0-9+/=]{8,}",
-        is_public=False,
+    *(
+        Shape(what=_HEADER, prefix=word, rest="[A-Za-z0-9+/=]{8,}", kept=True)
+        for word in ("Authorization: Basic ", "authorization: Basic ")
     ),
     Shape(
         what="a private key",
-        marker="PRIVATE KEY-----",
-        pattern=r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-        is_public=False,
+        prefix="-----BEGIN ",
+        rest=r"[A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     ),
     Shape(
         what="a password in a URL",
-        marker="://",
-        pattern=r"(?<=://)[^\s/:@?#\"'<>]*:(?![${])[^\s/@\"'<>]+(?=@)",
-        is_public=False,
+        prefix="://",
+        rest=r"[^\s/:@?#\"'<>]*:(?![${])[^\s/@\"'<>]+(?=@)",
+        kept=True,
     ),
 )
 
-_PATTERNS = tuple((shape, re.compile(shape.pattern)) for shape in SHAPES)
 _MOST_SHOWN = 4
 
 
 def looks_secret(value: object) -> str | None:
     """Return what kind of secret stands in a text, in words; `None` where none does."""
     found = _found(value) if isinstance(value, str) else None
-    return None if found is None else found[0].what
+    return None if found is None else found.what
 
 
 def shown(value: object) -> str:
     """Return what may be shown of a secret: the letters that its kind begins with, four at most, and `…`."""
     found = _found(value) if isinstance(value, str) else None
-    if found is None or not found[0].is_public:
+    if found is None or found.kept or not found.prefix[0].isalpha():
         return "…"
-    return f"{found[1][: min(_MOST_SHOWN, len(found[0].marker))]}…"
+    return f"{found.prefix[:_MOST_SHOWN]}…"
 
 
 def flaws(table: object, *, at: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -129,11 +134,8 @@ _LONGEST = 512
 _DEEPEST = 100
 
 
-def _found(text: str) -> tuple[Shape, str] | None:
-    for shape, pattern in _PATTERNS:
-        if shape.marker in text and (match := pattern.search(text)):
-            return shape, match[0]
-    return None
+def _found(text: str) -> Shape | None:
+    return next((shape for shape in SHAPES if shape.prefix in text and shape.pattern.search(text)), None)
 
 
 def _kind(name: str, value: object) -> str | None:

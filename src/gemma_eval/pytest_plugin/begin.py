@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from gemma_eval.logs.redact import clear
 from gemma_eval.measure.clock import clock
 from gemma_eval.measure.host import commit, describe
 from gemma_eval.measure.latency import DEFINITIONS_VERSION
@@ -46,7 +47,7 @@ def describe_run(  # noqa: PLR0913 - one parameter per thing that is known
         suites=tuple(suites),
         planned=planned,
         host=describe(),
-        arguments=tuple(arguments),
+        arguments=tuple(map(clear, arguments)),
         commit=commit(folder, ignoring=(*written, Path(sys.prefix))),
         definitions_version=DEFINITIONS_VERSION,
     )

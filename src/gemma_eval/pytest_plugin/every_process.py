@@ -8,6 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from gemma_eval.executors.arm import INSIDE
+from gemma_eval.logs.redact import clear
 from gemma_eval.pytest_plugin import payload
 from gemma_eval.pytest_plugin.case_item import RESULT, CaseItem
 from gemma_eval.pytest_plugin.demands import mendable
@@ -45,8 +46,18 @@ class EveryProcess:
         result = item.stash.get(RESULT, None)
         if call.when == "call" and result is not None:
             payload.attach(report, result, mendable=mendable(result.outcomes))
+        if isinstance(item, CaseItem):
+            _clear(report)
         return report
 
     def pytest_unconfigure(self) -> None:
         """Free the engines."""
         self._evaluation.close()
+
+
+def _clear(report: pytest.TestReport) -> None:
+    """Take secrets out of what is shown of a failure, and of what was printed meanwhile."""
+    report.sections = [(heading, clear(text)) for heading, text in report.sections]
+    shown = "" if report.longrepr is None else str(report.longrepr)
+    if (cleared := clear(shown)) != shown:
+        report.longrepr = cleared

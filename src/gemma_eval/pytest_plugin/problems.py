@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.errors import ConfigError, GemmaEvalError, Problem, SuiteError
+from gemma_eval.logs.redact import clear
 from gemma_eval.report.visible import visible
 
 
 def lines_of(error: GemmaEvalError, *, here: Path) -> tuple[str, ...]:
     """Return the problems that an error carries, one line each."""
     if isinstance(error, SuiteError | ConfigError):
-        return tuple(visible(str(_nearer(problem, here))) for problem in error.problems)
-    return tuple(visible(line.replace(f"{here}/", "")) for line in str(error).splitlines())
+        return tuple(visible(clear(str(_nearer(problem, here)))) for problem in error.problems)
+    return tuple(visible(line.replace(f"{here}/", "")) for line in clear(str(error)).splitlines())
 
 
 def usage_error(error: GemmaEvalError, *, here: Path) -> pytest.UsageError:

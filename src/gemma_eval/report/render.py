@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gemma_eval.errors import PluginError, UsageError
+from gemma_eval.logs.redact import current
 from gemma_eval.protocols import Reporter
 from gemma_eval.records import Report
 
@@ -22,7 +23,8 @@ def write(report: Report, *, reporters: Sequence[Reporter], folder: Path) -> tup
     a folder's name, PluginError when a reporter's file name is not a file's name.
     """
     name = _run_folder(report)
-    texts = {_file_name(reporter): reporter.render(report) for reporter in reporters}
+    clear = current().answer
+    texts = {_file_name(reporter): clear(reporter.render(report)) for reporter in reporters}
     target = folder / name
     try:
         _keep_clear(folder / LATEST)

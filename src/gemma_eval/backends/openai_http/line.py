@@ -13,6 +13,7 @@ from gemma_eval.backends.openai_http.errors import Excerpt, Question, Secret, re
 from gemma_eval.backends.openai_http.events import NoSuchEvent, has_token, parsed
 from gemma_eval.backends.openai_http.transport import Limits, Request, Transport
 from gemma_eval.errors import BackendError, GenerationTimeout, ServerError
+from gemma_eval.logs import redact
 from gemma_eval.records import ModelSpec
 
 Json = Mapping[str, object]
@@ -85,4 +86,5 @@ def key_of(spec: ModelSpec, variable: str | None, environment: Mapping[str, str]
         raise BackendError(
             f"{where} holds what no key is: spaces, control characters or letters beyond ASCII"
         )
+    redact.hide(key)
     return Secret(key)
