@@ -113,12 +113,18 @@ def _stamped(folder: Path, prefix: str) -> list[Backup]:
         names = os.listdir(folder)  # noqa: PTH208 - names are enough, and the folder may not be there
     except OSError:
         return []
-    found = ((name, name.removeprefix(prefix)) for name in names if name.startswith(prefix))
-    return [
-        Backup(path=folder / name, at=datetime.strptime(stamp, _FORMAT).replace(tzinfo=UTC))
-        for name, stamp in found
-        if _STAMP.fullmatch(stamp)
-    ]
+    found = ((name, _time(name.removeprefix(prefix))) for name in names if name.startswith(prefix))
+    return [Backup(path=folder / name, at=at) for name, at in found if at is not None]
+
+
+def _time(stamp: str) -> datetime | None:
+    """Return the time that a name has, `None` when it is none."""
+    if not _STAMP.fullmatch(stamp):
+        return None
+    try:
+        return datetime.strptime(stamp, _FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _later(now: Clock, *, than: tuple[Backup, ...] | list[Backup]) -> str:

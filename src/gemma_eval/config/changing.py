@@ -143,8 +143,8 @@ def _edited(
     with said(path):
         before = read.decode(found or b"")
         after = edit(before)
-        if not after.strip():
-            raise writing.WriteError("would be empty; nothing is written")
+        if not after.strip() or "\0" in after:  # which is what a damaged file looks like
+            raise writing.WriteError("would be empty or have zero bytes; nothing is written")
         check(after)
         data = after.replace("\n", "\r\n") if _has_windows_ends(found or b"") else after
         if len(encoded := _encoded(data)) > read.LARGEST_BYTES:
