@@ -32,11 +32,17 @@ _JSON = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the text; `line` is where it begins, counted from 1."""
+    """A piece of the text; `line` is where it begins, counted from 1, and `start` the index of its letter."""
 
     kind: Kind
     text: str
     line: int
+    start: int = 0
+
+    @property
+    def end(self) -> int:
+        """The index after its last letter."""
+        return self.start + len(self.text)
 
     def is_part(self) -> bool:
         """Whether it can belong to a key or to a scalar."""
@@ -58,7 +64,7 @@ def _split(pattern: re.Pattern[str], text: str) -> Iterator[Token]:
     for match in pattern.finditer(text):
         piece = match.group()
         if match.lastgroup != "comment":
-            yield Token(cast(Kind, match.lastgroup), piece, line)
+            yield Token(cast(Kind, match.lastgroup), piece, line, match.start())
         line += piece.count("\n")
 
 
