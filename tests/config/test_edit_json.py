@@ -114,6 +114,7 @@ def test_what_is_dropped_is_gone_and_nothing_else(file: tuple[str, Table], data:
 
 
 ONE_LINE_EACH = '{\n  "version": 1,\n  "profiles": {\n    "a": {"top_k": 1}\n  }\n}\n'
+WINDOWS = '{\r\n  "version": 1,\r\n  "profiles": {\r\n    "a": {}\r\n  }\r\n}'
 LINES = '{\n\t"version": 1,\n\t"profiles": {\n\t\t"a": {\n\t\t\t"top_k": 1\n\t\t}\n\t}\n}'
 
 
@@ -136,11 +137,7 @@ LINES = '{\n\t"version": 1,\n\t"profiles": {\n\t\t"a": {\n\t\t\t"top_k": 1\n\t\t
             '{\n  "version": 1,\n  "profiles": {}\n}\n',
             '{\n  "version": 1,\n  "profiles": {\n    "b": {"top_k": 2, "stop": ["x"]}\n  }\n}\n',
         ),
-        (
-            '{\r\n  "version": 1,\r\n  "profiles": {\r\n    "a": {}\r\n  }\r\n}',
-            '{\r\n  "version": 1,\r\n  "profiles": {\r\n    "a": {},'
-            + '\r\n    "b": {"top_k": 2, "stop": ["x"]}\r\n  }\r\n}',
-        ),
+        (WINDOWS, WINDOWS.replace("{}", '{},\r\n    "b": {"top_k": 2, "stop": ["x"]}')),
         ('{"version": 1}', '{"version": 1, "profiles": {"b": {"top_k": 2, "stop": ["x"]}}}'),
     ],
     ids=["a line each", "lines and tabs", "without spaces", "the first one", "line ends of Windows", "none"],
