@@ -12,6 +12,7 @@ import pluggy
 from gemma_eval import hookspecs
 from gemma_eval.errors import GemmaEvalError, PluginError, UnknownName
 from gemma_eval.hookspecs import PROJECT, hookimpl
+from gemma_eval.logs import observer
 from gemma_eval.protocols import (
     BackendFactory,
     EmbedderFactory,
@@ -117,6 +118,7 @@ def load(plugins: Iterable[object] = (), *, installed: bool = True) -> Registry:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(_BuiltIns(), name=PROJECT)
+    manager.register(observer, name=f"{PROJECT}.logs")
     try:
         if installed:
             manager.load_setuptools_entrypoints(PROJECT)
@@ -272,6 +274,8 @@ class _BuiltIns:
         register("cache", "gemma_eval.cli.cache:cache")
         register("chat", "gemma_eval.cli.chat:chat")
         register("compare", "gemma_eval.cli.compare:compare")
+        register("completion", "gemma_eval.cli.completion:completion")
+        register("doctor", "gemma_eval.cli.doctor:doctor")
         register("export", "gemma_eval.cli.export:export")
         register("gate", "gemma_eval.cli.gate:gate")
         register("history", "gemma_eval.cli.history:history")
@@ -280,6 +284,7 @@ class _BuiltIns:
         register("memory", "gemma_eval.cli.memory:memory")
         register("models", "gemma_eval.cli.models:models")
         register("plan", "gemma_eval.cli.plan:plan")
+        register("plugins", "gemma_eval.cli.plugins_shown:plugins")
         register("recompute", "gemma_eval.cli.recompute:recompute")
         register("report", "gemma_eval.cli.report:report")
         register("rescore", "gemma_eval.cli.rescore:rescore")
