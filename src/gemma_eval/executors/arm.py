@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gemma_eval.errors import BackendError, GemmaEvalError
+from gemma_eval.executors.pinned import Pinned
 from gemma_eval.records import Outcome, Run
 from gemma_eval.store.read import LATEST, open_reader
 
@@ -24,6 +25,9 @@ process that started it."""
 TOLD = "GEMMA_EVAL_BLOCK_CELLS"
 """Set to the `--gemma-*` options of such a process as JSON, lists by their names; what its ini file adds to
 them does not count."""
+
+PINNED = "GEMMA_EVAL_BLOCK_PINNED"
+"""Set to the file that has what such a process may run; where there is none, it writes what it runs."""
 
 _AS_A_BLOCK = ("--maxfail=0", "--capture=no")
 """A case that fails ends no block, and the last words of an engine that dies are not lost with it."""
@@ -38,6 +42,7 @@ class Arm:
 
     `whole` are the `--gemma-*` options that choose all its cells, `timed` those that choose what a block
     times. With `has_cache` pytest's cache is in use, and what failed last is not the business of a block.
+    `pinned` is what its cells are made of, `None` before its first block has told that.
     """
 
     name: str
@@ -46,15 +51,17 @@ class Arm:
     whole: tuple[str, ...]
     timed: tuple[str, ...] = ()
     has_cache: bool = True
+    pinned: Pinned | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """What the process of an arm has recorded."""
+    """What the process of an arm has recorded, and what its cells were made of, where it told that."""
 
     run: Run
     outcomes: tuple[Outcome, ...]
+    pinned: Pinned | None = None
 
 
 def measure(arm: Arm, *, timed: bool) -> Measured:
@@ -67,6 +74,9 @@ def measure(arm: Arm, *, timed: bool) -> Measured:
         database = Path(scratch) / "block.db"
         output = Path(scratch) / "output"
         where = (f"--gemma-db={database}", f"--gemma-report={Path(scratch) / 'reports'}")
+        pinned = Path(scratch) / "pinned.json"
+        if arm.pinned is not None:
+            pinned.write_text(json.dumps(dict(arm.pinned)))
         code = _call(arm, arm.timed if timed else arm.whole, where, output)
         try:
             with closing(open_reader(database)) as reader:
@@ -76,14 +86,16 @@ def measure(arm: Arm, *, timed: bool) -> Measured:
             raise BackendError(_told(arm, code, output)) from error
         if run.state != "done":
             raise BackendError(_told(arm, code, output))
-        return Measured(run=run, outcomes=outcomes)
+        told: Pinned | None = json.loads(pinned.read_text()) if pinned.exists() else None
+        return Measured(run=run, outcomes=outcomes, pinned=told)
 
 
 def _call(arm: Arm, cells: Sequence[str], where: Sequence[str], output: Path) -> int:
     """Run pytest to its end; when this process is interrupted, the other one is ended first."""
     apart = ("-o", f"cache_dir={output.parent / 'cache'}") if arm.has_cache else ()
     command = [sys.executable, "-m", "pytest", *arm.options, *cells, *where, *_AS_A_BLOCK, *apart]
-    environment = {**os.environ, **arm.environment, INSIDE: str(os.getpid()), TOLD: _told_cells(cells)}
+    told = {INSIDE: str(os.getpid()), TOLD: _told_cells(cells), PINNED: str(output.parent / "pinned.json")}
+    environment = {**os.environ, **arm.environment, **told}
     with output.open("wb") as said:
         process = subprocess.Popen(  # noqa: S603 - no shell; the arguments are pytest's own
             command, cwd=arm.folder, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said

@@ -11,10 +11,12 @@ import pytest
 
 from gemma_eval.errors import UsageError, suggestion
 from gemma_eval.executors.arm import Arm
+from gemma_eval.executors.pinned import Pinned
+from gemma_eval.executors.refusals import refused
+from gemma_eval.pytest_plugin import pins
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.matrix import LoadedSuite
 from gemma_eval.pytest_plugin.passed_on import passed_on
-from gemma_eval.pytest_plugin.refusals import refused
 from gemma_eval.records import NOBODY, CaseKind, Cell, Template
 from gemma_eval.suite import load_suite, model_names
 from gemma_eval.verdict.sides import AXES, Axis
@@ -55,9 +57,13 @@ def instead_of(name: str, evaluation: Evaluation, cells: Sequence[Cell]) -> Inst
     return axis, wanted
 
 
-def counterparts(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead) -> None:
-    """Raise UsageError when the suites cannot run the cells with the other name, or its engine cannot."""
+def counterparts(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead) -> Pinned:
+    """Return what the other side is made of.
+
+    Raises UsageError when the suites cannot run the cells with the other name, or its engine cannot.
+    """
     axis, name = instead
+    found: dict[str, str] = {}
     for loaded in evaluation.suites.values():
         models = (*evaluation.settings.models, name) if axis == "model" else evaluation.settings.models
         _, everything = load_suite(loaded.path, evaluation.registry, models=models)
@@ -72,6 +78,8 @@ def counterparts(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead
         reasons = refused([there[key] for key in wanted], evaluation.registry)
         if reasons:
             raise UsageError(f"--gemma-ab {name}: {next(iter(reasons.values()))}")
+        found |= pins.of_counterpart(loaded, everything, evaluation, instead)
+    return found
 
 
 def _arm(name: str, evaluation: Evaluation, cells: Sequence[Cell], instead: Instead | None) -> Arm:
@@ -83,6 +91,7 @@ def _arm(name: str, evaluation: Evaluation, cells: Sequence[Cell], instead: Inst
         whole=tuple(_choice(evaluation, cells, evaluation.settings.kind, instead)),
         timed=tuple(_choice(evaluation, timed, "benchmark", instead)),
         has_cache=evaluation.config.pluginmanager.hasplugin("cacheprovider"),
+        pinned=pins.of_session(evaluation) if instead is None else None,
     )
 
 

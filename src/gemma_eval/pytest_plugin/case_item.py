@@ -11,6 +11,7 @@ from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors.in_process import CellResult
 from gemma_eval.pytest_plugin.demands import explain, missed
 from gemma_eval.pytest_plugin.evaluation import EVALUATION
+from gemma_eval.pytest_plugin.pins import refuse_changed
 from gemma_eval.records import Cell
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the trials of the cell. Raises CellFailure when a demand is missed."""
-        result = self.config.stash[EVALUATION].run(self.cell)
+        evaluation = self.config.stash[EVALUATION]
+        refuse_changed(self.cell, evaluation)
+        result = evaluation.run(self.cell)
         self.stash[RESULT] = result
         if result.raised is not None:
             raise result.raised

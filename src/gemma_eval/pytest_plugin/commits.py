@@ -41,6 +41,7 @@ def at(arm: Arm, *, top: Path, worktree: Path, weights: Iterable[str] = ()) -> A
         options=options,
         whole=whole,
         timed=timed,
+        pinned=None,
         environment={"PYTHONPATH": os.pathsep.join(code)} if code else {},
     )
 

@@ -10,6 +10,7 @@ from gemma_eval.pytest_plugin.case_item import RESULT, CaseItem, CellFailure
 from gemma_eval.pytest_plugin.counter import counter
 from gemma_eval.pytest_plugin.demands import missed
 from gemma_eval.pytest_plugin.evaluation import EVALUATION
+from gemma_eval.pytest_plugin.pins import refuse_changed
 from gemma_eval.records import EngineInfo, Outcome
 
 MOST_SHOWN = 10
@@ -21,6 +22,7 @@ class DatasetItem(CaseItem):
 
     def runtest(self) -> None:
         """Run the rows that are not recorded. Raises CellFailure when a demand is missed."""
+        refuse_changed(self.cell, self.config.stash[EVALUATION])
         dataset = self.cell.case.dataset
         rows = 0 if dataset is None else dataset.rows
         tally, count = _Tally(), counter(self.config, of=rows)

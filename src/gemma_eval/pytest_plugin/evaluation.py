@@ -20,18 +20,18 @@ from gemma_eval.executors.caches import Caches
 from gemma_eval.executors.embedders import Embedders
 from gemma_eval.executors.in_process import CellResult, Engines, run_cell
 from gemma_eval.executors.judges import Judges
+from gemma_eval.executors.refusals import cannot_read, refuse_malformed, refuse_unknown_backends, refused
 from gemma_eval.executors.rows import Bring, RowCell, row_cells, run_rows
 from gemma_eval.hookspecs import PROJECT
 from gemma_eval.measure.clock import clock
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend, ReadingBackend, Services, ServingBackendFactory
-from gemma_eval.pytest_plugin import options, suites
+from gemma_eval.pytest_plugin import options, pins, suites
 from gemma_eval.pytest_plugin.demands import may_have_passed
 from gemma_eval.pytest_plugin.ids import is_elsewhere, suite_id
 from gemma_eval.pytest_plugin.matrix import LoadedSuite, check, narrow
 from gemma_eval.pytest_plugin.planned import Planned
 from gemma_eval.pytest_plugin.problems import lines_of
-from gemma_eval.pytest_plugin.refusals import cannot_read, refuse_malformed, refuse_unknown_backends, refused
 from gemma_eval.pytest_plugin.suites import Asked
 from gemma_eval.pytest_plugin.waiting import Waiting
 from gemma_eval.records import Cell, ModelSpec, Outcome
@@ -84,7 +84,10 @@ class Evaluation:
                 lines |= dict.fromkeys(lines_of(error, here=self.here))
         if lines:
             raise pytest.UsageError(*lines)
+        for asked in self.asked:
+            suites.refuse_unknown(asked, (cell.label for cell in self.suite(asked.path).everything))
         check(tuple(self.suites.values()), self.settings)
+        pins.hold(self)
 
     def suite(self, path: Path) -> LoadedSuite:
         """Return a suite, read once. Raises UsageError, PluginError."""

@@ -58,11 +58,13 @@ class Interleaving:
         planned = replace(run, id=base_id(run.id), planned=0, skipped=(), base=None, commit=commit)
         return replace(planned, arguments=(*self.base.options, *self.base.whole))
 
-    def whole_base(self, recorder: Recorder) -> None:
-        """Run all cells of the base once. Raises BackendError, StoreError."""
-        if self.base is not None and recorder.base is not None:
-            measured = measure(self.base, timed=False)
-            recorder.record_block(recorder.base.id, measured, block=0)
+    def whole_base(self, recorder: Recorder) -> Interleaving:
+        """Run all cells of the base once; blocks are to run the same. Raises BackendError, StoreError."""
+        if self.base is None or recorder.base is None:
+            return self
+        measured = measure(self.base, timed=False)
+        recorder.record_block(recorder.base.id, measured, block=0)
+        return replace(self, base=replace(self.base, pinned=measured.pinned))
 
     def block(self, recorder: Recorder, number: int) -> Block:
         """Run one block, and record it unless it was spoiled. Raises BackendError, StoreError."""
@@ -102,8 +104,8 @@ def prepare(
         found = f"{ref} ({commit[:10]}), measured in turn{_nothing_of(top, evaluation)}"
     elif ab is not None:
         instead = arms.instead_of(ab, evaluation, cells)
-        arms.counterparts(evaluation, cells, instead)
-        base = arms.base(evaluation, cells, instead)
+        pinned = arms.counterparts(evaluation, cells, instead)
+        base = replace(arms.base(evaluation, cells, instead), pinned=pinned)
         found = f"{instead[0]} {instead[1]}, measured in turn"
     return Interleaving(
         candidate=candidate,
@@ -137,7 +139,7 @@ def run_blocks(
     """
     if sides.base is not None:
         say(f"base: {sides.found}")
-        sides.whole_base(recorder)
+        sides = sides.whole_base(recorder)
     if not sides.has_timed:
         return ""
     number, spoiled = 1, 0

@@ -13,14 +13,17 @@ import pytest
 
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors.arm import INSIDE
+from gemma_eval.logs.events import emit
+from gemma_eval.logs.redact import clear
 from gemma_eval.measure.clock import clock
 from gemma_eval.measure.noise import NoiseWatch
 from gemma_eval.measure.noise import begin as begin_noise
-from gemma_eval.pytest_plugin import matrix, microbenchmarks, payload
+from gemma_eval.pytest_plugin import logged, matrix, microbenchmarks, payload
 from gemma_eval.pytest_plugin.begin import describe_run, run_id, utc
 from gemma_eval.pytest_plugin.case_item import RESULT, CaseItem
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.gatekeeper import Gatekeeper
+from gemma_eval.pytest_plugin.pins import refuse_unplanned
 from gemma_eval.pytest_plugin.problems import lines_of, relative, usage_error
 from gemma_eval.pytest_plugin.recorder import Closed, Recorder
 from gemma_eval.records import Cell, Harness, Run
@@ -66,9 +69,15 @@ class Recording:
             where = {"database": settings.database, "reports": settings.reports}
             self.recorder = Recorder(run, planned, **where, base=base)
             self._name_run()
+            logged.run_started(run, database=settings.database, resumed=evaluation.resumed)
             self._noise = begin_noise(pids=lambda: evaluation.server_processes(cells))
         except GemmaEvalError as error:
             raise usage_error(error, here=evaluation.here) from error
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run, which may not have begun."""
+        return self._run_id
 
     def pytest_report_header(self) -> str:
         """Say where results go, and which run is gone on with; a new one is named when there is one."""
@@ -102,7 +111,7 @@ class Recording:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Commit the outcomes of an item before anything shows that it has ended."""
-        self._record(lambda: payload.of(report))
+        self._record(lambda: payload.of(report), nodeid=report.nodeid)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show an item that was not run, because its outcomes were recorded before, as such."""
@@ -113,6 +122,7 @@ class Recording:
     def say_problem(self, error: GemmaEvalError) -> None:
         """Have it said at the end that something went wrong, which fails the run."""
         self._problems.extend(lines_of(error, here=self._evaluation.here))
+        emit("error", failure_kind=error.kind, failure_message=str(error))
 
     def end(self, *, is_whole: bool = True) -> Recorder | None:
         """End the run, also when it was interrupted, and return who recorded it; `None` if that failed."""
@@ -152,9 +162,11 @@ class Recording:
             return
         terminalreporter.section(f"gemma_eval: run {self._run_id}")
         for problem in dict.fromkeys(self._problems):
-            terminalreporter.write_line(problem, red=True)
+            terminalreporter.write_line(clear(problem), red=True)
         if self._closed is None:
             return
+        if (flaw := logged.flaw(self._config)) is not None:
+            terminalreporter.write_line(flaw, yellow=True)
         for line in terminal.closing(self._closed.report):
             terminalreporter.write_line(line.text, **line.markup)
         for command in terminal.commands(self._closed.report.gating):
@@ -164,12 +176,14 @@ class Recording:
         for name, path in (("database", self._evaluation.settings.database), *self._closed.named_files()):
             terminalreporter.write_line(f"{name:<14}  {relative(path, self._evaluation.here)}")
 
-    def _record(self, brought: Callable[[], payload.Payload | None]) -> None:
+    def _record(self, brought: Callable[[], payload.Payload | None], nodeid: str | None = None) -> None:
         """Commit what an item has brought, and end the run when that cannot be done."""
         if self.recorder is None:
             return
         try:
             found = brought()
+            if nodeid is not None:
+                refuse_unplanned(found, nodeid, self._evaluation)
             if found is not None:
                 self._problems.extend(self.recorder.record(found, self._evaluation.registry))
                 if self._noise is not None:

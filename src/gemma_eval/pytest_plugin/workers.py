@@ -8,6 +8,8 @@ import pytest
 
 from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.ids import model_of
+from gemma_eval.pytest_plugin.logged import WORKER_RUN, told_run
+from gemma_eval.pytest_plugin.pins import WORKER_PINNED, of_session
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -27,8 +29,10 @@ class Workers:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a worker which run is gone on with."""
+        """Tell a worker which run is gone on with, and what it is planned with."""
         node.workerinput[WORKER_INPUT] = self._evaluation.resumed
+        node.workerinput[WORKER_RUN] = told_run()
+        node.workerinput[WORKER_PINNED] = of_session(self._evaluation)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:

@@ -106,8 +106,22 @@ class Trial:
     @property
     def key(self) -> str:
         """The identity of the trial: a hash of all that was chosen, and of nothing that was measured."""
-        text = json.dumps(self, default=_chosen, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        # It takes longer than a short answer, and who records an outcome asks for it several times.
+        for trial, key in _LAST:
+            if trial is self:
+                return key
+        key = identity(self)
+        _LAST[:] = [(self, key)]
+        return key
+
+
+_LAST: list[tuple[Trial, str]] = []
+"""The trial whose key was asked for last."""
+
+
+def identity(record: object) -> str:
+    """Return a hash of what was chosen in a record: two with one hash make the same of an answer."""
+    return hashlib.sha256(json.dumps(record, default=_chosen, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
