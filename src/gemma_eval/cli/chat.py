@@ -218,7 +218,7 @@ def _converse(talk: Talk) -> None:
         complete=lambda line: completions(talk, line),
         has_colours=talk.screen.has_colours,
     )
-    talk.run(typing.messages(terminal.read, talk.prompt))
+    talk.run(typing.messages(terminal.read, talk.prompt, keep=terminal.keep))
 
 
 def _history_file() -> Path:

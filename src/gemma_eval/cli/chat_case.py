@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gemma_eval.files import decode
-from gemma_eval.prompts.templates import uses_retrieval
+from gemma_eval.prompts.templates import names, uses_retrieval
 from gemma_eval.records import Cell, Message, Passage, Prompt, SamplingProfile
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def with_case(text: str, wanted: Wanted) -> str:
 
     table, _ = decode.toml(text)
     head = tomlkit.document()
-    names = {"models": wanted.cell.model.name, "profiles": wanted.profile}
-    names |= {"templates": wanted.cell.template.name}
+    chosen = {"models": wanted.cell.model.name, "profiles": wanted.profile}
+    chosen |= {"templates": wanted.cell.template.name}
     if not table:
-        head["defaults"] = {key: [name] for key, name in names.items()}
+        head["defaults"] = {key: [name] for key, name in chosen.items()}
     defaults = _table(table or head.unwrap(), "defaults")
     way, retrieval = _way(wanted, _table(table, "retrieval"), _table(table, "retrievals"))
     if retrieval:
@@ -57,7 +57,7 @@ def with_case(text: str, wanted: Wanted) -> str:
     fields = {
         "id": wanted.id,
         **_asked(wanted.messages),
-        **{key: [name] for key, name in names.items() if defaults.get(key) != [name]},
+        **{key: [name] for key, name in chosen.items() if defaults.get(key) != [name]},
         **_unlike(defaults, wanted.cell.profile),
         **_given(wanted, way, has_corpus="corpus" in defaults or "retrievals" in defaults),
     }
@@ -119,11 +119,13 @@ def _unlike(defaults: Mapping[str, object], profile: SamplingProfile) -> dict[st
 
 
 def _given(wanted: Wanted, way: str, *, has_corpus: bool) -> dict[str, object]:
-    """Return the passages that the model was given, and the time if a template may have told it."""
+    """Return the passages that the model was given, and what else the template has used."""
     passages = wanted.prompt.passages
     more: dict[str, object] = {}
-    if "now" in wanted.cell.template.text and wanted.cell.case.now is not None:
+    if "now" in names(wanted.cell.template).of and wanted.cell.case.now is not None:
         more["now"] = wanted.cell.case.now
+    if wanted.cell.case.texts:
+        more["variables"] = {**wanted.cell.case.texts}
     if passages:
         more |= {
             "documents": _lines([{"name": _name(n), "text": each.text} for n, each in _numbered(passages)]),

@@ -16,6 +16,7 @@ from gemma_eval.config.catalog import Catalog
 from gemma_eval.config.profiles import parse
 from gemma_eval.config.settings import Settings
 from gemma_eval.errors import ConfigError, UsageError
+from gemma_eval.files import variables
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.check import check, unfit
 from gemma_eval.records import ModelSpec, SamplingProfile, Template
@@ -32,8 +33,8 @@ class Chosen:
     """Names, and what they stand for in the files and settings as they were read last.
 
     `named` are those that a person has given, in the command line or in the chat; for others the settings
-    are asked, and where these name no template `template` is taken. `changes` are keys of the profile that
-    have another value in this chat.
+    are asked, and where these name no template `template_of_all` is taken. `changes` are keys of the profile
+    that have another value in this chat, `texts` the variables that the template is given.
     """
 
     catalog: Catalog
@@ -41,6 +42,7 @@ class Chosen:
     template_of_all: str = "plain"
     named: Mapping[Kind, str] = field(default_factory=dict)
     changes: Mapping[str, object] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, kind: Kind) -> str:
         """Return the name that counts."""
@@ -78,9 +80,10 @@ class Chosen:
         return chosen.find("template", self.name("template"), self.catalog.templates)
 
     def switched(self, kind: Kind, name: str) -> Chosen:
-        """Return the choice with another model, profile or template; a profile comes without changes."""
+        """Return the choice with another model, profile or template, which begins as its file has it."""
         changes = {} if kind == "profile" else self.changes
-        return replace(self, named={**self.named, kind: name}, changes=changes)
+        texts = {} if kind == "template" else self.texts
+        return replace(self, named={**self.named, kind: name}, changes=changes, texts=texts)
 
     def with_changes(self, text: str) -> Chosen:
         """Return the choice with `key=value …` in its profile; `key=` takes one back. Raises UsageError."""
@@ -92,17 +95,36 @@ class Chosen:
                 changes[key] = value
         return replace(self, changes=changes)
 
+    def with_texts(self, text: str) -> Chosen:
+        """Return the choice with `name=value …` for its template; `name=` takes back. Raises UsageError."""
+        texts = {**self.texts}
+        for name, value in values(text):
+            if what := variables.flaw(name) or variables.clash(name):
+                raise UsageError(f"the variable {what}")
+            texts[name] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return replace(self, texts={name: value for name, value in texts.items() if value})
+
     def check(self, registry: Registry) -> None:
         """Look at everything that is chosen before any of it is used.
 
         Raises UnknownName, TemplateError, and UsageError where model and profile do not go together.
         """
         model, profile = self.model, self.profile
-        check(self.template)
+        check(self.template, given=self.texts)
         if what := unfit(self.template, model.name):
             raise UsageError(f'model "{model.name}": {what}')
+        if missing := lacking(self.template, self.texts):
+            what = f'needs the variable "{missing}"'
+            raise UsageError(f'template "{self.template.name}" {what}; give it: /template {missing}=…')
         if reason := of_profile(registry.backends.find(model.backend), model, profile):
             raise UsageError(f'model "{model.name}" with profile "{profile.name}": {clause(model, reason)}')
+
+
+def lacking(template: Template, texts: Mapping[str, str]) -> str | None:
+    """Return the first variable that a template needs and nobody gives, `None` for none."""
+    return next(
+        (name for name, value in template.variables.items() if value is None and name not in texts), None
+    )
 
 
 def table_of(profile: SamplingProfile) -> dict[str, object]:
@@ -110,10 +132,7 @@ def table_of(profile: SamplingProfile) -> dict[str, object]:
     plain = SamplingProfile(name=profile.name)
     own = {each.name: getattr(profile, each.name) for each in fields(profile)}
     given = {key: value for key, value in own.items() if value != getattr(plain, key)}
-    return {
-        key: list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
-        for key, value in given.items()
-    }
+    return {key: _plain(value) for key, value in given.items()}
 
 
 def changed(profile: SamplingProfile, changes: Mapping[str, object]) -> SamplingProfile:
@@ -146,3 +165,10 @@ def values(text: str) -> Iterator[tuple[str, object]]:
                 value, end = found, after
         yield key.group(1), value
         at = end
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON has it, a whole number without a point."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_eval.cli import chat_shown as shown
-from gemma_eval.cli.chat_chosen import Kind, table_of
+from gemma_eval.cli.chat_chosen import Chosen, Kind, table_of
 from gemma_eval.cli.chat_memory import is_exchange
 from gemma_eval.config.profiles import ProfileRow
 from gemma_eval.errors import UsageError, suggestion
@@ -95,24 +95,32 @@ def _model(talk: Talk, given: str) -> None:
 
 def _template(talk: Talk, given: str) -> None:
     if not given:
-        talk.screen.say(_one_of(talk, "template"))
+        texts = [
+            f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in talk.chosen.texts.items()
+        ]
+        talk.screen.say("\n".join([_one_of(talk, "template"), *texts]))
         return
-    talk.take(talk.chosen.switched("template", given))
-    talk.screen.note(f"template {given}")
+    chosen, texts_given = _switched(talk.chosen, "template", given)
+    talk.take(chosen.with_texts(texts_given))
+    talk.screen.note(f"template {talk.session.template.name} {texts_given}".rstrip())
 
 
 def _profile(talk: Talk, given: str) -> None:
     if not given:
-        changes = [f"{key}={json.dumps(value)}" for key, value in talk.chosen.changes.items()]
-        more = f"; changed in this chat: {' '.join(changes)}" if changes else ""
+        own_values = [f"{key}={json.dumps(value)}" for key, value in talk.chosen.changes.items()]
+        more = f"; changed in this chat: {' '.join(own_values)}" if own_values else ""
         own = json.dumps(table_of(talk.session.profile), ensure_ascii=False)
         talk.screen.say(f"{_one_of(talk, 'profile')}\n{own}{more}")
         return
-    chosen, (first, _, rest) = talk.chosen, given.partition(" ")
-    if "=" not in first:
-        chosen, given = chosen.switched("profile", first), rest.strip()
-    talk.take(chosen.with_changes(given))
-    talk.screen.note(f"profile {talk.session.profile.name}{' '.join(['', given]).rstrip()}")
+    chosen, changes = _switched(talk.chosen, "profile", given)
+    talk.take(chosen.with_changes(changes))
+    talk.screen.note(f"profile {talk.session.profile.name} {changes}".rstrip())
+
+
+def _switched(chosen: Chosen, kind: Kind, given: str) -> tuple[Chosen, str]:
+    """Return the choice after a name that stands first, if one does, and what follows it."""
+    first, _, rest = given.partition(" ")
+    return (chosen, given) if "=" in first else (chosen.switched(kind, first), rest.strip())
 
 
 def _one_of(talk: Talk, kind: Kind) -> str:
@@ -205,7 +213,11 @@ COMMANDS: Mapping[str, Command] = {
     "/profile": Command(
         given="[NAME] [KEY=VALUE …]", what="show the sampling, switch it, or change it here", do=_profile
     ),
-    "/template": Command(given="[NAME]", what="show or switch the prompt template", do=_template),
+    "/template": Command(
+        given="[NAME] [KEY=VALUE …]",
+        what="show or switch the prompt template, and what it is given",
+        do=_template,
+    ),
     "/model": Command(given="[NAME]", what="show the model, or load another one", do=_model),
     "/system": Command(given="[TEXT]", what='show or set the system turn; "" removes it', do=_system),
     "/stats": Command(given="[all]", what="what the last answer took, or all of them", do=_stats),

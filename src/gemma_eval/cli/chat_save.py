@@ -216,4 +216,4 @@ def _notes(request: Request, wanted: Wanted, turn: Turn, registry: Registry) -> 
             yield "the answer of this chat does not pass the check"
     profile = wanted.cell.profile
     if profile.temperature > 0 and profile.seed != turn.seed:
-        yield f"profile {wanted.profile} draws at random, and a suite has other seeds: other answers will come"
+        yield f"profile {wanted.profile} draws at random, and a suite has other seeds: answers will differ"

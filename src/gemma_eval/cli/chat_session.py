@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gemma_eval.cli.chat_memory import ChatMemory, is_exchange
 from gemma_eval.errors import UsageError
+from gemma_eval.logs import cleared, redact
 from gemma_eval.prompts.build import build
 from gemma_eval.prompts.templates import uses_retrieval
 from gemma_eval.protocols import Backend, StreamingBackend, Tell
@@ -61,6 +62,8 @@ class Session:
     memory: ChatMemory | None = None
     seed: int = 0
     system: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """What the variables of the template are."""
     turns: list[Turn] = field(default_factory=list)
     last: Turn | None = None
     made: list[Turn] = field(default_factory=list)
@@ -182,6 +185,7 @@ class Session:
             models=(self.model.name,),
             profiles=(self.profile.name,),
             templates=(self.template.name,),
+            texts=self.texts,
             now=datetime.fromtimestamp(self.now_s()).astimezone().isoformat(timespec="seconds"),
             source=Source(path="chat", line=0),
         )
@@ -196,7 +200,7 @@ class Session:
         )
 
     def _generated(self, prompt: Prompt, *, seed: int, tell: Tell) -> tuple[str, Generation | None]:
-        """Return what was said, and the generation unless it was interrupted."""
+        """Return what was said, and the generation unless it was interrupted, without the keys of models."""
         told: list[str] = []
 
         def hear(piece: str) -> None:
@@ -204,9 +208,9 @@ class Session:
             tell(piece)
 
         try:
-            made = self._generate(prompt, seed=seed, hear=hear)
+            made = cleared.answer(self._generate(prompt, seed=seed, hear=hear))
         except KeyboardInterrupt:
-            return "".join(told), None
+            return redact.current().answer("".join(told)), None
         return made.text, made
 
     def _generate(self, prompt: Prompt, *, seed: int, hear: Tell) -> Generation:

@@ -12,6 +12,7 @@ import click
 
 from gemma_eval.cli.chat_session import Turn
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.logs.redact import clear
 from gemma_eval.measure.latency import measure
 from gemma_eval.records import Measurement, Message, Retrieval
 from gemma_eval.report import numbers
@@ -46,15 +47,15 @@ class Screen:
         """Say what went wrong with a turn; as JSON it has an object, too, so that none is missing."""
         self.note(str(error))
         if self.as_json:
-            click.echo(json.dumps({"error": str(error), "kind": error.kind}, ensure_ascii=False))
+            click.echo(json.dumps({"error": clear(str(error)), "kind": error.kind}, ensure_ascii=False))
 
     def say(self, text: str) -> None:
         """Print what a command says."""
         click.echo(visible(text) if self.is_terminal else text, err=self.as_json)
 
     def note(self, text: str) -> None:
-        """Say what a person should know beside the answers."""
-        click.echo(self.faint(f"gemma-eval: {visible(text)}"), err=True)
+        """Say what a person should know beside the answers, without secrets."""
+        click.echo(self.faint(f"gemma-eval: {visible(clear(text))}"), err=True)
 
     def faint(self, text: str) -> str:
         """Return a text that stands back behind others, in the colour that the terminal has for it."""

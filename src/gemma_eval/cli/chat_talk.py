@@ -62,6 +62,8 @@ class Talk:
         except GemmaEvalError as error:
             self.n_failed += 1
             self.screen.failed(error)
+        except KeyboardInterrupt:  # while passages were looked for, or kept
+            self.screen.note("stopped")
         else:
             self.screen.answered(turn)
 
@@ -75,6 +77,7 @@ class Talk:
             self.put_engine(chosen.model)
         self.session.profile = chosen.profile
         self.session.template = chosen.template
+        self.session.texts = chosen.texts
         self.chosen = chosen
 
     def put_engine(self, model: ModelSpec) -> None:

@@ -20,35 +20,51 @@ Read = Callable[[str], str | None]
 """Reads a line after a prompt, `None` at the end; the prompt is "" where a line goes on."""
 
 
-def messages(read: Read, prompt: Callable[[], str]) -> Iterator[str]:
-    r"""Yield what is said until the end: a line, or several.
+class GivenUp(Exception):
+    """What was being typed is not to be said."""
+
+
+def messages(
+    read: Read, prompt: Callable[[], str], *, keep: Callable[[str], object] = lambda _: None
+) -> Iterator[str]:
+    r"""Yield what is said until the end: a line, or several. Each is given to `keep` as it was typed.
 
     A line that ends with `\` goes on in the next, and so do all lines between one that begins and one that
-    ends with three quotes.
+    ends with three quotes. What is quoted is no command: where it begins with a slash a space comes before.
     """
-    while (line := read(prompt())) is not None:
-        yield _whole(line, read)
+    while True:
+        try:
+            if (line := read(prompt())) is None:
+                return
+            typed, said = _whole(line, read)
+        except GivenUp:
+            continue
+        keep(typed)
+        yield said
 
 
-def _whole(line: str, read: Read) -> str:
+def _whole(line: str, read: Read) -> tuple[str, str]:
+    """Return all lines of what begins with a line, and what they say."""
     if line.lstrip().startswith(QUOTES):
-        return _quoted(line.lstrip().removeprefix(QUOTES), read)
+        return _quoted(line.lstrip(), read)
     lines = [line]
     while _goes_on(lines[-1]) and (more := read("")) is not None:
         lines[-1] = lines[-1][:-1]
         lines.append(more)
-    return "\n".join(lines)
+    said = "\n".join(lines)
+    return said, said
 
 
-def _quoted(line: str, read: Read) -> str:
-    lines = [line]
+def _quoted(line: str, read: Read) -> tuple[str, str]:
+    typed, lines = [line], [line.removeprefix(QUOTES)]
     while not lines[-1].rstrip().endswith(QUOTES):
         more = read("")
         if more is None:
-            return "\n".join(lines)
+            break
+        typed.append(more)
         lines.append(more)
-    lines[-1] = lines[-1].rstrip().removesuffix(QUOTES)
-    return "\n".join(lines).strip("\n")
+    said = "\n".join(lines).rstrip().removesuffix(QUOTES).strip("\n")
+    return "\n".join(typed), f" {said}" if said.startswith("/") else said
 
 
 def _goes_on(line: str) -> bool:
@@ -58,16 +74,13 @@ def _goes_on(line: str) -> bool:
 
 def piped(stream: TextIO) -> Read:
     """Return what reads the lines of a pipe or a file. Raises UsageError for bytes that are no text."""
-    n = 0
 
     def read(prompt: str) -> str | None:
-        nonlocal n
         del prompt
-        n += 1
         try:
             line = stream.readline()
         except UnicodeDecodeError as error:
-            raise UsageError(f"standard input, line {n}: is not UTF-8 text") from error
+            raise UsageError("standard input is not UTF-8 text") from error
         return line.rstrip("\r\n") if line else None
 
     return read
@@ -93,20 +106,27 @@ class Terminal:
             self._edit()
 
     def read(self, prompt: str) -> str | None:
-        """Return a line; Ctrl-C gives up what is typed and says how to end."""
-        while True:
-            try:
-                line = input(self._shown(prompt))
-            except EOFError:
-                click.echo()
-                return None
-            except KeyboardInterrupt:
-                click.echo("\n/quit or Ctrl-D ends", err=True)
-                if not prompt:
-                    return ""
-            else:
-                self._keep(line)
-                return line
+        """Return a line. Raises GivenUp at Ctrl-C, which says how to end."""
+        try:
+            return input(self._shown(prompt))
+        except EOFError:
+            click.echo()
+            return None
+        except KeyboardInterrupt:
+            click.echo("\n/quit or Ctrl-D ends", err=True)
+            raise GivenUp from None
+
+    def keep(self, typed: str) -> None:
+        """Add what was typed to the history, the arrows' and the file's; nobody needs it there twice."""
+        if not typed.strip() or typed == self._last:
+            return
+        self._last = typed
+        with suppress(ImportError):
+            import readline
+
+            readline.add_history(typed)
+        if self._history is not None:
+            keep(self._history, typed)
 
     def _shown(self, prompt: str) -> str:
         shown = prompt or "... "
@@ -132,18 +152,6 @@ class Terminal:
         if state == 0:
             self._found = self._complete(readline.get_line_buffer()[: readline.get_endidx()])
         return self._found[state] if state < len(self._found) else None
-
-    def _keep(self, line: str) -> None:
-        """Add a line to the history, the arrows' and the file's; nobody needs the same line twice."""
-        if not line.strip() or line == self._last:
-            return
-        self._last = line
-        with suppress(ImportError):
-            import readline
-
-            readline.add_history(line)
-        if self._history is not None:
-            keep(self._history, line)
 
 
 def kept(path: Path) -> list[str]:
