@@ -55,7 +55,7 @@ def test_the_wheel_is_small_and_whole(wheel: Path) -> None:
         "gemma_eval/pocket/tokenizer.json",
         "gemma_eval/suites/standard.toml",
         "gemma_eval/suites/profiles.json",
-        "gemma_eval/suites/templates/rag.jinja",
+        "gemma_eval/suites/templates/rag.md",
     } <= names
     assert not [name for name in names if name.startswith(("tests/", "training/", "docs/"))]
 

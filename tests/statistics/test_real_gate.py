@@ -152,11 +152,11 @@ def test_a_template_that_loses_its_passages_regresses(tmp_path: Path) -> None:
     (folder / "told.gemma.toml").write_text(suite)
     for part in ("docs", "data"):
         shutil.copytree(suites_directory() / part, folder / part)
-    shutil.copy(suites_directory() / "templates" / "rag.jinja", folder / "templates" / "told.jinja")
+    shutil.copy(suites_directory() / "templates" / "rag.md", folder / "templates" / "told.md")
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "-m", "base")
-    (folder / "templates" / "told.jinja").write_text("{{ query }}")
+    (folder / "templates" / "told.md").write_text("{{ query }}")
     asked = ("--gemma-suite", "told.gemma.toml", "-q", "--gemma-kind", "quality")
     ended = session(folder, *asked, "--gemma-ab", "git:main", quick=False)
     (found,) = gating_of(folder).gated

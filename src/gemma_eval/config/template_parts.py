@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from gemma_eval.config import front_matter
 from gemma_eval.config.files import read_text
 from gemma_eval.errors import ConfigError, Problem, suggestion
+from gemma_eval.files.read import exists
 from gemma_eval.files.rows import show
 from gemma_eval.records import Option, Template
 
@@ -139,7 +140,7 @@ def references(text: str) -> Iterator[tuple[str, int]]:
                 return
             at = ended.end()
         elif named := _NAMED.match(whole[1]):
-            yield named["name"][1:-1], text.count("\n", 0, begin.start() + 2 + named.start("name")) + 1
+            yield named["name"][1:-1], text.count("\n", 0, begin.start()) + 1
 
 
 def flaw(name: str, folder: Path) -> str | None:
@@ -160,6 +161,6 @@ def flaw(name: str, folder: Path) -> str | None:
 
 def names(folder: Path) -> list[str]:
     """Return what can be a part in a folder of templates."""
-    found = (path for suffix in SUFFIXES for path in folder.rglob(f"*{suffix}"))
+    found = (path for suffix in SUFFIXES for path in folder.rglob(f"*{suffix}") if exists(path, "file"))
     paths = (path.relative_to(folder) for path in found)
     return sorted(path.as_posix() for path in paths if not any(each.startswith(".") for each in path.parts))

@@ -128,6 +128,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             lstrip_blocks=True,
             optimized=False,
             finalize=limits.printable,
+            loader=parts.Given({}),
             extensions=[loopcontrols],
         )
         self.globals = {
