@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[1]
 _CONTEXT = multiprocessing.get_context("forkserver")
 # Python has one server for all who ask for one: whoever sets this last says what it imports.
 _CONTEXT.set_forkserver_preload(
-    ["tests.plugin.gating", "tests.faults.recorder", "tests.store.test_store_recompute"]
+    [
+        *("tests.plugin.gating", "tests.faults.recorder", "tests.store.test_store_recompute"),
+        *("tests.faults.config_writer", "filelock"),
+    ]
 )
 
 

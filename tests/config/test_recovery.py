@@ -46,7 +46,7 @@ JSON = Format(
 TOML = Format(
     "models.toml",
     'version = 1\n[model.mine]\nbackend = "llama_cpp"\nlocation = "mine.gguf"\n',
-    'version = 1  # \u00fc\n[model.mine]\nbackend = "llama_cpp"\nlocation = "m.gguf"\ncontext_tokens = 8192\n',
+    'version = 1  # \u00fc\n[model.mine]\nbackend = "llama_cpp"\nlocation = "m.gguf"\ncontext_tokens = 99\n',
     models.parse,
 )
 YAML = Format(
@@ -254,7 +254,7 @@ def test_a_catalog_of_damaged_files_says_so_of_each(tmp_path: Path) -> None:
         kind.at(tmp_path).write_bytes(b"")
     found = catalog.load([tmp_path])
     assert found.profiles["calm"].temperature == 0.25
-    assert found.models["mine"].context_tokens == 8192
+    assert found.models["mine"].context_tokens == 99
     assert [notice.split(":")[0] for notice in found.notices] == [
         str(tmp_path / "models.toml"),
         str(tmp_path / "profiles.json"),

@@ -156,16 +156,17 @@ def test_a_change_while_it_is_written_is_seen(tmp_path: Path) -> None:
 
 
 def test_what_dead_writers_left_is_cleaned_and_living_ones_go_on(tmp_path: Path) -> None:
-    """Of this file alone: a lock of the system tells who lives."""
+    """A lock of the system tells who lives; what is named otherwise is none of ours."""
     path = tmp_path / "file"
     with replacing(path) as file:
         file.write(b"new")
         living = [name for name in names(tmp_path) if name.startswith(".file.")]
         assert len(living) == 1
-        left, others = f".file.{'0' * 16}.tmp", [f".other.{'0' * 16}.tmp", ".file.backup.tmp", ".file.swp"]
-        for name in (left, *others):
+        left = [f".file.{'0' * 16}.tmp", f".models.toml.2026.{'a' * 16}.tmp"]
+        others = [f"other.{'0' * 16}.tmp", ".file.backup.tmp", f".file.{'0' * 16}.tmp.swp"]
+        for name in (*left, *others):
             (tmp_path / name).touch()
-        clean(path)
+        clean(tmp_path)
         assert names(tmp_path) == sorted([*living, *others])
     assert names(tmp_path) == sorted(["file", *others])
     assert path.read_bytes() == b"new"
@@ -177,7 +178,7 @@ def test_who_cleans_all_the_time_disturbs_no_writer(tmp_path: Path) -> None:
 
     def go_on() -> None:
         while not ends.is_set():
-            clean(path)
+            clean(tmp_path)
 
     with ThreadPoolExecutor(1) as pool:
         cleaning = pool.submit(go_on)

@@ -56,7 +56,7 @@ def made_folder(path: Path) -> Path:
     folder = folder_of(path)
     folder.mkdir(parents=True, exist_ok=True)
     if not (ignored := folder / ".gitignore").exists():
-        ignored.write_text("*\n", encoding="ascii")
+        ignored.write_bytes(b"*\n")
     return folder
 
 

@@ -95,7 +95,8 @@ def replace(
     A copy of what is written is kept as well: from that the file is restored when it is damaged. A disk that
     is full now costs the copy, and not the change. Raises WriteError, OSError.
     """
-    writing.clean(path)
+    for folder in (versions.folder_of(path).parent, versions.folder_of(path)):
+        writing.clean(folder)
     place, most = None, backups + 1
     if found is not None:
         place = (versions.set_aside if is_damaged else versions.keep)(path, found, most=most)

@@ -69,20 +69,14 @@ def replacing(path: Path, *, seen: str | None = None, durable: bool = True) -> I
         raise WriteError(f"cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
-def clean(path: Path) -> None:
-    """Remove what writers of a file have left beside it that were killed; those that live hold a lock."""
-    target = Path(os.path.realpath(path))
-    ours = re.compile(re.escape(_stem(target)) + "[0-9a-f]{16}" + re.escape(_SUFFIX))
+def clean(folder: Path) -> None:
+    """Remove what writers have left in a folder that were killed; those that live hold a lock."""
     with suppress(OSError):
-        for name in [entry.name for entry in os.scandir(target.parent) if ours.fullmatch(entry.name)]:
-            _remove_left(target.with_name(name))
+        for name in [entry.name for entry in os.scandir(folder) if _LEFT.fullmatch(entry.name)]:
+            _remove_left(folder / name)
 
 
-_SUFFIX = ".tmp"
-
-
-def _stem(target: Path) -> str:
-    return f".{target.name[:40]}."
+_LEFT = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.ASCII | re.DOTALL)
 
 
 def _replaceable(target: Path) -> os.stat_result | None:
@@ -93,7 +87,7 @@ def _replaceable(target: Path) -> os.stat_result | None:
         return None
     if not stat.S_ISREG(old.st_mode):
         raise WriteError("is not a regular file, and is not replaced")
-    if not os.access(target, os.W_OK):
+    if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise WriteError("cannot be written: it is read-only")
     return old
 
@@ -103,7 +97,7 @@ def _beside(target: Path, old: os.stat_result | None) -> Iterator[BinaryIO]:
     """Give a new file in the folder of `target`, which is gone at the end unless it has been moved."""
     file = None
     while file is None:
-        file = _made(target.with_name(f"{_stem(target)}{secrets.token_hex(8)}{_SUFFIX}"), old)
+        file = _made(target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp"), old)
     try:
         with file:
             yield file
