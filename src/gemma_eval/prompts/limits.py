@@ -19,6 +19,9 @@ MOST_ITEMS = 10_000
 MOST_STEPS = 100_000
 MOST_BITS = 256
 
+_LEAST = 8
+"""A piece of a text is charged as so many characters at least, for it takes time however short it is."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -81,7 +84,7 @@ def concat(pieces: Iterable[str]) -> str:
     """Join what a template, a macro or a block has written, and stop as soon as it is too much."""
     meter, kept, size = METER.get(), [], 0
     for piece in pieces:
-        meter.charge(len(piece) or 1)
+        meter.charge(max(len(piece), _LEAST))
         size += len(piece)
         if size > MOST_CHARACTERS:
             raise RefusedError(f"it makes more than {MOST_CHARACTERS:,} characters")
