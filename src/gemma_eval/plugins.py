@@ -285,6 +285,7 @@ class _BuiltIns:
         register("models", "gemma_eval.cli.models:models")
         register("plan", "gemma_eval.cli.plan:plan")
         register("plugins", "gemma_eval.cli.plugins_shown:plugins")
+        register("profiles", "gemma_eval.cli.profiles:profiles")
         register("recompute", "gemma_eval.cli.recompute:recompute")
         register("report", "gemma_eval.cli.report:report")
         register("rescore", "gemma_eval.cli.rescore:rescore")

@@ -1,0 +1,140 @@
+"""Which file a command edits, how it does so, and what it shows of the change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from gemma_eval.cli import chosen
+from gemma_eval.errors import UsageError
+
+if TYPE_CHECKING:
+    from gemma_eval.config.as_written import Written
+    from gemma_eval.config.places import Place
+
+Which = Literal["user", "project"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Where:
+    """What a person says of the file that is to be edited; `which` and `file` are not both given."""
+
+    which: Which | None = None
+    file: Path | None = None
+    dry_run: bool = False
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that choose a file and hold the writing back, as one `where`."""
+
+    @wraps(command)
+    def run(
+        *args: object, user: bool, project: bool, file: Path | None, dry_run: bool, **own: object
+    ) -> None:
+        if user + project + (file is not None) > 1:
+            raise UsageError("--user, --project and --file name one file each; give one of them")
+        which: Which | None = "user" if user else "project" if project else None
+        command(*args, where=Where(which=which, file=file, dry_run=dry_run), **own)
+
+    decorated: Callable[..., None] = run
+    for decorate in (
+        click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing."),
+        click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file."),
+        click.option("--project", is_flag=True, help="Write into .gemma-eval of this project."),
+        click.option("--user", is_flag=True, help="Write into the folder of the user."),
+    ):
+        decorated = decorate(decorated)
+    return decorated
+
+
+def places() -> tuple[Place, ...]:
+    """Return the folders that count here by precedence, the one that one works in last."""
+    from gemma_eval.config.places import Place
+
+    return (*chosen.places(), Place(layer="suite", folder=Path.cwd()))
+
+
+def target(name: str, where: Where, *, known: Collection[Written[object]]) -> Path:
+    """Return the path of the file called `name` that is to be edited; `known` is what has the entry already.
+
+    Where nobody says which, it is the last of those that may be edited, else that of the project where there
+    is one, else the user's. Raises UsageError.
+    """
+    if where.file is not None:
+        if where.file.suffix != Path(name).suffix:
+            raise UsageError(f"{where.file}: is no {Path(name).suffix} file; give one, as {name}")
+        return where.file.absolute()
+    own = [written.path for written in known if written.layer != "built-in"]
+    if where.which is None and own:
+        return own[-1]
+    by_layer = {place.layer: place.folder for place in places()}
+    if where.which == "project" and "project" not in by_layer:
+        from gemma_eval.config.places import PROJECT_FOLDER
+
+        return Path.cwd() / PROJECT_FOLDER / name
+    layer = where.which or ("project" if "project" in by_layer else "user")
+    return by_layer[layer] / name
+
+
+def write(path: Path, edit: Callable[[str], str], *, check: Callable[..., object], where: Where) -> None:
+    """Edit a file, unless it is a dry run, and show what changes. Raises ConfigError, UsageError."""
+    from gemma_eval.config.changing import change
+    from gemma_eval.config.files import parse_table
+
+    def checked(text: str) -> str:
+        if text.strip():
+            _, problems = parse_table(text, path=path)
+            problems.stop()
+        return edit(text)
+
+    made = change(
+        path,
+        checked,
+        check=lambda text: check(text, path=path),
+        backups=chosen.settings().backups,
+        dry_run=where.dry_run,
+    )
+    if not made.is_one:
+        click.echo(f"{short(path)}: nothing changes")
+        return
+    show_diff(made.diff().splitlines())
+    click.echo(
+        f"{short(path)}: {'would be' if where.dry_run else 'is'} {'changed' if made.before else 'made'}"
+    )
+
+
+def show_diff(lines: Iterable[str]) -> None:
+    """Print a diff in the usual colours."""
+    for line in lines:
+        head = line[:3] in ("---", "+++")
+        colour = None if head else {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+        click.secho(line, fg=colour, bold=head or None)
+
+
+def short(path: Path) -> str:
+    """Return a path as it is written from here, where that is below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        home = os.path.expanduser("~")  # noqa: PTH111 - a home that nobody has is no error here
+        return f"~{str(path).removeprefix(home)}" if str(path).startswith(f"{home}/") else str(path)
+
+
+def overruled_by(path: Path, known: Iterable[Written[object]]) -> str | None:
+    """Return the file that overrules what was written into `path`, `None` where that counts."""
+    later = [written for written in known if written.layer != "built-in"]
+    layers = [os.path.realpath(written.path) for written in later]
+    if os.path.realpath(path) in layers:
+        later = later[layers.index(os.path.realpath(path)) + 1 :]
+    else:
+        order = [os.path.realpath(place.folder) for place in places()]
+        own = os.path.realpath(path.parent)
+        rank = order.index(own) if own in order else -1
+        later = [each for each in later if order.index(os.path.realpath(each.path.parent)) > rank >= 0]
+    return short(later[-1].path) if later else None
