@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from gemma_eval.records import (
 
 START_S = 1_700_000_000.0
 DAY_S = 86_400.0
+PLAIN_TEMPLATE = "{% for turn in messages %}{{ turn.content }} {% endfor %}"
 
 
 @dataclass
@@ -39,13 +42,19 @@ class Told:
     interrupts_after: int | None = None
     fails: bool = False
     chat_template: str | None = None
+    context_tokens: int | None = None
     read: list[Prompt] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
 
     def info(self) -> EngineInfo:
         """Say that nothing is driven."""
         return EngineInfo(
-            engine="told", version="1", model_sha256=None, parameters=None, context_tokens=None, threads=None
+            engine="told",
+            version="1",
+            model_sha256=None,
+            parameters=None,
+            context_tokens=self.context_tokens,
+            threads=None,
         )
 
     def count_tokens(self, text: str) -> int:
@@ -126,14 +135,17 @@ def session(
         retrieval=way,
         now_s=lambda: at_s,
         note=note,
-        memory=memory
-        and ChatMemory(store=memory, retrieval=way, clock=lambda: 0, now_s=lambda: at_s, note=note),
+        memory=None
+        if memory is None
+        else ChatMemory(store=memory, retrieval=way, clock=lambda: 0, now_s=lambda: at_s, note=note),
     )
 
 
 def say(chat: Session, text: str) -> tuple[str, ...]:
     """Say something, and return the passages that the model was given with it."""
-    return tuple(passage.text for passage in chat.answer(text, tell=lambda piece: None).prompt.passages)
+    prompt = chat.answer(text, tell=lambda piece: None).prompt
+    assert prompt is not None
+    return tuple(passage.text for passage in prompt.passages)
 
 
 def test_what_is_said_is_found_later_and_forgotten_in_time(memory: MemoryStore) -> None:
@@ -231,3 +243,103 @@ def test_what_is_said_is_data_and_no_template(memory: MemoryStore) -> None:
     say(chat, "Finn writes {{ 7 * 7 }} and {% raw %}.")
     assert say(chat, "What does Finn write?") == ("Finn writes {{ 7 * 7 }} and {% raw %}.",)
     assert "{{ 7 * 7 }} and {% raw %}" in backend.read[-1].messages[-1].content
+
+
+def test_a_turn_is_taken_back_out_of_the_memory(memory: MemoryStore) -> None:
+    """Its exchange and what it told; what was known before stays, though it was told again."""
+    say(session(memory), "Finn lives in Oslo.")
+    chat = session(memory)
+    say(chat, "Finn lives in Oslo. Mia owns a cat.")
+    before = chat.undo()
+    assert (before.asked, chat.history) == ("Finn lives in Oslo. Mia owns a cat.", ())
+    assert [piece.text for piece in memory.each(Among(tiers=("episodic",)))] == ["Finn lives in Oslo."]
+    assert session(memory).resume() == 1
+
+
+def test_a_retry_asks_with_the_next_seed_and_remembers_one_answer(memory: MemoryStore) -> None:
+    """The exchange before it is gone, as if it had never been."""
+    backend = Told()
+    chat = session(memory, backend=backend)
+    say(chat, "Finn lives in Oslo.")
+    for _ in range(2):
+        chat.retry(tell=lambda piece: None)
+    say(chat, "Where is Finn?")
+    assert backend.seeds == [0, 1, 2, 1]
+    assert len(chat.turns) == 2
+    assert session(memory).resume() == 2
+
+
+@pytest.mark.parametrize("broken", [{"fails": True}, {"interrupts_after": 0}])
+def test_a_retry_that_comes_to_nothing_leaves_what_was_said(
+    memory: MemoryStore, broken: dict[str, int]
+) -> None:
+    """In the conversation and in the memory."""
+    chat = session(memory)
+    say(chat, "Finn lives in Oslo.")
+    chat.backend = Told(**broken)  # type: ignore[arg-type]
+    with contextlib.suppress(BackendError):
+        chat.retry(tell=lambda piece: None)
+    assert [turn.said for turn in chat.turns] == ["I see."]
+    assert session(memory).resume() == 1
+    assert [piece.text for piece in memory.each(Among(tiers=("episodic",)))] == ["Finn lives in Oslo."]
+
+
+def test_an_answer_that_is_stopped_before_its_first_word_was_not_given(memory: MemoryStore) -> None:
+    """No chat template knows what to make of an empty turn."""
+    chat = session(memory, backend=Told(interrupts_after=0))
+    turn = chat.answer("Finn lives in Oslo.", tell=lambda piece: None)
+    assert (turn.said, turn.generation) == ("", None)
+    assert (chat.history, list(memory.each()), chat.last) == ((), [], turn)
+
+
+def test_what_is_cleared_is_not_gone_on_from(memory: MemoryStore) -> None:
+    """By no later chat; what was told is known all the same."""
+    chat = session(memory)
+    say(chat, "Finn lives in Oslo.")
+    assert chat.clear() == 1
+    assert (chat.history, session(memory).resume()) == ((), 0)
+    assert say(session(memory), "Where does Finn live?") == ("Finn lives in Oslo.",)
+
+
+def test_a_system_turn_stands_before_all_others() -> None:
+    """Of all prompts, though it was set in the middle."""
+    backend = Told()
+    chat = session(None, backend=backend)
+    say(chat, "Hello.")
+    chat.system = "Be brief."
+    say(chat, "Hello again.")
+    assert [turn.role for turn in backend.read[-1].messages] == ["system", "user", "assistant", "user"]
+
+
+def test_what_the_context_leaves_out_is_said_once() -> None:
+    """And again after the conversation was forgotten."""
+    notes: list[str] = []
+    chat = session(None, backend=Told(chat_template=PLAIN_TEMPLATE, context_tokens=12), notes=notes)
+    chat.profile = replace(chat.profile, max_tokens=4)
+    for _ in range(2):
+        for n in range(6):
+            say(chat, f"Number {n}.")
+        chat.clear()
+    assert (
+        notes
+        == ["the context of 12 tokens is full: the earliest exchange is left out, and more as it grows"] * 2
+    )
+
+
+def test_the_time_is_the_clock_of_the_chat() -> None:
+    """In the time zone of who chats, with its distance to UTC."""
+    chat = session(None)
+    turn = chat.answer("Hello.", tell=lambda piece: None)
+    assert turn.cell is not None
+    assert turn.cell.case.now is not None
+    assert datetime.fromisoformat(turn.cell.case.now).timestamp() == START_S
+
+
+def test_a_key_of_a_model_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an answer has one it is neither kept nor saved."""
+    from gemma_eval.logs import redact
+
+    monkeypatch.setattr(redact._known, "redactor", redact.Redactor(keys=frozenset({"k-12345678"})))
+    chat = session(None, backend=Told(says="It is k-12345678 there"))
+    assert chat.answer("Which key?", tell=lambda piece: None).said == "It is <hidden> there"
+    assert "k-12345678" not in str(chat.history)

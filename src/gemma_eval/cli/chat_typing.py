@@ -160,14 +160,14 @@ def kept(path: Path) -> list[str]:
     One that has grown to twice of what is kept is cut.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_bytes().decode(errors="replace").removesuffix("\n").split("\n")
     except OSError:
         return []
     if len(lines) > 2 * MOST_KEPT:
         lines = lines[-MOST_KEPT:]
         with suppress(OSError):
             _write(path, lines, os.O_TRUNC)
-    return [_unescaped(line) for line in lines[-MOST_KEPT:]]
+    return [_unescaped(line) for line in lines[-MOST_KEPT:] if line]
 
 
 def keep(path: Path, entry: str) -> None:
