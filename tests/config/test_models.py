@@ -59,7 +59,7 @@ def test_all_problems_of_a_file_are_said(tmp_path: Path) -> None:
         read(tmp_path, text)
     assert [f"{problem.line}: {problem.what}" for problem in caught.value.problems] == [
         '1: unknown key "verson"; did you mean "version"?',
-        "1: needs version = 1",
+        "1: needs version = 1; gemma-eval config migrate adds it",
         '3: model "x" is 1; it should be a table, as [model.pocket]',
         '4: model "a": needs a backend',
         '5: model "a": unknown key "bakend"; did you mean "backend"?',
@@ -68,7 +68,7 @@ def test_all_problems_of_a_file_are_said(tmp_path: Path) -> None:
         '10: model "b c": options.limit is nan; it should be finite',
         '11: model "b c": context_tokens is 0; it should be at least 1',
     ]
-    with pytest.raises(ConfigError, match=r"needs version = 1\n.*needs a model"):
+    with pytest.raises(ConfigError, match=r"needs version = 1; .*\n.*needs a model"):
         read(tmp_path, "")
 
 

@@ -227,11 +227,11 @@ def test_mirostat_beside_penalties_is_refused(tmp_path: Path) -> None:
 def test_all_problems_of_a_file_are_said(tmp_path: Path) -> None:
     """In the order of their lines."""
     text = (
-        '{"version": 2,\n "profiles": {\n  "a": {"top_p": 2},\n  "b c": {},\n  "d": 5,\n'
+        '{"version": 0,\n "profiles": {\n  "a": {"top_p": 2},\n  "b c": {},\n  "d": 5,\n'
         '  "e": {"top_k": 1, "top_k": 2}},\n "more": 1}'
     )
     assert said(tmp_path, text) == [
-        "1: version is 2; it should be 1",
+        "1: version is 0; it should be 1",
         '3: profile "a": top_p is 2; it should be at most 1',
         f'4: the name of a profile is "b c", {NO_NAME}',
         '5: profile "d" is 5; it should be an object, as {"temperature": 0}',
@@ -239,7 +239,7 @@ def test_all_problems_of_a_file_are_said(tmp_path: Path) -> None:
         '7: unknown key "more"; known: profiles, version',
     ]
     assert said(tmp_path, "{}") == [
-        '1: needs "version": 1',
+        '1: needs "version": 1; gemma-eval config migrate adds it',
         '1: needs "profiles", an object of profiles by name',
     ]
     assert said(tmp_path, '{"version": 1,}')[0].startswith("1: is not JSON")

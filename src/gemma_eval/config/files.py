@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gemma_eval.config import versions
 from gemma_eval.errors import ConfigError, Problem
 from gemma_eval.files import decode, locate, read, rows
 
@@ -76,6 +77,11 @@ def parse_table(text: str, *, path: Path) -> tuple[decode.Table, Problems]:
     except read.ReadError as error:
         raise NotParsed([_problem(path, error)]) from error
     problems = Problems(path, lines)
+    if what := versions.newer(table, known=VERSION):
+        problems.say((versions.KEY,), what)
+        problems.stop()
+    if isinstance(table.get(versions.KEY), bool):  # Python takes true for 1
+        problems.say((versions.KEY,), versions.flaw(table, known=VERSION, written="") or "")
     for repeated, line in lines.repeated:
         what = f"key {rows.show(str(repeated[-1]))} is given twice; keep one"
         problems.found.append(Problem(path=path, line=line, what=what))

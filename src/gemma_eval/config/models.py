@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gemma_eval.config import rope
 from gemma_eval.config.files import VERSION, Problems, parse_table, read_text
+from gemma_eval.config.versions import MIGRATE
 from gemma_eval.files import locate, read, rows
 from gemma_eval.logs import secrets
 from gemma_eval.records import ModelSpec, Options, RopeScaling
@@ -46,7 +47,7 @@ def parse(text: str, *, path: Path) -> dict[str, ModelSpec]:
     row, flaws = rows.check(ModelsRow, table)
     problems.say_flaws("", (), flaws)
     if "version" not in table:
-        problems.say((), f"needs version = {VERSION}")
+        problems.say((), f"needs version = {VERSION}; {MIGRATE} adds it")
     if "model" not in table:
         problems.say((), 'needs a model, as [model.pocket] with backend = "…" and location = "…"')
     found = {name: _model(name, table, problems) for name, table in (row.model or {}).items()}

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Fini
 
 from gemma_eval.config.contradictions import contradictions
 from gemma_eval.config.files import VERSION, Problems, parse_table, read_text
+from gemma_eval.config.versions import MIGRATE
 from gemma_eval.files import rows
 from gemma_eval.records import DynatempMode, SamplingProfile, Surprise
 
@@ -137,7 +138,7 @@ def parse(text: str, *, path: Path) -> dict[str, SamplingProfile]:
     row, flaws = rows.check(ProfilesRow, table)
     problems.say_flaws("", (), flaws)
     if "version" not in table:
-        problems.say((), f'needs "version": {VERSION}')
+        problems.say((), f'needs "version": {VERSION}; {MIGRATE} adds it')
     if "profiles" not in table:
         problems.say((), 'needs "profiles", an object of profiles by name')
     found = {name: _profile(name, table, problems) for name, table in (row.profiles or {}).items()}
