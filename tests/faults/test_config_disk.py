@@ -117,7 +117,7 @@ def test_a_file_that_is_protected_is_not_replaced(folder: Path) -> None:
 
 
 def test_rights_that_are_lost_in_the_middle_lose_no_version(folder: Path) -> None:
-    """Where no version can be kept, one change goes without its copy; the next would lose what it replaces."""
+    """Where none can be kept, one change goes without its copy; the next would lose what it replaces."""
     path = folder / "profiles.json"
     folder.chmod(0o777)
     with without_rights():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_eval.files import decode
+from gemma_eval.files.locate import Later, Lines
 from gemma_eval.files.read import LARGEST_BYTES, ReadError, read_bytes
 from gemma_eval.files.read import decode as decode_bytes
 
@@ -28,11 +30,26 @@ TOO_LONG_S = 5.0
         (".".join("a" * 20_000) + " = 1", "dotted parts", 1),
         ("\nx = " + "[" * 5000 + "]" * 5000, "nested deeper than 32", 2),
         ("x = " + "{a=" * 5000 + "1" + "}" * 5000, "nested deeper than 32", 1),
+        ("x = " + "[ # ]\n" * 5000 + "] # [\n" * 5000, "nested deeper than 32", 33),
+        ("x = " + "[ # ]\n" * 40 + "] # [\n" * 40, "nested deeper than 32", 33),
         ("x = " + "9" * 100_000, "too many digits", 0),
         ("x = 1\0", "is not TOML", 1),
         ("x = \ud800", "is not TOML", 1),
     ],
-    ids=["value", "twice", "open", "table", "dots", "arrays", "tables", "digits", "nul", "surrogate"],
+    ids=[
+        "value",
+        "twice",
+        "open",
+        "table",
+        "dots",
+        "arrays",
+        "tables",
+        "hidden",
+        "shallow",
+        "digits",
+        "nul",
+        "surrogate",
+    ],
 )
 def test_damaged_toml_names_its_line(text: str, what: str, line: int) -> None:
     """The parser's words, our place, and a limit before the parser where it would exhaust the machine."""
@@ -60,6 +77,21 @@ def test_damaged_json_names_its_line(text: str, what: str, line: int) -> None:
     with pytest.raises(ReadError, match=what) as caught:
         decode.json_table(text)
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("read", "text"), [(decode.json_table, '{"a": {\n"b": 1}}'), (decode.toml, "[a]\nb = 1\n")]
+)
+def test_lines_are_looked_for_when_they_are_asked_for(
+    read: Callable[[str], tuple[decode.Table, Lines]], text: str
+) -> None:
+    """Of a file that is right nobody asks, and to find them takes longer than all else."""
+    table, lines = read(text)
+    assert table == {"a": {"b": 1}}
+    assert isinstance(lines.of, Later)
+    assert "_found" not in vars(lines.of)
+    assert lines.at(("a", "b")) == 2
+    assert "_found" in vars(lines.of)
 
 
 def test_a_whole_surrogate_pair_and_an_escaped_backslash_are_fine() -> None:

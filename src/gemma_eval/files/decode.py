@@ -8,9 +8,9 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from gemma_eval.files.locate import Lines, json_lines, toml_lines
+from gemma_eval.files.locate import Later, Lines, json_lines, toml_lines
 from gemma_eval.files.read import ReadError
-from gemma_eval.files.tokens import json_tokens, toml_tokens
+from gemma_eval.files.tokens import DEEPEST, json_tokens, toml_tokens
 
 Table = Mapping[str, object]
 
@@ -18,7 +18,12 @@ _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def toml(text: str) -> tuple[Table, Lines]:
-    """Return the table of a TOML text and its lines. Raises ReadError."""
+    """Return the table of a TOML text and its lines, which are looked for late as those of JSON are.
+
+    Raises ReadError.
+    """
+    if (plain := _plain_toml(text)) is not None:
+        return plain, Lines(Later(lambda: toml_lines(toml_tokens(text)).of))
     tokens = toml_tokens(text)
     table = _guarded(lambda: tomllib.loads(text), last_line=text.count("\n") + 1)
     return table, toml_lines(tokens)
@@ -27,8 +32,12 @@ def toml(text: str) -> tuple[Table, Lines]:
 def json_table(text: str) -> tuple[Table, Lines]:
     """Return the object of a JSON text and its lines. Raises ReadError.
 
-    NaN and infinities pass, for the field that has one is the better place to complain.
+    NaN and infinities pass, for the field that has one is the better place to complain. The lines are looked
+    for when the first is asked for: of a file that is right nobody asks, and finding them takes longer than
+    all else.
     """
+    if (plain := _plain_json(text)) is not None:
+        return plain, Lines(Later(lambda: json_lines(json_tokens(text)).of))
     tokens = json_tokens(text)
     table = _guarded(lambda: json.loads(text), last_line=text.count("\n") + 1)
     if not isinstance(table, dict):
@@ -36,6 +45,46 @@ def json_table(text: str) -> tuple[Table, Lines]:
     if (index := _lone_surrogate(text)) is not None:
         raise ReadError("has half of a surrogate pair", line=text.count("\n", 0, index) + 1)
     return cast(Table, table), json_lines(tokens)
+
+
+def _plain_json(text: str) -> Table | None:
+    """Return the object of a text that nothing is to be said of, `None` of one that needs a closer look."""
+
+    def distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        table = dict(pairs)
+        if len(table) != len(pairs):
+            raise ValueError("a key is given twice")
+        return table
+
+    try:
+        table = json.loads(text, object_pairs_hook=distinct)
+    except (ValueError, RecursionError, MemoryError, OverflowError):
+        return None
+    if not isinstance(table, dict) or _is_too_deep(table) or _lone_surrogate(text) is not None:
+        return None
+    return table
+
+
+def _plain_toml(text: str) -> Table | None:
+    """Return the same of a TOML text, whose parser is spared what might exhaust it."""
+    for line in text.split("\n"):
+        opened = line.count("[") + line.count("{")
+        if opened != line.count("]") + line.count("}") or opened > DEEPEST or line.count(".") >= DEEPEST:
+            return None
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError, MemoryError, OverflowError):
+        return None
+    return None if _is_too_deep(table) else table
+
+
+def _is_too_deep(table: object) -> bool:
+    level, depth = [table], 0
+    while level:
+        depth += 1
+        within = [each.values() if isinstance(each, dict) else cast("list[object]", each) for each in level]
+        level = [value for values in within for value in values if isinstance(value, dict | list)]
+    return depth > DEEPEST
 
 
 def _guarded(parse: Callable[[], dict[str, object]], *, last_line: int) -> dict[str, object]:
@@ -55,6 +104,8 @@ def _guarded(parse: Callable[[], dict[str, object]], *, last_line: int) -> dict[
 
 def _lone_surrogate(text: str) -> int | None:
     pair = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    if "\\u" not in text:
+        return None
     for match in re.finditer(rf"\\\\|{pair}|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{{2}})", text):
         if match["lone"]:
             return match.start()

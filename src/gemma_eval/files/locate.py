@@ -4,13 +4,38 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from gemma_eval.files.tokens import Token
 
 Path = tuple[str | int, ...]
 """Where a value is: keys of tables and indices of arrays, as `("case", 2, "prompt")`."""
+
+
+class Later(Mapping[Path, int]):
+    """Lines by path that are found when the first of them is asked for."""
+
+    def __init__(self, find: Callable[[], Mapping[Path, int]]) -> None:
+        """`find` returns them."""
+        self._find = find
+
+    @cached_property
+    def _found(self) -> Mapping[Path, int]:
+        return self._find()
+
+    def __getitem__(self, path: Path) -> int:
+        """Return the line of a path."""
+        return self._found[path]
+
+    def __iter__(self) -> Iterator[Path]:
+        """Return the paths in the order of the text."""
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        """Return how many paths there are."""
+        return len(self._found)
 
 
 @dataclass(frozen=True, slots=True)
