@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         config: pytest.Config
 
 
-_ASKING = ("gemma_ab", "gemma_baseline", "gemma_plan", "gemma_resume", "gemma_suite")
+_ASKING = ("gemma_ab", "gemma_baseline", "gemma_log_json", "gemma_plan", "gemma_resume", "gemma_suite")
 _CHOICES = (
     ("gate", "whether a critical gate that is broken fails the run", "enforce", "report", "off"),
     ("inconclusive", "what a critical gate does that proves nothing", "warn", "pass", "fail"),
@@ -51,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gemma-repeats", type=int, metavar="N", help="generations per cell, for every case")
     group.addoption("--gemma-db", metavar="PATH", help="results database (reports/gemma_eval.db)")
     group.addoption("--gemma-report", metavar="DIR", help="folder for the reports (reports)")
+    group.addoption("--gemma-log-json", metavar="FILE", help="append a line of JSON for each event to a file")
     group.addoption("--gemma-resume", metavar="RUN", help='go on with a run: its id, or "latest"')
     what = "hold scorers and statistics against values that others have published"
     group.addoption("--gemma-selftest", action="store_true", help=what)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
-from gemma_eval.cli import command
+from gemma_eval.cli import command, completion
 from gemma_eval.cli.ending import interrupted
 from gemma_eval.errors import GemmaEvalError, PluginError
 from gemma_eval.plugins import Registry, load
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             arguments, prog_name="gemma-eval"
         )
     except GemmaEvalError as error:
+        if completion.VARIABLE in os.environ:  # a shell that completes shows no errors
+            sys.exit(2)
         from gemma_eval.logs.redact import clear  # here, so that nobody pays for it at the start
 
         sys.stderr.write(f"gemma-eval: {_shown(clear(str(error)))}\n")

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from gemma_eval.errors import BackendError, PluginError, StoreError, TemplateError, UsageError
 from gemma_eval.logs import cleared
+from gemma_eval.logs.context import About
 from gemma_eval.measure.events import icl_s, itl_s, made_how
 from gemma_eval.measure.latency import Unwatched, measure
 from gemma_eval.measure.resources import watch
@@ -62,14 +63,15 @@ class Broken:
 
 def run_trial(trial: Trial, stage: Stages) -> Outcome:
     """Make one generation, measure and score it; an error of engine, template or plugin is its failure."""
-    if trial.cell.case.kind == "retrieval":
-        return look_up(trial, stage)
-    ready = prepare(trial, stage)
-    if isinstance(ready, Broken):
-        return outcome_of(trial, None, ready, stage=stage)
-    with watching(stage) as taken:
-        made = attempt(lambda: answered(ready.prompt, trial, stage))
-    return outcome_of(trial, ready, made, stage=stage, resources=taken())
+    with About(trial):
+        if trial.cell.case.kind == "retrieval":
+            return look_up(trial, stage)
+        ready = prepare(trial, stage)
+        if isinstance(ready, Broken):
+            return outcome_of(trial, None, ready, stage=stage)
+        with watching(stage) as taken:
+            made = attempt(lambda: answered(ready.prompt, trial, stage))
+        return outcome_of(trial, ready, made, stage=stage, resources=taken())
 
 
 def answered(prompt: Prompt, trial: Trial, stage: Stages) -> Generation | Asked:
@@ -116,7 +118,8 @@ def prepare(trial: Trial, stage: Stages) -> Prepared | Broken:
         retrieved = stage.retrieve(trial)
         return Prepared(prompt=stage.build_prompt(trial, retrieved), retrieved=retrieved)
 
-    return attempt(make)
+    with About(trial):
+        return attempt(make)
 
 
 def attempt(make: Callable[[], T]) -> T | Broken:
@@ -150,12 +153,14 @@ def outcome_of(
     measurement = None
     if generation is not None:
         measurement = measure(generation, resources=resources, made=how, phase=phase)
+    with About(trial):
+        scores = () if isinstance(made, Broken) else stage.score(case, _given(ready, made))
     return Outcome(
         trial=trial,
         prompt=None if ready is None else ready.prompt,
         generation=generation,
         measurement=measurement,
-        scores=() if isinstance(made, Broken) else stage.score(case, _given(ready, made)),
+        scores=scores,
         failure=made.failure if isinstance(made, Broken) else None,
         phase=phase,
         trace=None if ready is None else ready.retrieved.trace,

@@ -100,7 +100,7 @@ def leaking_server() -> Iterator[str]:
 
 
 def leaks(folder: Path, *secrets: str) -> list[str]:
-    """Return where below a folder a secret stands, in files and in the columns of databases, packed or not."""
+    """Return where below a folder a secret stands, in files and in columns of databases, packed or not."""
     found = []
     for path in sorted(each for each in folder.rglob("*") if each.is_file() and not each.is_symlink()):
         for where, text in _texts(path):

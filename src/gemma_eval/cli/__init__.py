@@ -6,6 +6,7 @@ import click
 
 from gemma_eval import __version__
 from gemma_eval.cli.ending import interrupted, reader_gone
+from gemma_eval.cli.logged import command_started, log_option, logged
 from gemma_eval.cli.sections import sections
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.plugins import Registry
@@ -19,7 +20,9 @@ Measure local language models: how good their answers are, and how fast.
 def command(registry: Registry) -> click.Group:
     """Return the `gemma-eval` group over all registered commands; they find the registry in `ctx.obj`."""
     settings: dict[str, object] = {"obj": registry, "help_option_names": ["-h", "--help"]}
-    return _version_option(_Commands(registry, help=HELP, context_settings=settings))
+    group = _Commands(registry, help=HELP, context_settings=settings)
+    group.params.append(log_option())
+    return _version_option(group)
 
 
 class _Commands(click.Group):
@@ -36,6 +39,14 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Return a command. Raises UnknownName with a suggestion."""
         return self._registry.commands.find(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the words name, and tell the log of it."""
+        name, found, rest = super().resolve_command(ctx, args)
+        command_started(name, rest)
+        return name, found, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a line for each command, those of a section below its word."""
@@ -61,7 +72,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; what ends it from outside is told as such, and not as a fault of it."""
         try:
-            return super().invoke(ctx)
+            with logged(ctx):
+                return super().invoke(ctx)
         except BrokenPipeError:
             reader_gone()
         except KeyboardInterrupt:

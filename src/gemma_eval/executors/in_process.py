@@ -10,6 +10,8 @@ from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, GemmaEvalError
 from gemma_eval.executors.trials import as_far_as_it_went, run_each, warm_up
 from gemma_eval.logs import cleared
+from gemma_eval.logs.context import About
+from gemma_eval.logs.events import emit, is_on
 from gemma_eval.measure.clock import clock as monotonic
 from gemma_eval.protocols import Backend, Clock
 from gemma_eval.records import Cell, EngineInfo, ModelSpec, Outcome, Trial
@@ -55,8 +57,10 @@ class Engines:
                 raise error
         self.close()
         began_ns = self.clock()
-        backend = self._load(spec)
-        self.load_s = (self.clock() - began_ns) / 1e9
+        with About(spec):
+            backend = self._load(spec)
+            self.load_s = (self.clock() - began_ns) / 1e9
+            _tell_loaded(backend, self.load_s)
         self._loaded = (spec, backend)
         return backend
 
@@ -81,11 +85,13 @@ class Engines:
             return self.load(spec)
         except GemmaEvalError as error:
             self._failed.append((spec, error))
+            emit("engine_failed", failure_kind=error.kind, failure_message=str(error))
             raise
         except Exception as error:
             # The first cell shows the traceback of a faulty plugin, the others one line.
             what = f'model "{spec.name}" did not load: {type(error).__name__}: {error}'
             self._failed.append((spec, BackendError(what)))
+            emit("engine_failed", failure_kind=type(error).__name__, failure_message=what)
             raise
 
 
@@ -104,6 +110,18 @@ def run_cell(
     two halves are no load, and so are repeats that are judged together; which of the two is kept is for who
     records them. Where its model does not load the part stays as it is, and the error is raised.
     """
+    with About(cell):
+        return _run_missing(cell, engines=engines, join=join, recorded=recorded, is_warm=is_warm)
+
+
+def _run_missing(
+    cell: Cell,
+    *,
+    engines: Engines,
+    join: Callable[[Backend], Stages],
+    recorded: Mapping[str, Outcome],
+    is_warm: bool,
+) -> CellResult:
     planned = trials(cell)
     # A key takes longer than a short answer, so that none is made when nothing is recorded.
     found = [recorded.get(trial.key) if recorded else None for trial in planned]
@@ -111,6 +129,7 @@ def run_cell(
     missing = [trial for trial, each in zip(planned, found, strict=True) if each is None]
     if not missing:
         return CellResult(outcomes=tuple(kept), fresh=(), engine=None)
+    emit("cell_started", kind=cell.case.kind, planned=len(missing))
     is_begun_whole = cell.case.is_whole and bool(kept)
     if cell.case.kind == "retrieval":
         made, raised = as_far_as_it_went(run_each(missing, join(NOBODY)))
@@ -131,6 +150,12 @@ def run_cell(
     return _result(kept, fresh, engine=engine, raised=raised)
 
 
+def _tell_loaded(backend: Backend, load_s: float) -> None:
+    if is_on():
+        info = backend.info()
+        emit("engine_loaded", engine=info.engine, version=info.version, load_s=load_s)
+
+
 def _result(
     kept: Sequence[Outcome],
     fresh: Sequence[Outcome],
@@ -139,6 +164,8 @@ def _result(
     raised: BaseException | None = None,
 ) -> CellResult:
     fresh = tuple(map(cleared.outcome, fresh))
+    if is_on():
+        emit("cell_finished", trials=len(fresh), failed=sum(each.failure is not None for each in fresh))
     outcomes = sorted((*kept, *fresh), key=lambda outcome: outcome.trial.repeat)
     engine = None if engine is None else cleared.engine(engine)
     return CellResult(outcomes=tuple(outcomes), fresh=fresh, engine=engine, raised=raised)

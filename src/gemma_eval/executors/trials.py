@@ -8,6 +8,8 @@ from dataclasses import replace
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import BackendError, PluginError
 from gemma_eval.executors.afterwards import is_judged_afterwards, judged
+from gemma_eval.logs.context import About
+from gemma_eval.logs.redact import clear
 from gemma_eval.measure.latency import Unwatched
 from gemma_eval.measure.load import REAL, Slot, Time, drive, in_flight, phase
 from gemma_eval.records import Case, Cell, Failure, Generation, Load, Outcome, Resources, Trial
@@ -166,9 +168,12 @@ def _watched(
 def _sent(ready: Prepared, trial: Trial, stage: Stages, slot: Slot) -> Generation | Broken:
     """Send one request of a load; the fault of a plugin must not cost the others."""
     try:
-        return _stamped(attempt(lambda: stage.generate(ready.prompt, trial)), slot)
+        with About(trial):
+            return _stamped(attempt(lambda: stage.generate(ready.prompt, trial)), slot)
     except Exception as error:  # noqa: BLE001 - any fault of a plugin
-        return Broken(failure=Failure(kind=PluginError.kind, message=f"{type(error).__name__}: {error}"))
+        return Broken(
+            failure=Failure(kind=PluginError.kind, message=clear(f"{type(error).__name__}: {error}"))
+        )
 
 
 def _stamped(made: Generation | Broken, slot: Slot) -> Generation | Broken:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -86,7 +85,6 @@ EVENTS: Mapping[str, Event] = {
         fields={
             "trials": "those made now",
             "failed": "those of them without an answer",
-            "duration_s": "what all of it took",
         },
     ),
     "retrieval_degraded": Event(
@@ -94,20 +92,12 @@ EVENTS: Mapping[str, Event] = {
         meaning="passages were looked for, and something was left out",
         fields={"reason": "what, and why"},
     ),
-    "cache_answered": Event(
-        level="info",
-        meaning="a cache was asked for an answer",
-        fields={
-            "use": "*exact*, *semantic* or *miss*",
-            "similarity": "of the questions",
-            "reason": "why there was none, where no new question explains it",
-        },
-    ),
     "outcome_recorded": Event(
         level="info",
-        meaning="an outcome is in the database",
+        meaning="an outcome is in the database; a *warning* where there is no answer",
         fields={
             **_ANSWERED,
+            "cached": "how a cache answered, *exact*, *semantic* or *miss*, where one was asked",
             "score": "the mean of its checks",
             "passed": "whether all demands are met",
             "failure_kind": "the kind of the error, where there is no answer",
@@ -117,7 +107,12 @@ EVENTS: Mapping[str, Event] = {
     "block_recorded": Event(
         level="info",
         meaning="one start of an engine, made to compare speed, is in the database",
-        fields={"block": "its number", "trials": "its trials", "failed": "those without an answer"},
+        fields={
+            "block": "its number",
+            "recorded_in": "the run of its side",
+            "trials": "its trials",
+            "failed": "those without an answer",
+        },
     ),
     "gate_decided": Event(
         level="info",
@@ -133,7 +128,13 @@ EVENTS: Mapping[str, Event] = {
     "config_reloaded": Event(
         level="info",
         meaning="files of choices were changed, read again and are in use",
-        fields={"generation": "how often", "changed": "what changed, as `profile greedy`"},
+        fields={
+            "generation": "how often they were read",
+            "digest": "a hash of all of them",
+            "added": "choices that are new, as `profile greedy`",
+            "changed": "choices that are others now",
+            "removed": "choices that are gone",
+        },
     ),
     "error": Event(
         level="error",
@@ -165,17 +166,12 @@ def is_on() -> bool:
     return sink.handler is not None
 
 
-def emit(event: str, **fields: object) -> None:
+def emit(event: str, *, level: Level | None = None, **fields: object) -> None:
     """Tell an event to the log that is being written, with the fields that are known."""
     handler = sink.handler
     if handler is None:
         return
-    record = logging.LogRecord(LOGGER, LEVELS[EVENTS[event].level], "", 0, event, None, None)
+    record = logging.LogRecord(LOGGER, LEVELS[level or EVENTS[event].level], "", 0, event, None, None)
     record.__dict__["event"] = event
     record.__dict__["fields"] = fields
     handler.handle(record)
-
-
-def since(began: float) -> float:
-    """Return the seconds since `time.perf_counter()` was `began`."""
-    return time.perf_counter() - began

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pythonjsonlogger.core import merge_record_extra
 from pythonjsonlogger.json import JsonFormatter
 
 from gemma_eval.errors import UsageError
@@ -83,7 +84,7 @@ class _Lines(JsonFormatter):
     """Formats a record with the fields of the moment and of its event; what is not known is left out."""
 
     def __init__(self) -> None:
-        super().__init__(json_ensure_ascii=False)
+        super().__init__()
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
@@ -94,12 +95,18 @@ class _Lines(JsonFormatter):
         log_data["level"] = record.levelname.lower()
         told: Mapping[str, object] | None = getattr(record, "fields", None)
         log_data["event"] = "message" if told is None else record.msg
-        found = {**context.known(), **(_of_message(record, message_dict) if told is None else told)}
-        log_data.update((name, _short(value)) for name, value in found.items() if value is not None)
+        found = {**context.known(), **(self._of_message(record, message_dict) if told is None else told)}
+        log_data.update(
+            (name, _short(value))
+            for name, value in found.items()
+            if value is not None and name not in log_data
+        )
 
-
-def _of_message(record: logging.LogRecord, told: Mapping[str, Any]) -> dict[str, object]:
-    return {"logger": record.name, "message": record.getMessage(), **told}
+    def _of_message(self, record: logging.LogRecord, told: Mapping[str, Any]) -> dict[str, object]:
+        """Return what was told to the logger, with the fields that the caller added."""
+        extra: dict[str, object] = {}
+        merge_record_extra(record, extra, reserved=self.reserved_attrs)
+        return {"logger": record.name, "message": record.getMessage(), **told, **extra}
 
 
 def _short(value: object) -> object:

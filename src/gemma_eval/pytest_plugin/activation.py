@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.executors.arm import INSIDE
 from gemma_eval.executors.worker import end_with_parent, has_lost
-from gemma_eval.pytest_plugin import options
+from gemma_eval.pytest_plugin import logged, options
 from gemma_eval.pytest_plugin.evaluation import EVALUATION, Evaluation
 from gemma_eval.pytest_plugin.every_process import EveryProcess
 from gemma_eval.pytest_plugin.exit_code import ExitCode
@@ -46,6 +47,8 @@ def start(config: pytest.Config) -> Evaluation:
     config.pluginmanager.register(EveryProcess(evaluation), "gemma_eval_process")
     if told is None:
         _register_for_one_process(config, evaluation)
+    else:
+        logged.start(config, run=told.get(logged.WORKER_RUN), worker=os.environ.get("PYTEST_XDIST_WORKER"))
     if told is not None or INSIDE in os.environ:
         end_with_parent()
     if has_lost(os.environ.get(INSIDE, "")):
@@ -76,6 +79,7 @@ def _register_for_one_process(config: pytest.Config, evaluation: Evaluation) -> 
     keeper = Gatekeeper(evaluation, gate_options.read(config))
     recording = Recording(evaluation, keeper)
     config.stash[_RECORDING] = recording
+    logged.start(config, run=recording.run_id, worker=None)
     config.pluginmanager.register(recording, "gemma_eval_recording")
     config.pluginmanager.register(RowReports(config), "gemma_eval_row_reports")
     config.pluginmanager.register(GateHooks(keeper, recording), "gemma_eval_gates")
@@ -91,7 +95,9 @@ def _register_what_is_seen(config: pytest.Config, evaluation: Evaluation, record
         from gemma_eval.pytest_plugin import panel
 
         if panel.can_be_shown(config):
-            config.pluginmanager.register(panel.Panel(evaluation), panel.NAME)
+            workers = partial(config.pluginmanager.hasplugin, "dsession")
+            shown = panel.Panel(evaluation.cell, has_workers=workers)
+            config.pluginmanager.register(shown, panel.NAME)
     if config.getoption("gemma_open") and INSIDE not in os.environ:
         from gemma_eval.pytest_plugin.opening import Opening
 

@@ -13,6 +13,7 @@ from typing import Literal
 from gemma_eval.cases.expand import trials
 from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.executors.arm import Measured
+from gemma_eval.logs.events import emit
 from gemma_eval.plugins import Registry
 from gemma_eval.pytest_plugin.payload import Payload
 from gemma_eval.records import Cell, EngineInfo, Gating, Microbenchmark, Noise, Outcome, Report, Run, Trial
@@ -90,6 +91,8 @@ class Recorder:
             self._store.engine(run_id, model, info)
         for outcome in outcomes:
             self._store.record(run_id, outcome)
+        failed = sum(outcome.failure is not None for outcome in outcomes)
+        emit("block_recorded", recorded_in=run_id, block=block, trials=len(outcomes), failed=failed)
 
     def end(self, *, noise: Noise | None, ended_utc: str | None = None, is_whole: bool = True) -> None:
         """End the run, and that of its base, with the engines of judges. Raises StoreError.

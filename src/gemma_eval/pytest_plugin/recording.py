@@ -165,8 +165,6 @@ class Recording:
             terminalreporter.write_line(clear(problem), red=True)
         if self._closed is None:
             return
-        if (flaw := logged.flaw(self._config)) is not None:
-            terminalreporter.write_line(flaw, yellow=True)
         for line in terminal.closing(self._closed.report):
             terminalreporter.write_line(line.text, **line.markup)
         for command in terminal.commands(self._closed.report.gating):
