@@ -75,7 +75,7 @@ def test_a_run_is_told_from_its_start_to_its_end(pytester: pytest.Pytester) -> N
         "run_finished": 1,
     }
     run = newest_run(pytester.path)
-    assert {line["run"] for line in found} == {run}
+    assert {line["run"] for line in found} == {run.id}
     assert [line["trial"] for line in of(found, "outcome_recorded")] == [
         outcome.trial.key for outcome in latest(pytester.path)
     ]

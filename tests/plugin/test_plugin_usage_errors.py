@@ -204,7 +204,7 @@ def test_what_is_wrong_with_a_models_options_is_said_before_anything_is_stored(
     models.write_text(
         models.read_text()
         + '[model.early]\nbackend = "scripted"\nlocation = "-"\noptions = { ttft_ms = -1 }\n'
-        + '[model.secret]\nbackend = "openai_http"\nlocation = "http://me:hunter2@127.0.0.1:9/v1"\n'
+        + '[model.secret]\nbackend = "openai_http"\nlocation = "http://127.0.0.1:9/v1?key=hunter2"\n'
     )
     result = pytester.runpytest_inprocess("--gemma-suite", "cities.gemma.toml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
