@@ -1,0 +1,208 @@
+"""Which backend runs what is at a location, and why; what no backend can run is refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gemma_eval.backends import extras
+from gemma_eval.cli import model_facts
+from gemma_eval.cli.model_facts import Facts
+from gemma_eval.errors import GemmaEvalError, ModelNotFound, UsageError
+from gemma_eval.files import read
+
+GEMMAS = ("gemma2", "gemma3", "gemma3_text")
+"""What `numpy_gemma` runs, as files call it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """What is at a location: the backend for it, why that one, what its files say, and what it lacks here."""
+
+    backend: str
+    why: str
+    facts: Facts | None = None
+    lacking: str | None = None
+
+
+def recognised(location: str, *, backend: str | None = None) -> Kind:
+    """Return the backend for what is at a location: the one that is asked for, if that can run it.
+
+    Files are looked at, servers are not asked. Raises UsageError, GemmaEvalError: it is not there, is not
+    whole, or is nothing that a backend runs.
+    """
+    if backend is not None:
+        return _asked_for(location, backend)
+    if "://" in location:
+        return _server(location)
+    if location.startswith("@"):
+        return _shipped(location)
+    path = read.expanded(location)
+    if read.exists(path, "folder"):
+        return _folder(path)
+    if not read.exists(path, "file"):
+        raise ModelNotFound(
+            f"{location}: there is no such file or folder; give a file *.gguf, a folder of a model, or a URL"
+        )
+    return _file(path, location)
+
+
+def _file(path: Path, location: str) -> Kind:
+    with path.open("rb") as file:
+        begins = file.read(4)
+    if begins == b"GGUF":
+        return _gguf(location)
+    if path.suffix == ".sbs":
+        return _weights_of_gemma_cpp(path)
+    if path.suffix in (".safetensors", ".json", ".onnx"):
+        raise UsageError(f"{location}: is one file of a model; give its folder, as {path.parent}")
+    if path.suffix == ".gguf":
+        raise ModelNotFound(f"{location}: does not begin as a GGUF file; is the download complete?")
+    if os.access(path, os.X_OK):
+        raise UsageError(
+            f"{location}: is a program; give the weights that it runs, a file *.sbs, "
+            f"with --option binary={location}"
+        )
+    raise UsageError(f"{location}: is no model that is known; give a file *.gguf or *.sbs, or a folder")
+
+
+def _gguf(location: str) -> Kind:
+    facts = model_facts.of_gguf(location)
+    if facts.architecture in _EMBEDDERS:
+        raise UsageError(
+            f"{location}: is an embedder ({facts.architecture}), which no backend here runs as GGUF; "
+            "serve it (llama-server --embedding) and add its URL with --backend openai_embeddings"
+        )
+    lacking = extras.lacking("xllamacpp", extra="llama-cpp")
+    if lacking and facts.architecture in GEMMAS:
+        why = f"it is a {facts.architecture}, and llama_cpp {lacking}"
+        return Kind(backend="numpy_gemma", why=why, facts=facts, lacking=_lacking("numpy_gemma"))
+    return Kind(
+        backend="llama_cpp", why="llama.cpp runs GGUF files", facts=facts, lacking=_lacking("llama_cpp")
+    )
+
+
+def _folder(folder: Path) -> Kind:
+    if read.exists(folder / "modules.json", "file"):
+        return _sentence_folder(folder)
+    if read.exists(folder / "adapter_config.json", "file"):
+        raise UsageError(f"{folder}: is an adapter; merge it into its model and give the folder of that")
+    if not read.exists(folder / "config.json", "file"):
+        files = sorted(path.name for path in folder.glob("*.gguf"))
+        instead = f"give one of its files, as {folder / files[0]}" if files else "give the folder of a model"
+        raise UsageError(f"{folder}: has no config.json; {instead}")
+    facts = model_facts.of_folder(folder)
+    if facts.architecture in GEMMAS:
+        try:
+            _of_gemma(folder)
+        except GemmaEvalError as error:
+            why = f"it is a {facts.architecture} that numpy_gemma cannot run: {error}"
+            return Kind(backend="hf_transformers", why=why, facts=facts, lacking=_lacking("hf_transformers"))
+        why = f"it is a {facts.architecture}, which the engine in the package runs"
+        return Kind(backend="numpy_gemma", why=why, facts=facts)
+    why = f"it is a {facts.architecture or 'model'}, which transformers may know"
+    return Kind(backend="hf_transformers", why=why, facts=facts, lacking=_lacking("hf_transformers"))
+
+
+def _sentence_folder(folder: Path) -> Kind:
+    """Return what runs a folder of sentence-transformers: weights in safetensors, or a graph of ONNX."""
+    if list(folder.glob("*.safetensors")):
+        why = "it is an embedder, in a folder of sentence-transformers"
+        return Kind(backend="sentence_bert", why=why, facts=model_facts.of_folder(folder))
+    if read.exists(folder / "model.onnx", "file") or read.exists(folder / "onnx" / "model.onnx", "file"):
+        why = "it is an embedder as a graph of ONNX"
+        return Kind(backend="onnx_bert", why=why, lacking=_lacking("onnx_bert"))
+    raise ModelNotFound(
+        f"{folder}: is an embedder without weights; model.safetensors or model.onnx is needed"
+    )
+
+
+def _weights_of_gemma_cpp(path: Path) -> Kind:
+    facts = Facts(file_bytes=path.stat().st_size)
+    return Kind(backend="gemma_cpp", why="gemma.cpp runs files *.sbs", facts=facts)
+
+
+def _server(location: str) -> Kind:
+    from gemma_eval.backends.openai_http.address import parse
+
+    parse(location, model=location)
+    path = urlsplit(location).path.rstrip("/")
+    for end in _REQUESTS:
+        if path.endswith(end):
+            base = location[: location.rindex(end)]
+            vectors = " with --backend openai_embeddings" if end == "/embeddings" else ""
+            raise UsageError(f"{location}: is the address of one request; give {base}{vectors}")
+    return Kind(backend="openai_http", why="it is a URL; for vectors give --backend openai_embeddings")
+
+
+def _shipped(location: str) -> Kind:
+    from gemma_eval.backends.model_files import MINILM, POCKET_FILES, locate
+
+    if location in POCKET_FILES:
+        return _gguf(location)
+    path = locate(location)
+    if location == MINILM:
+        return Kind(backend="sentence_bert", why="it is an embedder", facts=model_facts.of_folder(path))
+    return Kind(backend="numpy_gemma", why="it is the model that ships", facts=model_facts.of_folder(path))
+
+
+def _asked_for(location: str, backend: str) -> Kind:
+    """Return a kind of the backend that a person names, once that has looked at the files."""
+    facts = _LOOKS[backend](location) if backend in _LOOKS else None
+    return Kind(backend=backend, why="it is asked for", facts=facts, lacking=_lacking(backend))
+
+
+def _of_gemma(path: Path) -> Facts:
+    """Return what a model for `numpy_gemma` says. Raises ModelNotFound where it is none."""
+    from gemma_eval.gemma import architecture, gguf_architecture, gguf_header
+
+    if path.is_dir():
+        architecture.load(path)
+        return model_facts.of_folder(path)
+    gguf_architecture.load(path, gguf_header.read(path))
+    return model_facts.of_gguf(str(path))
+
+
+def _for_numpy(location: str) -> Facts:
+    from gemma_eval.backends.model_files import locate
+
+    return _of_gemma(locate(location))
+
+
+def _for_transformers(location: str) -> Facts:
+    from gemma_eval.backends.hf_transformers.folder import find
+
+    return model_facts.of_folder(find(location))
+
+
+def _for_http(location: str) -> None:
+    from gemma_eval.backends.openai_http.address import parse
+
+    parse(location, model=location)
+
+
+_LOOKS: Mapping[str, Callable[[str], Facts | None]] = {
+    "numpy_gemma": _for_numpy,
+    "llama_cpp": model_facts.of_gguf,
+    "hf_transformers": _for_transformers,
+    "openai_http": _for_http,
+    "openai_embeddings": _for_http,
+}
+"""How the files for a backend are looked at before it loads any."""
+
+_NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "llama_cpp": (("xllamacpp",), "llama-cpp"),
+    "hf_transformers": (("torch", "transformers"), "transformers"),
+    "onnx_bert": (("onnxruntime",), "onnx"),
+}
+_EMBEDDERS = ("bert", "nomic-bert", "jina-bert-v2", "gemma-embedding", "t5encoder")
+_REQUESTS = ("/chat/completions", "/completions", "/embeddings", "/rerank")
+
+
+def _lacking(backend: str) -> str | None:
+    """Say what is to be installed before a backend works."""
+    packages, extra = _NEEDED.get(backend, ((), ""))
+    return extras.lacking(*packages, extra=extra)

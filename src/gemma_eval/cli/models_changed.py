@@ -1,0 +1,226 @@
+"""`gemma-eval models add | set | remove`: change models.toml, comments and all else in it kept as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gemma_eval.cli import completing, edited, pairs
+from gemma_eval.cli.edited import Where
+from gemma_eval.errors import ConfigError, UnknownName, UsageError
+from gemma_eval.plugins import Registry
+
+if TYPE_CHECKING:
+    from gemma_eval.config.as_written import AsWritten, Written
+    from gemma_eval.config.edits import Changes
+    from gemma_eval.records import ModelSpec
+
+FILE = "models.toml"
+
+
+@click.command(short_help="Add a model: a GGUF file, a folder, a URL.")
+@click.argument("name")
+@click.argument("location")
+@click.option("--backend", help="What drives it; found out from LOCATION if not given.")
+@click.option("--context-tokens", type=click.IntRange(1), help="Tokens of prompt and answer together.")
+@click.option("--chat-template", help="A Jinja2 chat template in place of the model's own.")
+@click.option(
+    "--option", "given", multiple=True, metavar="KEY=VALUE", help="Of the backend; may be repeated."
+)
+@edited.options
+@click.pass_context
+def add(  # noqa: PLR0913 - the options of the command
+    ctx: click.Context,
+    *,
+    name: str,
+    location: str,
+    backend: str | None,
+    context_tokens: int | None,
+    chat_template: str | None,
+    given: tuple[str, ...],
+    where: Where,
+) -> None:
+    """Add the model NAME at LOCATION: a file *.gguf or *.sbs, the folder of a model, a URL, or an @name.
+
+    What it is is read off its own header, and what no backend runs is refused. A path in the project is kept
+    relative to models.toml. Keys of servers are named by the variable that holds them, as
+    --option api_key_env=OPENAI_API_KEY.
+    """
+    from gemma_eval.cli import model_kinds
+
+    registry: Registry = ctx.obj
+    _refuse_unknown(backend, registry)
+    known = _known()
+    path = edited.target(FILE, where, known=())
+    if (name in known.of and where.file is None) or _in(path, name) is not None:
+        raise UsageError(f'there is a model "{name}" already; change it with gemma-eval models set {name} …')
+    kind = model_kinds.recognised(location, backend=backend)
+    table: dict[str, object] = {"backend": kind.backend, "location": kept(location, path)}
+    if context_tokens is not None:
+        table["context_tokens"] = context_tokens
+    if chat_template is not None:
+        table["chat_template"] = chat_template
+    if given:
+        table["options"] = dict(_option(each) for each in given)
+    _refuse_flawed(name, table, path, registry)
+    _write(path, name, table, where=where)
+    click.echo(f"{name}: {kind.backend}, for {kind.why}")
+    if kind.facts is not None:
+        click.echo(f"{name}: {kind.facts.said()}")
+    if kind.lacking is not None:
+        click.echo(f"{name}: before it can be used {kind.backend} {kind.lacking}", err=True)
+    if not where.dry_run:
+        click.echo(f"gemma-eval models test {name} tries it")
+
+
+@click.command("set", short_help="Change keys of a model.")
+@click.argument("name", shell_complete=completing.models)
+@click.argument("given", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--unset", multiple=True, metavar="KEY", help="Take a key out; may be given again.")
+@edited.options
+@click.pass_context
+def set_(
+    ctx: click.Context, *, name: str, given: tuple[str, ...], unset: tuple[str, ...], where: Where
+) -> None:
+    """Change keys of the model NAME: `gemma-eval models set mine context_tokens=4096 options.threads=2`.
+
+    A model that ships stays as it is; what is written overrules it.
+    """
+    from gemma_eval.config.edits import changed
+    from gemma_eval.config.models import ModelRow
+
+    changes: Changes = pairs.read(ModelRow, given, noun="model") | {
+        pairs.key(ModelRow, key, noun="model"): None for key in unset
+    }
+    if not changes:
+        raise UsageError(
+            f"nothing to set; give key=value, as gemma-eval models set {name} context_tokens=4096"
+        )
+    registry: Registry = ctx.obj
+    known = _known()
+    base = known.last(name)
+    if base is None:
+        raise UnknownName("model", name, known.of)
+    path = edited.target(FILE, where, known=known.of[name])
+    base = _in(path, name) or base
+    table = changed(_moved(base, path), changes)
+    if ("location",) in changes:
+        table["location"] = kept(str(changes[("location",)]), path)
+    _refuse_unknown(str(table.get("backend", "")), registry)
+    _refuse_flawed(name, table, path, registry)
+    if not _is_of(base, path):
+        click.echo(f"{name}: {_from(base)} stays as it is; what is written overrules it", err=True)
+    _write(path, name, table, where=where)
+    if other := edited.overruled_by(path, known.of[name]):
+        click.echo(f"{name}: {other} overrules it here", err=True)
+
+
+@click.command(short_help="Remove a model.")
+@click.argument("name", shell_complete=completing.models)
+@edited.options
+def remove(*, name: str, where: Where) -> None:
+    """Take the model NAME out of its file; its weights stay, and what it overruled counts again."""
+    from gemma_eval.config import edits
+    from gemma_eval.config import models as config
+
+    known = _known()
+    all_of = known.of.get(name, ())
+    path = edited.target(FILE, where, known=all_of)
+    if _in(path, name) is None:
+        if not all_of:
+            raise UnknownName("model", name, known.of)
+        raise UsageError(f'{edited.short(path)}: has no model "{name}"; there is {_from(all_of[-1])}')
+    edited.write(path, lambda text: edits.without_model(text, name), check=config.parse, where=where)
+    others = [each for each in all_of if not _is_of(each, path)]
+    if others and not where.dry_run:
+        click.echo(f"{name}: {_from(others[-1])} counts again", err=True)
+
+
+def kept(location: str, path: Path) -> str:
+    """Return a location as models.toml at `path` keeps it: relative where both are in one project."""
+    from gemma_eval.config.places import PROJECT_FOLDER
+    from gemma_eval.files.read import expanded
+
+    if location.startswith("@") or "://" in location or location == "-":
+        return location
+    file = Path(os.path.abspath(expanded(location)))  # noqa: PTH100 - a link in the project stays one
+    folder = path.absolute().parent
+    project = folder.parent if folder.name == PROJECT_FOLDER else folder
+    is_inside = file.is_relative_to(project) and not _is_users(folder)
+    return Path(os.path.relpath(file, folder)).as_posix() if is_inside else str(file)
+
+
+def _is_users(folder: Path) -> bool:
+    from gemma_eval.config.places import user_folder
+
+    return os.path.realpath(folder) == os.path.realpath(user_folder(os.environ))
+
+
+def _moved(base: Written[ModelSpec], path: Path) -> Mapping[str, object]:
+    """Return the keys of a model for another file, from whose folder a relative location is another place."""
+    if _is_of(base, path) or "location" not in base.table:
+        return base.table
+    return {**base.table, "location": kept(base.value.location, path)}
+
+
+def _option(text: str) -> tuple[str, object]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise UsageError(f"--option {text}: is no key=value, as threads=2")
+    return key, pairs.option(value)
+
+
+def _refuse_unknown(backend: str | None, registry: Registry) -> None:
+    known = (*registry.backends, *registry.embedders)
+    if backend is not None and backend not in known:
+        raise UnknownName("backend", backend, known)
+
+
+def _refuse_flawed(name: str, table: Mapping[str, object], path: Path, registry: Registry) -> None:
+    """Raise UsageError for a model that cannot be, by the file's schema and by what its backend says."""
+    import tomli_w
+
+    from gemma_eval.config import models
+    from gemma_eval.protocols import CheckingBackendFactory
+
+    text = tomli_w.dumps({"version": 1, "model": {name: table}})
+    try:
+        spec = models.parse(text, path=path)[name]
+    except ConfigError as error:
+        raise UsageError("\n".join(problem.what for problem in error.problems)) from error
+    factory: object = registry.backends.get(spec.backend)
+    if isinstance(factory, CheckingBackendFactory):
+        factory.check(spec)
+
+
+def _known() -> AsWritten[ModelSpec]:
+    from gemma_eval.config import as_written
+
+    return as_written.of_models(edited.places())
+
+
+def _in(path: Path, name: str) -> Written[ModelSpec] | None:
+    """Return the model of a file, `None` where it has none of that name. Raises ConfigError."""
+    from gemma_eval.config import as_written
+
+    return as_written.of_model_file(path).last(name) if path.exists() else None
+
+
+def _is_of(written: Written[ModelSpec], path: Path) -> bool:
+    return os.path.realpath(written.path) == os.path.realpath(path)
+
+
+def _from(written: Written[ModelSpec]) -> str:
+    ships = written.layer == "built-in"
+    return "the one that ships" if ships else f"the one in {edited.short(written.path)}"
+
+
+def _write(path: Path, name: str, table: Mapping[str, object], *, where: Where) -> None:
+    from gemma_eval.config import edits
+    from gemma_eval.config import models as config
+
+    edited.write(path, lambda text: edits.with_model(text, name, table), check=config.parse, where=where)
