@@ -275,6 +275,7 @@ class _BuiltIns:
         register("chat", "gemma_eval.cli.chat:chat")
         register("compare", "gemma_eval.cli.compare:compare")
         register("completion", "gemma_eval.cli.completion:completion")
+        register("config", "gemma_eval.cli.config:config")
         register("doctor", "gemma_eval.cli.doctor:doctor")
         register("export", "gemma_eval.cli.export:export")
         register("gate", "gemma_eval.cli.gate:gate")
@@ -295,3 +296,5 @@ class _BuiltIns:
         register("steps", "gemma_eval.cli.steps:steps")
         register("suite", "gemma_eval.cli.suite:suite")
         register("sweep", "gemma_eval.cli.sweep:sweep")
+        register("templates", "gemma_eval.cli.templates:templates")
+        register("watch", "gemma_eval.cli.watch:watch")

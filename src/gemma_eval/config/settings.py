@@ -20,14 +20,16 @@ FILE = "settings.yaml"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """Where a value was chosen: the layer, and in it the place, as `.gemma-eval/settings.yaml:3`."""
+    """Where a value was chosen: the layer, and in it a file with the line, a variable or an option."""
 
     layer: Layer
     where: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
-        """Return both in words."""
-        return f"{self.layer}: {self.where}" if self.where else self.layer
+        """Return all of it, as `project: /home/ada/cats/.gemma-eval/settings.yaml:3`."""
+        where = f"{self.where}:{self.line}" if self.line else self.where
+        return f"{self.layer}: {where}" if where else self.layer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +138,7 @@ class _Reading:
         return {
             name: (
                 _value(BY_NAME[name], each.value, base=base),
-                Origin(layer=place.layer, where=f"{path}:{each.line}"),
+                Origin(layer=place.layer, where=str(path), line=each.line),
             )
             for name, each in found.items()
         }
