@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gemma_eval.cases.expand import expand
@@ -22,13 +23,20 @@ from gemma_eval.scoring import filters
 
 
 def load_suite(
-    path: Path, registry: Registry, *, models: Sequence[str] = ()
+    path: Path,
+    registry: Registry,
+    *,
+    models: Sequence[str] = (),
+    say: Callable[[str], object] = warnings.warn,
 ) -> tuple[Suite, tuple[Cell, ...]]:
     """Read a suite with the shipped profiles, models, templates and those beside it. Raises UsageError.
 
     Those of `models` that a file of models knows run every case, also where the suite does not name them.
+    `say` is told a line for each file that is damaged, and of which an earlier version was used.
     """
     catalog = load_catalog(folders(here=Path.cwd(), environment=os.environ, suite=path))
+    for notice in catalog.notices:
+        say(notice)
     names = Names(
         models=tuple(catalog.models),
         profiles=tuple(catalog.profiles),

@@ -335,5 +335,15 @@ def test_where_there_is_nothing_to_restore_it_is_said(tmp_path: Path) -> None:
     change(path, lambda _: JSON.first, check=JSON.reader(path))
     with pytest.raises(UsageError, match="is as its only version"):
         restoring.plan(path)
-    with pytest.raises(UsageError, match=r"no versions are kept of it, but of profiles\.json"):
-        restoring.plan(tmp_path / "suite.toml")
+    with pytest.raises(UsageError, match=r"no versions are kept of it, but of .*models\.toml.* and suites"):
+        restoring.plan(tmp_path / "notes.txt")
+
+
+def test_a_suite_that_a_command_has_changed_has_versions_too(tmp_path: Path) -> None:
+    """It is read by others, so that here it is enough that it is TOML."""
+    path = tmp_path / "suite.toml"
+    for text in ("a = 1\n", "a = 2\n"):
+        change(path, lambda _, text=text: text, check=len)  # type: ignore[misc]
+    path.write_bytes(b"")
+    restoring.restore(restoring.plan(path))
+    assert path.read_text() == "a = 2\n"

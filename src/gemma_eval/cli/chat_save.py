@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemma_eval.cli import chosen
 from gemma_eval.cli.chat_case import WAYS, Wanted, difference, ids, with_case
 from gemma_eval.cli.chat_chosen import table_of
 from gemma_eval.cli.chat_session import Turn
@@ -187,7 +188,7 @@ def _cells(path: Path, text: str, registry: Registry) -> Sequence[Cell]:
     copy = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.toml")
     try:
         copy.write_text(text, encoding="utf-8")
-        return load_suite(copy, registry)[1]
+        return load_suite(copy, registry, say=chosen.say)[1]
     except SuiteError as error:
         raise SuiteError(
             replace(problem, path=path) if problem.path == copy else problem for problem in error.problems

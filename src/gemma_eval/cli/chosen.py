@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_COMPLETING = "_GEMMA_EVAL_COMPLETE"
+"""A shell that asks for completions sets this, and shows what is said among them."""
+
 
 def places() -> tuple[Place, ...]:
     """Return the folders of this user and this project, by precedence."""
@@ -32,8 +35,7 @@ def settings() -> Settings:
     from gemma_eval.config import settings as config
 
     found = config.load(places(), environment=os.environ)
-    for notice in found.notices:
-        click.echo(notice, err=True)
+    say(*found.notices)
     return found
 
 
@@ -44,7 +46,19 @@ def catalog(*beside: Path) -> Catalog:
     """
     from gemma_eval.config import catalog as config
 
-    return config.load((*(place.folder for place in places()), Path.cwd(), *beside))
+    found = config.load((*(place.folder for place in places()), Path.cwd(), *beside))
+    say(*found.notices)
+    return found
+
+
+def say(*notices: str) -> None:
+    """Print what a person should know of how files were read, on stderr, each line once in a command."""
+    context = click.get_current_context(silent=True)
+    said: set[str] = set() if context is None else context.meta.setdefault(__name__, set())
+    for notice in notices:
+        if notice not in said and _COMPLETING not in os.environ:
+            said.add(notice)
+            click.echo(notice, err=True)
 
 
 def model(name: str, *beside: Path) -> ModelSpec:

@@ -85,8 +85,7 @@ def known() -> AsWritten[SamplingProfile]:
     from gemma_eval.config import as_written
 
     found = as_written.of_profiles(edited.places())
-    for notice in found.notices:
-        click.echo(notice, err=True)
+    chosen.say(*found.notices)
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import database
+from gemma_eval.cli import chosen, database
 from gemma_eval.config.shipped import suite_path
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.executors.embedders import Embedders
@@ -32,7 +32,7 @@ MOST_NAMED = 5
 
 
 @click.command(short_help="Score the answers of a recorded run again.")
-@click.argument("run", default="latest")
+@click.argument("run", default="latest", shell_complete=completing.runs)
 @click.option(
     "--suite",
     "files",
@@ -189,7 +189,7 @@ def _find(name: str, source: str, run: Run, registry: Registry) -> Given:
 
 
 def _load(path: Path, registry: Registry) -> Given:
-    suite, cells = load_suite(path, registry)
+    suite, cells = load_suite(path, registry, say=chosen.say)
     return Given(suite=suite, judges={spec.name: spec for cell in cells for spec in cell.judges})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from gemma_eval.cli import chosen
 from gemma_eval.errors import ConfigError, GemmaEvalError, ModelNotFound, Problem, SuiteError
 from gemma_eval.plugins import Registry
 from gemma_eval.records import Cell, ModelSpec, Skipped
@@ -49,7 +50,7 @@ def checked(path: Path, registry: Registry) -> Checked:
     from gemma_eval.suite import load_suite
 
     try:
-        suite, cells = load_suite(path, registry)
+        suite, cells = load_suite(path, registry, say=chosen.say)
         refuse_unknown_backends(cells, registry)
         refuse_malformed(cells, registry, suite=path)
     except GemmaEvalError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gemma_eval.cli import chosen
 from gemma_eval.cli.figures import Figure
 from gemma_eval.cli.progress import say
 from gemma_eval.errors import BackendError, ConfigError, UnknownName, UsageError
@@ -162,7 +163,7 @@ def _cell(suite: Path, case_id: str, model: str, registry: Registry) -> Cell:
     """Return the one cell of a case and a model. Raises UsageError."""
     from gemma_eval.suite import load_suite
 
-    _, cells = load_suite(suite, registry, models=[model])
+    _, cells = load_suite(suite, registry, models=[model], say=chosen.say)
     of_case = [cell for cell in cells if cell.case.id == case_id]
     if not of_case:
         raise UnknownName("case", case_id, {cell.case.id for cell in cells})

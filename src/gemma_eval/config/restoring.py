@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gemma_eval.config import backups as versions
-from gemma_eval.config import changing, models, profiles, recovery, settings_file
+from gemma_eval.config import changing, recovery
 from gemma_eval.config.backups import Backup
-from gemma_eval.config.files import decoded, read_bytes
+from gemma_eval.config.files import decoded, parse_table, read_bytes
+from gemma_eval.config.migrations import FORMATS
 from gemma_eval.errors import ConfigError, UnknownName, UsageError
 from gemma_eval.files.read import exists
 
 Parse = Callable[[str], object]
-
-_PARSERS: Mapping[str, Callable[[str, Path], object]] = {
-    "profiles.json": lambda text, path: profiles.parse(text, path=path),
-    "models.toml": lambda text, path: models.parse(text, path=path),
-    settings_file.NAME: lambda text, path: settings_file.parse(text, path=path),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,11 +48,15 @@ class Kept:
 
 
 def parser_of(path: Path) -> Parse:
-    """Return what reads the text of a file, by its name. Raises UsageError for one that has no versions."""
-    parse = _PARSERS.get(path.name)
-    if parse is None:
-        raise UsageError(f"{path}: no versions are kept of it, but of {', '.join(_PARSERS)}")
-    return lambda text: parse(text, path)
+    """Return what reads the text of a file, by its name; a suite is only looked at for whether it is TOML.
+
+    Raises UsageError for a file that no command changes.
+    """
+    if path.name in FORMATS:
+        return lambda text: FORMATS[path.name].check(text, path)
+    if path.suffix not in (".json", ".toml"):
+        raise UsageError(f"{path}: no versions are kept of it, but of {', '.join(FORMATS)} and suites")
+    return lambda text: parse_table(text, path=path)
 
 
 def kept(path: Path) -> tuple[Kept, ...]:

@@ -66,7 +66,7 @@ def counterparts(evaluation: Evaluation, cells: Sequence[Cell], instead: Instead
     found: dict[str, str] = {}
     for loaded in evaluation.suites.values():
         models = (*evaluation.settings.models, name) if axis == "model" else evaluation.settings.models
-        _, everything = load_suite(loaded.path, evaluation.registry, models=models)
+        _, everything = load_suite(loaded.path, evaluation.registry, models=models, say=evaluation.notice)
         there = {_key(cell, instead=None): cell for cell in everything}
         wanted = [_key(cell, instead=instead) for cell in cells if cell.suite == loaded.suite.name]
         lacking = [key for key in wanted if key not in there]

@@ -57,6 +57,7 @@ class Evaluation:
         self.engines = Engines(load=self._load_asked)
         self.judges = Judges(load=self._load_backend, answering=self.engines.of)
         self.suites: dict[Path, LoadedSuite] = {}
+        self.notices: dict[str, None] = {}
         self._waiting = Waiting(config)
         self._seen: set[object] = set()
         self._modules: tuple[ModuleType, ...] = ()
@@ -92,7 +93,7 @@ class Evaluation:
     def suite(self, path: Path) -> LoadedSuite:
         """Return a suite, read once. Raises UsageError, PluginError."""
         if path not in self.suites:
-            suite, cells = load_suite(path, self.registry, models=self.settings.models)
+            suite, cells = load_suite(path, self.registry, models=self.settings.models, say=self.notice)
             refuse_unknown_backends(cells, self.registry)
             kept = narrow(cells, self.settings)
             refuse_malformed(kept, self.registry, suite=path)
@@ -101,6 +102,10 @@ class Evaluation:
                 path=path, suite=suite, everything=cells, cells=kept, refused=reasons
             )
         return self.suites[path]
+
+    def notice(self, what: str) -> None:
+        """Have it said at the end how files were read, each line once."""
+        self.notices[what] = None
 
     def asks_for(self, path: Path) -> bool:
         """Whether `--gemma-suite` names this file of the project."""

@@ -50,7 +50,7 @@ class Plan:
         check(loaded, evaluation.settings)
         cells = [item.cell for item in session.items if isinstance(item, CaseItem) and item.refusal is None]
         shown = [*lines(cells, self._earlier(cells)), *map(_skipped, left_out(loaded)), *self._power(cells)]
-        sys.stdout.write("\n".join(["", *shown, ""]))
+        sys.stdout.write("\n".join(["", *evaluation.notices, *shown, ""]))
         return True
 
     def _power(self, cells: Sequence[Cell]) -> list[str]:

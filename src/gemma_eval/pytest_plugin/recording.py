@@ -158,15 +158,17 @@ class Recording:
         """Show the table of the run, and where its database and reports are."""
         from gemma_eval.pytest_plugin import terminal  # here, so that nobody pays for it at the start
 
-        if self._closed is None and not self._problems:
+        notices = () if INSIDE in os.environ else tuple(self._evaluation.notices)
+        if self._closed is None and not self._problems and not notices:
             return
         terminalreporter.section(f"gemma_eval: run {self._run_id}")
-        for problem in dict.fromkeys(self._problems):
-            terminalreporter.write_line(clear(problem), red=True)
+        lines = [*((line, "yellow") for line in notices), *((line, "red") for line in self._problems)]
+        for line, colour in dict.fromkeys(lines):
+            terminalreporter.write_line(clear(line), **{colour: True})
         if self._closed is None:
             return
-        for line in terminal.closing(self._closed.report):
-            terminalreporter.write_line(line.text, **line.markup)
+        for each in terminal.closing(self._closed.report):
+            terminalreporter.write_line(each.text, **each.markup)
         for command in terminal.commands(self._closed.report.gating):
             terminalreporter.write_line(command)
         if self._closed.report.run.state != "done" and not self._keeper.measures_blocks:
