@@ -32,7 +32,7 @@ def load(folder: Path) -> dict[str, Template]:
             problems.append(Problem(path=path, line=0, what=what))
             continue
         try:
-            found[name] = parts.of(parse(read_text(path), path=path), path=path)
+            found[name] = _whole(path, parts)
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
@@ -45,6 +45,25 @@ def parse(text: str, *, path: Path) -> Template:
     if path.suffix == ".md":
         return front_matter.parse(text, path=path, name=path.stem)
     return Template(name=path.stem, text=text)
+
+
+def read(path: Path) -> Template:
+    """Return the template of one file with its parts, whatever else its folder has. Raises ConfigError."""
+    parts = Parts(path.parent)
+    made = _whole(path, parts)
+    if parts.problems:
+        raise ConfigError(parts.problems)
+    return made
+
+
+def _whole(path: Path, parts: Parts) -> Template:
+    return parts.of(parse(read_text(path), path=path), path=path)
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Return the file of a template in a folder: the one that there is, or the one to make."""
+    other = folder / f"{name}.jinja"
+    return other if other.exists() else folder / f"{name}.md"
 
 
 def paths(folder: Path) -> Iterator[Path]:

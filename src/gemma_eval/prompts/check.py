@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from gemma_eval.errors import TemplateError, suggestion
@@ -16,18 +16,29 @@ def check(template: Template, *, given: Collection[str] = ()) -> None:
 
     `given` are the variables that cases give, besides those of the template itself.
     """
+    for flaw in flaws(template, given=given):
+        raise flaw
+
+
+def flaws(template: Template, *, given: Collection[str] = ()) -> Iterator[TemplateError]:
+    """Yield all that `check` raises the first of."""
     if not template.text.strip():
-        raise sandbox.said(template.name, "it is blank; a model would be asked nothing")
+        yield sandbox.said(template.name, "it is blank; a model would be asked nothing")
+        return
     for name in template.variables:
         if what := variables.flaw(name):
-            raise sandbox.said(template.name, f"a variable {what}")
-    found = templates.names(template)
+            yield sandbox.said(template.name, f"a variable {what}")
+    try:
+        found = templates.names(template)
+    except TemplateError as error:
+        yield error
+        return
     known = templates.VARIABLES | set(template.variables) | set(given)
     for name, place in found.of.items():
         if name not in known and name not in found.set:
             what = f'unknown variable "{name}"{suggestion(name, known)}'
-            with templates.placed(template):
-                raise sandbox.said(template.name, what, part=place.part, line=place.line)
+            line = templates.line_of_file(template, place.part, place.line)
+            yield sandbox.said(template.name, what, part=place.part, line=line)
 
 
 def wants(template: Template, case: Case) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jinja2
 from jinja2 import nodes
@@ -85,14 +86,9 @@ class Given(jinja2.BaseLoader):
 class Metered(jinja2.Template):
     """A template that is run anew wherever it is imported, so that no rendering leaves anything behind."""
 
-    def make_module(
-        self,
-        vars: dict[str, object] | None = None,  # noqa: A002 - Jinja2's name
-        shared: bool = False,  # noqa: FBT001, FBT002 - as above
-        locals: Mapping[str, object] | None = None,  # noqa: A002 - as above
-    ) -> TemplateModule:
+    def make_module(self, *args: Any, **kwargs: Any) -> TemplateModule:
         """Return what the template defines, with what it writes in one piece that was accounted for."""
-        context = self.new_context(vars, shared, locals)
+        context = self.new_context(*args, **kwargs)
         return TemplateModule(self, context, [limits.concat(self.root_render_func(context))])
 
     def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:

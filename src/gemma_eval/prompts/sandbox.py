@@ -47,6 +47,8 @@ _ATTRIBUTES: Mapping[type, frozenset[str]] = {
     LoopContext: frozenset(_LOOP.split()),
     BlockReference: frozenset(("super",)),
 }
+METHODS = frozenset().union(*_ATTRIBUTES.values())
+"""What may be called on a value, whichever it is."""
 _COST_OF_A_PIECE = 16
 """A piece of a split text takes as much memory as this many characters, at least."""
 

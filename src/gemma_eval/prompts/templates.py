@@ -53,8 +53,13 @@ def placed(template: Template) -> Iterator[None]:
     except TemplateError as error:
         if not error.line or not template.first_lines:
             raise
-        line = error.line + template.first_lines.get(error.part, 1) - 1
+        line = line_of_file(template, error.part, error.line)
         raise sandbox.said(template.name, error.what, part=error.part, line=line) from error
+
+
+def line_of_file(template: Template, part: str, line: int) -> int:
+    """Return the line of a file that is a line of its text, front matter counted."""
+    return line + template.first_lines.get(part, 1) - 1
 
 
 def given(
