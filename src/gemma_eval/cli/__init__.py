@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gemma_eval import __version__
 from gemma_eval.cli.ending import interrupted, reader_gone
 from gemma_eval.cli.logged import command_started, log_option, logged
-from gemma_eval.cli.sections import sections
+from gemma_eval.cli.sections import line, sections
 from gemma_eval.errors import GemmaEvalError
 from gemma_eval.plugins import Registry
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 HELP = """\b
 Measure local language models: how good their answers are, and how fast.
     gemma-eval benchmark standard     is   pytest --gemma-suite standard
 """
+
+_BESIDE = 60
+"""So many letters are said of a command that a shell offers."""
 
 
 def command(registry: Registry) -> click.Group:
@@ -62,10 +70,18 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer commands, and load none that ships."""
+        from click.shell_completion import CompletionItem
+
+        found = [name for name in self._registry.commands if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=self._line(name, room=_BESIDE)) for name in found]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
     def _line(self, name: str, *, room: int) -> str:
         """Return what is said of a command; the help is there also when one of them is broken."""
         try:
-            return self._registry.commands[name].get_short_help_str(room)
+            return line(name) or self._registry.commands[name].get_short_help_str(room)
         except GemmaEvalError:
             return "cannot be loaded; `gemma-eval plugins` says why"
 

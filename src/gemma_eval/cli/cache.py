@@ -48,7 +48,7 @@ def cache() -> None:
 
     \b
         gemma-eval cache measure --embedder minilm
-        gemma-eval cache explain "Where does Finn live?" --location redis://localhost
+        gemma-eval cache explain "Where is Finn?" --location redis://localhost
     """
 
 

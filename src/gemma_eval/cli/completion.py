@@ -8,11 +8,11 @@ from click.shell_completion import get_completion_class
 from gemma_eval.errors import UnknownName
 
 SHELLS = ("bash", "zsh", "fish")
-_VARIABLE = "_GEMMA_EVAL_COMPLETE"
+VARIABLE = "_GEMMA_EVAL_COMPLETE"
 _INSTALL = {
     "bash": 'eval "$(gemma-eval completion bash)"          # in ~/.bashrc',
     "zsh": 'eval "$(gemma-eval completion zsh)"           # in ~/.zshrc, after compinit',
-    "fish": "gemma-eval completion fish > ~/.config/fish/completions/gemma-eval.fish",
+    "fish": "gemma-eval completion fish | source           # in ~/.config/fish/config.fish",
 }
 
 
@@ -24,11 +24,11 @@ def completion(ctx: click.Context, *, shell: str) -> None:
 
     \b
         eval "$(gemma-eval completion bash)"          # in ~/.bashrc
-        eval "$(gemma-eval completion zsh)"           # in ~/.zshrc, after compinit
-        gemma-eval completion fish > ~/.config/fish/completions/gemma-eval.fish
+        eval "$(gemma-eval completion zsh)"           # in ~/.zshrc
+        gemma-eval completion fish | source           # in config.fish
     """
     found = get_completion_class(shell)
     if found is None:
         raise UnknownName("shell", shell, SHELLS)
-    script = found(ctx.find_root().command, {}, "gemma-eval", _VARIABLE).source()
+    script = found(ctx.find_root().command, {}, "gemma-eval", VARIABLE).source()
     click.echo(f"{script.rstrip()}\n\n# To have it in every shell:\n#     {_INSTALL[shell]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from textwrap import wrap
@@ -9,7 +10,6 @@ from textwrap import wrap
 import click
 
 from gemma_eval.cli.doctor_findings import Check, Finding, guarded
-from gemma_eval.cli.progress import say
 from gemma_eval.cli.screen import json_option, print_json
 
 _WIDTH = 80
@@ -17,7 +17,7 @@ _INDENT = 24
 _COLOURS = {"ok": "green", "note": "yellow", "FAIL": "red"}
 
 
-@click.command(short_help="Say what works here, and what to do about what does not.")
+@click.command(short_help="Say what works here, and what to do about the rest.")
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, *, as_json: bool) -> None:
@@ -30,12 +30,10 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
     found: list[dict[str, str]] = []
     for title, findings in examined():
         if not as_json:
-            say("")
             click.secho(title, bold=True)
         for finding in findings:
             found.append({"section": title, **asdict(finding)})
             if not as_json:
-                say("")
                 click.echo("\n".join(_lines(finding)))
     if as_json:
         print_json(found)
@@ -97,9 +95,17 @@ def _tried() -> Iterator[Finding]:
 
     trials, others = begin()
     for trial in trials:
-        say(f"{trial.backend} writes a token")
-        yield trial.finding()
+        _say(f"  {trial.backend} is to write a token")
+        finding = trial.finding()
+        _say("")
+        yield finding
     yield from others
+
+
+def _say(what: str) -> None:
+    """Show on a terminal what is waited for, until something else is said."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{what}", err=True, nl=False)
 
 
 def _all(*checks: tuple[str, Check], needed: tuple[str, ...] = ()) -> Iterator[Finding]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import database
+from gemma_eval.cli import completing, database
 from gemma_eval.store.read import open_reader
 
 NAMES = ("csv", "eee", "lm-eval", "parquet")
 
 
 @click.command(short_help="Write a recorded run for other tools.")
-@click.argument("run", default="latest")
+@click.argument("run", default="latest", shell_complete=completing.runs)
 @click.option(
     "--format",
     "name",

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import click
 
+from gemma_eval.cli import completing
+
 
 @click.command(
-    short_help="Say what would run, for how long, and what it could find.",
+    short_help="Say what would run, how long, and what it may find.",
     context_settings={"ignore_unknown_options": True},
 )
-@click.argument("suites", nargs=-1, required=True)
-@click.option("--model", "models", multiple=True, help="Only these models; may be given again.")
-@click.option("--profile", "profiles", multiple=True, help="Only these profiles; may be given again.")
-@click.option("--template", "templates", multiple=True, help="Only these templates; may be given again.")
+@click.argument("suites", nargs=-1, required=True, shell_complete=completing.suites)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="Only these models; may be given again.",
+    shell_complete=completing.models,
+)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    help="Only these profiles; may be given again.",
+    shell_complete=completing.profiles,
+)
+@click.option(
+    "--template",
+    "templates",
+    multiple=True,
+    help="Only these templates; may be given again.",
+    shell_complete=completing.templates,
+)
 @click.option("--retrieval", "retrievals", multiple=True, help="Only these retrievals; may be given again.")
 @click.option("--db", "database", help="The results database with earlier runs.")
 @click.pass_context

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import database
+from gemma_eval.cli import completing, database
 from gemma_eval.errors import UsageError
 from gemma_eval.measure.again import Change, again, changes
 from gemma_eval.measure.latency import DEFINITIONS_VERSION
@@ -19,7 +19,7 @@ from gemma_eval.store.write import open_store
 
 
 @click.command(short_help="Compute the measurements of a run anew.")
-@click.argument("run", default="latest")
+@click.argument("run", default="latest", shell_complete=completing.runs)
 @database.option
 @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 def recompute(*, run: str, database: Path, dry_run: bool) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import database
+from gemma_eval.cli import completing, database
 from gemma_eval.plugins import Registry
 from gemma_eval.store.read import LATEST, open_reader
 
 
 @click.command(short_help="Write the reports of a recorded run again.")
-@click.argument("run", default="latest")
+@click.argument("run", default="latest", shell_complete=completing.runs)
 @database.option
 @click.option(
     "--to",

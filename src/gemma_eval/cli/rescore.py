@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import chosen, database
+from gemma_eval.cli import chosen, completing, database
 from gemma_eval.config.shipped import suite_path
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.executors.embedders import Embedders

@@ -23,7 +23,7 @@ Asked = tuple[str, bool]
 """The name of a retrieval, and whether a model was asked with what it found."""
 
 
-@click.command(short_help="Show what the steps of retrievals take, and the bottleneck.")
+@click.command(short_help="Show what each step of retrievals takes.")
 @click.argument("run", default=LATEST)
 @click.option("--retrieval", help="Only retrievals of this name; * and ? stand for others.")
 @click.option("--case", help="Only cases of this name.")

@@ -16,9 +16,9 @@ import pytest
 
 from gemma_eval.executors.arm import INSIDE
 from gemma_eval.pytest_plugin import payload
-from gemma_eval.pytest_plugin.evaluation import Evaluation
 from gemma_eval.pytest_plugin.progress import Progress
 from gemma_eval.pytest_plugin.waiting import PANEL
+from gemma_eval.records import Cell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,13 +38,15 @@ class Panel:
 
     def __init__(
         self,
-        evaluation: Evaluation,
+        cell_of: Callable[[str], Cell | None],
         *,
+        has_workers: Callable[[], bool],
         console: Callable[[], Console] | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Show the progress of this evaluation on a terminal."""
-        self._evaluation = evaluation
+        """Show on a terminal the progress of items, whose cells are asked for by their node ids."""
+        self._cell_of = cell_of
+        self._has_workers = has_workers
         self._console = console or _terminal
         self._clock_s = clock_s
         self._began_s = self._drawn_s = clock_s()
@@ -85,7 +87,7 @@ class Panel:
         """Show which item runs next, before it does; that of a worker may run already."""
         self._progress.begin(nodeid, now_s=self._clock_s())
         expected_s = self._progress.expected_s(nodeid)
-        if not (self._has_workers and self._measures()):
+        if not (self._has_workers() and self._measures()):
             self._draw(at_once=expected_s is None or expected_s > LONG_S)
 
     @pytest.hookimpl(trylast=True)
@@ -120,16 +122,12 @@ class Panel:
             self._live.stop()
             self._live = None
 
-    @property
-    def _has_workers(self) -> bool:
-        return bool(self._evaluation.config.pluginmanager.hasplugin("dsession"))
-
     def _measures(self) -> bool:
         """Whether a benchmark is among what runs."""
         return any(self._progress.kind(nodeid) == "benchmark" for nodeid in self._progress.running)
 
     def _plan(self, ids: Sequence[str]) -> None:
-        found = ((nodeid, self._evaluation.cell(nodeid)) for nodeid in ids)
+        found = ((nodeid, self._cell_of(nodeid)) for nodeid in ids)
         self._progress = Progress(ids, {nodeid: cell for nodeid, cell in found if cell is not None})
 
     def _draw(self, *, at_once: bool) -> None:
