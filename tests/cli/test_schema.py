@@ -36,4 +36,4 @@ def test_another_name_is_refused() -> None:
     """With those that there are."""
     result = CliRunner().invoke(command(load()), ["schema", "suites"])
     assert result.exit_code == 2
-    assert "'suite', 'gates', 'models', 'profiles'" in result.output
+    assert "'suite', 'gates', 'models', 'profiles', 'settings'" in result.output

@@ -1,14 +1,16 @@
-"""The JSON Schemas of models.toml and of profiles.json, for editors."""
+"""The JSON Schemas of models.toml, profiles.json and settings.yaml, for editors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from gemma_eval.config import settings_file
 from gemma_eval.config.models import ModelRow, ModelsRow
 from gemma_eval.config.profiles import ProfileRow, ProfilesRow
 from gemma_eval.config.rope import RopeRow
 from gemma_eval.config.schema_words import WORDS
+from gemma_eval.config.settings_keys import KEYS, Key
 from gemma_eval.files.editor_schema import Json, schema_of
 from gemma_eval.files.rows import NAME, Row
 
@@ -32,6 +34,38 @@ def profiles_schema(known: Mapping[str, Sequence[str]]) -> Json:
     """Return that of a profiles.json."""
     whole, profile = _schema(ProfilesRow, "profiles", known), _rest(_schema(ProfileRow, "", known))
     return _with_each(whole, "profiles", profile)
+
+
+def settings_schema(known: Mapping[str, Sequence[str]]) -> Json:
+    """Return that of a settings.yaml, in which some keys and all tables may be null."""
+    offered = {"model": "models", "profile": "profiles", "template": "templates"}
+    schema = schema_of(
+        settings_file.row(),
+        name="settings",
+        words={f"{_row_of(key)}.{key.path[-1]}": key.words for key in KEYS} | {"version": WORDS["version"]},
+        required={_row_of(): ("version",)},
+        known={key: known[names] for key, names in offered.items() if names in known},
+    )
+    tables = cast(Mapping[str, Json], schema["$defs"])
+    for key in KEYS:
+        table = tables[_row_of(key)] if len(key.path) > 1 else schema
+        if key.may_be_none:
+            _allow_null(_properties(table), key.path[-1])
+    for name in {key.path[0] for key in KEYS if len(key.path) > 1}:
+        _allow_null(_properties(schema), name)
+    return schema
+
+
+def _row_of(key: Key | None = None) -> str:
+    table = key.path[0] if key is not None and len(key.path) > 1 else "settings"
+    return f"{table.capitalize()}Row"
+
+
+def _allow_null(properties: dict[str, Json], name: str) -> None:
+    given = properties[name]
+    words = {"description": given["description"]} if "description" in given else {}
+    rest = {key: value for key, value in given.items() if key != "description"}
+    properties[name] = {**words, "anyOf": [rest, {"type": "null"}]}
 
 
 def _schema(kind: type[Row], name: str, known: Mapping[str, Sequence[str]]) -> Json:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Optional, cast
+from typing import Annotated, Literal, Optional, cast
 
 from pydantic import Field, FiniteFloat, create_model
 
@@ -74,7 +74,7 @@ def flaw(key: Key, value: object) -> str | None:
 @cache
 def row() -> type[rows.Row]:
     """Return the row of a whole settings.yaml, in which every key may be absent and tables may be empty."""
-    tables: dict[str, dict[str, object]] = {"": {"version": (int | None, None)}}
+    tables: dict[str, dict[str, object]] = {"": {versions.KEY: (Literal[1] | None, None)}}
     for key in KEYS:
         table, _, name = key.name.rpartition(".")
         kind = Optional[_kind(key)] if key.may_be_none else _kind(key)  # noqa: UP045
