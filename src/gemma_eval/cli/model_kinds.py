@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,18 +28,24 @@ class Kind:
     lacking: str | None = None
 
 
-def recognised(location: str, *, backend: str | None = None) -> Kind:
+def recognised(
+    location: str, *, backend: str | None = None, lacking: Callable[..., str | None] = extras.lacking
+) -> Kind:
     """Return the backend for what is at a location: the one that is asked for, if that can run it.
 
-    Files are looked at, servers are not asked. Raises UsageError, GemmaEvalError: it is not there, is not
-    whole, or is nothing that a backend runs.
+    Files are looked at, servers are not asked; `lacking` says which packages are not installed. Raises
+    GemmaEvalError: it is not there, is not whole, or is nothing that a backend runs.
     """
-    if backend is not None:
-        return _asked_for(location, backend)
+    kind = _found(location, lacking) if backend is None else _asked_for(location, backend)
+    packages, extra = _NEEDED.get(kind.backend, ((), ""))
+    return replace(kind, lacking=lacking(*packages, extra=extra))
+
+
+def _found(location: str, lacking: Callable[..., str | None]) -> Kind:
     if "://" in location:
         return _server(location)
     if location.startswith("@"):
-        return _shipped(location)
+        return _shipped(location, lacking)
     path = read.expanded(location)
     if read.exists(path, "folder"):
         return _folder(path)
@@ -47,14 +53,14 @@ def recognised(location: str, *, backend: str | None = None) -> Kind:
         raise ModelNotFound(
             f"{location}: there is no such file or folder; give a file *.gguf, a folder of a model, or a URL"
         )
-    return _file(path, location)
+    return _file(path, location, lacking)
 
 
-def _file(path: Path, location: str) -> Kind:
+def _file(path: Path, location: str, lacking: Callable[..., str | None]) -> Kind:
     with path.open("rb") as file:
         begins = file.read(4)
     if begins == b"GGUF":
-        return _gguf(location)
+        return _gguf(location, lacking)
     if path.suffix == ".sbs":
         return _weights_of_gemma_cpp(path)
     if path.suffix in (".safetensors", ".json", ".onnx"):
@@ -69,20 +75,18 @@ def _file(path: Path, location: str) -> Kind:
     raise UsageError(f"{location}: is no model that is known; give a file *.gguf or *.sbs, or a folder")
 
 
-def _gguf(location: str) -> Kind:
+def _gguf(location: str, lacking: Callable[..., str | None]) -> Kind:
     facts = model_facts.of_gguf(location)
     if facts.architecture in _EMBEDDERS:
         raise UsageError(
             f"{location}: is an embedder ({facts.architecture}), which no backend here runs as GGUF; "
             "serve it (llama-server --embedding) and add its URL with --backend openai_embeddings"
         )
-    lacking = extras.lacking("xllamacpp", extra="llama-cpp")
-    if lacking and facts.architecture in GEMMAS:
-        why = f"it is a {facts.architecture}, and llama_cpp {lacking}"
-        return Kind(backend="numpy_gemma", why=why, facts=facts, lacking=_lacking("numpy_gemma"))
-    return Kind(
-        backend="llama_cpp", why="llama.cpp runs GGUF files", facts=facts, lacking=_lacking("llama_cpp")
-    )
+    missing = lacking("xllamacpp", extra="llama-cpp")
+    if missing and facts.architecture in GEMMAS:
+        why = f"it is a {facts.architecture}, and llama_cpp {missing}"
+        return Kind(backend="numpy_gemma", why=why, facts=facts)
+    return Kind(backend="llama_cpp", why="llama.cpp runs GGUF files", facts=facts)
 
 
 def _folder(folder: Path) -> Kind:
@@ -100,21 +104,26 @@ def _folder(folder: Path) -> Kind:
             _of_gemma(folder)
         except GemmaEvalError as error:
             why = f"it is a {facts.architecture} that numpy_gemma cannot run: {error}"
-            return Kind(backend="hf_transformers", why=why, facts=facts, lacking=_lacking("hf_transformers"))
+            return Kind(backend="hf_transformers", why=why, facts=facts)
         why = f"it is a {facts.architecture}, which the engine in the package runs"
         return Kind(backend="numpy_gemma", why=why, facts=facts)
     why = f"it is a {facts.architecture or 'model'}, which transformers may know"
-    return Kind(backend="hf_transformers", why=why, facts=facts, lacking=_lacking("hf_transformers"))
+    return Kind(backend="hf_transformers", why=why, facts=facts)
 
 
 def _sentence_folder(folder: Path) -> Kind:
     """Return what runs a folder of sentence-transformers: weights in safetensors, or a graph of ONNX."""
     if list(folder.glob("*.safetensors")):
-        why = "it is an embedder, in a folder of sentence-transformers"
-        return Kind(backend="sentence_bert", why=why, facts=model_facts.of_folder(folder))
+        facts = model_facts.of_folder(folder)
+        if facts.architecture != "bert":
+            raise UsageError(
+                f"{folder}: is an embedder ({facts.architecture}), and sentence_bert runs BERT alone; "
+                "serve it and add its URL with --backend openai_embeddings"
+            )
+        return Kind(backend="sentence_bert", why="it is an embedder, a BERT", facts=facts)
     if read.exists(folder / "model.onnx", "file") or read.exists(folder / "onnx" / "model.onnx", "file"):
         why = "it is an embedder as a graph of ONNX"
-        return Kind(backend="onnx_bert", why=why, lacking=_lacking("onnx_bert"))
+        return Kind(backend="onnx_bert", why=why)
     raise ModelNotFound(
         f"{folder}: is an embedder without weights; model.safetensors or model.onnx is needed"
     )
@@ -138,11 +147,11 @@ def _server(location: str) -> Kind:
     return Kind(backend="openai_http", why="it is a URL; for vectors give --backend openai_embeddings")
 
 
-def _shipped(location: str) -> Kind:
+def _shipped(location: str, lacking: Callable[..., str | None]) -> Kind:
     from gemma_eval.backends.model_files import MINILM, POCKET_FILES, locate
 
     if location in POCKET_FILES:
-        return _gguf(location)
+        return _gguf(location, lacking)
     path = locate(location)
     if location == MINILM:
         return Kind(backend="sentence_bert", why="it is an embedder", facts=model_facts.of_folder(path))
@@ -152,7 +161,7 @@ def _shipped(location: str) -> Kind:
 def _asked_for(location: str, backend: str) -> Kind:
     """Return a kind of the backend that a person names, once that has looked at the files."""
     facts = _LOOKS[backend](location) if backend in _LOOKS else None
-    return Kind(backend=backend, why="it is asked for", facts=facts, lacking=_lacking(backend))
+    return Kind(backend=backend, why="it is asked for", facts=facts)
 
 
 def _of_gemma(path: Path) -> Facts:
@@ -201,8 +210,3 @@ _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
 _EMBEDDERS = ("bert", "nomic-bert", "jina-bert-v2", "gemma-embedding", "t5encoder")
 _REQUESTS = ("/chat/completions", "/completions", "/embeddings", "/rerank")
 
-
-def _lacking(backend: str) -> str | None:
-    """Say what is to be installed before a backend works."""
-    packages, extra = _NEEDED.get(backend, ((), ""))
-    return extras.lacking(*packages, extra=extra)
