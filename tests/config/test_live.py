@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gemma_eval.config import profiles
+from gemma_eval.config.changing import change
 from gemma_eval.config.live import Live
 from gemma_eval.config.live_choices import Choices, live_choices
 from gemma_eval.config.places import Place
@@ -306,6 +308,25 @@ def test_a_broken_file_is_named_with_its_line(folder: Path) -> None:
         assert live.value.catalog.profiles["greedy"].temperature == 0
     assert heard.lines[0].startswith(f"{folder / 'profiles.json'}:1: ")
     assert heard.lines[0].count("\n") == 0
+
+
+def test_a_damaged_file_is_recovered_at_first_and_refused_later(folder: Path) -> None:
+    """What was read before is newer than the last version that a command has written."""
+    path, heard = folder / "profiles.json", Heard()
+    change(path, lambda _: WARM, check=lambda text: profiles.parse(text, path=path))
+    path.write_bytes(b"")
+    with live_choices(
+        [Place(layer="project", folder=folder)], environment={}, say=heard.lines.append
+    ) as live:
+        assert live.value.catalog.profiles["greedy"].temperature == 0.5
+        (notice,) = heard.lines
+        assert "is empty; its version of" in notice
+        path.write_text(GREEDY)
+        eventually(lambda: live.value.catalog.profiles["greedy"].temperature == 0)
+        path.write_bytes(b"")
+        eventually(lambda: len(heard.lines) > 1)
+        assert live.value.catalog.profiles["greedy"].temperature == 0
+    assert heard.lines[1].endswith("; what was read before stays in use")
 
 
 def test_choices_that_are_broken_at_first_are_refused(folder: Path) -> None:

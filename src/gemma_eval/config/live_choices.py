@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from gemma_eval.config import catalog, settings
 from gemma_eval.config.catalog import Catalog
@@ -36,16 +37,19 @@ def live_choices(  # noqa: PLR0913 - where, what is given, and who is told
 ) -> Live[Choices]:
     """Return the choices of the places, and of further `folders` that win over them. Raises ConfigError.
 
-    How often files are looked at, and for how long they must rest, is what the settings say at first.
+    How often files are looked at, and for how long they must rest, is what the settings say at first. Of a
+    file that is damaged then its last good version is used, which is said; one that is damaged later is
+    refused, for what was read of it before is newer.
     """
     known = (*(place.folder for place in places), *folders)
+    damaged: Literal["recover", "refuse"] = "recover"
 
     def read() -> Choices:
-        found = settings.load(places, environment=environment, given=given)
-        return Choices(catalog=catalog.load(known), settings=found)
+        found = settings.load(places, environment=environment, given=given, damaged=damaged)
+        return Choices(catalog=catalog.load(known, damaged=damaged), settings=found)
 
     first = settings.load(places, environment=environment, given=given)
-    return Live(
+    live = Live(
         read,
         paths=lambda: paths(known, [place.folder for place in places]),
         validate=validate,
@@ -55,6 +59,10 @@ def live_choices(  # noqa: PLR0913 - where, what is given, and who is told
         poll_s=first.reload_poll_s,
         quiet_s=first.reload_quiet_s,
     )
+    damaged = "refuse"
+    for notice in (*live.value.settings.notices, *live.value.catalog.notices):
+        say(notice)
+    return live
 
 
 def paths(folders: Sequence[Path], of_settings: Sequence[Path] = ()) -> Iterator[Path]:
