@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_eval.config import models
+from gemma_eval.config import models, profiles, settings_file
 from gemma_eval.errors import ConfigError
 from gemma_eval.files.locate import Path as Where
 from gemma_eval.logs import secrets
@@ -168,3 +168,14 @@ def test_the_name_of_a_variable_is_no_key(tmp_path: Path) -> None:
         'options.api_key_env = "OPENAI_API_KEY"\noptions.model = "sk-4k"\n'
     )
     assert models.parse(text, path=tmp_path / "models.toml")["served"].options["model"] == "sk-4k"
+
+
+def test_a_profile_and_a_setting_with_a_key_are_refused_with_their_line(tmp_path: Path) -> None:
+    """As in a description, and in the address of a memory."""
+    text = f'{{"version": 1, "profiles": {{\n"hot": {{\n"stop": ["hf_{DRAWN}abcd"]}}}}}}'
+    with pytest.raises(ConfigError, match=r"profiles\.json:3: .*stop.* is a token of Hugging Face \(hf_…\)"):
+        profiles.parse(text, path=tmp_path / "profiles.json")
+    text = "version: 1\nchat:\n  memory: redis://:hunter2@localhost\n"
+    with pytest.raises(ConfigError, match=r"settings\.yaml:3: chat\.memory is a password in a URL") as caught:
+        settings_file.parse(text, path=tmp_path / "settings.yaml")
+    assert "hunter2" not in str(caught.value)

@@ -11,6 +11,7 @@ from gemma_eval.config.contradictions import contradictions
 from gemma_eval.config.files import VERSION, Problems, parse_table, read_text
 from gemma_eval.config.versions import MIGRATE
 from gemma_eval.files import rows
+from gemma_eval.logs import secrets
 from gemma_eval.records import DynatempMode, SamplingProfile, Surprise
 
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -141,6 +142,8 @@ def parse(text: str, *, path: Path) -> dict[str, SamplingProfile]:
         problems.say((), f'needs "version": {VERSION}; {MIGRATE} adds it')
     if "profiles" not in table:
         problems.say((), 'needs "profiles", an object of profiles by name')
+    if secrets.looks_secret(text):  # looking through all values takes longer than reading them
+        problems.say_flaws("", (), (rows.Flaw(at, what) for at, what in secrets.flaws(table)))
     found = {name: _profile(name, table, problems) for name, table in (row.profiles or {}).items()}
     problems.stop()
     return found

@@ -96,11 +96,9 @@ class _Lines(JsonFormatter):
         told: Mapping[str, object] | None = getattr(record, "fields", None)
         log_data["event"] = "message" if told is None else record.msg
         found = {**context.known(), **(self._of_message(record, message_dict) if told is None else told)}
-        log_data.update(
-            (name, _short(value))
-            for name, value in found.items()
-            if value is not None and name not in log_data
-        )
+        for name, value in found.items():
+            if value is not None and name not in log_data:
+                log_data[name] = _short(value)
 
     def _of_message(self, record: logging.LogRecord, told: Mapping[str, Any]) -> dict[str, object]:
         """Return what was told to the logger, with the fields that the caller added."""
