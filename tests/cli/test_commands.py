@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from gemma_eval.errors import StoreError, UnknownName
 from gemma_eval.plugins import load
 from gemma_eval.protocols import RegisterCommand
 from gemma_eval.store.write import open_store
+from tests.cli.installing import environment, install
 from tests.examples import a_run, an_outcome
 
 
@@ -38,16 +42,6 @@ def invoke(*arguments: str, plugins: tuple[object, ...] = ()) -> str:
     result = CliRunner().invoke(command(load(plugins)), arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
-
-
-def test_the_help_fits_a_screen_and_names_every_command() -> None:
-    """80 columns, 40 lines, and the line that starts a suite."""
-    printed = invoke("--help").splitlines()
-    assert len(printed) <= 40
-    assert max(map(len, printed)) <= 80
-    assert any("pytest --gemma-suite standard" in line for line in printed)
-    assert {"report", "runs"} <= {line.split()[0] for line in printed if line.strip()}
-    assert not any(line.endswith("...") for line in printed[1:])
 
 
 def test_runs_lists_what_is_recorded(database: Path) -> None:
@@ -119,3 +113,115 @@ def test_a_plugin_adds_a_command() -> None:
             register("greet", greet)
 
     assert invoke("greet", plugins=(Greeting(),)) == "hello\n"
+
+
+ENDING = """\
+import signal
+import time
+
+import click
+import gemma_eval
+from gemma_eval.cli.screen import table
+
+
+@click.group()
+def end():
+    "End in some way."
+
+
+@end.command()
+def waits():
+    click.echo("ready")
+    time.sleep(120)
+
+
+@end.command()
+def asks():
+    click.echo("ready")
+    click.prompt("Go on?")
+
+
+@end.command()
+def floods():
+    for number in range(1_000_000):
+        click.echo(number)
+
+
+@end.command()
+def tabulates():
+    while True:
+        table(("number",), ((number,) for number in range(5_000)))
+
+
+@gemma_eval.hookimpl
+def register_commands(register):
+    register("end", end)
+"""
+
+
+def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start `gemma-eval` as a person does at a terminal, where Ctrl-C is heard."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gemma_eval", *words],
+        env=environment(folder),
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - no thread of this process holds a lock there
+    )
+
+
+def hear_interrupts() -> None:
+    """Hear an interrupt, which what a shell starts in the background ignores."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("how", ["waits", "asks"])
+def test_ctrl_c_is_one_line_and_the_code_of_a_shell(tmp_path: Path, how: str) -> None:
+    """At work and at a question, without a traceback."""
+    install(tmp_path, "ending-plugin", ENDING)
+    with started(tmp_path, "end", how) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        printed, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.strip().splitlines()[-1] == "gemma-eval: interrupted"
+    assert "Traceback" not in told
+    assert "Traceback" not in printed
+
+
+def test_ctrl_c_while_plugins_are_loaded_is_no_traceback_either(tmp_path: Path) -> None:
+    """A plugin that takes its time when it is imported is interrupted in the same way."""
+    slow = "import sys, time\nsys.stdout.write('ready\\n')\nsys.stdout.flush()\ntime.sleep(120)\n"
+    install(tmp_path, "slow-plugin", slow)
+    with started(tmp_path, "runs") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (130, "gemma-eval: interrupted\n")
+
+
+@pytest.mark.parametrize("how", ["floods", "tabulates"])
+def test_a_reader_who_goes_away_is_no_error(tmp_path: Path, how: str) -> None:
+    """As `gemma-eval runs | head -1`: nothing is said, and the code is that of a shell."""
+    install(tmp_path, "ending-plugin", ENDING)
+    with started(tmp_path, "end", how) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+        assert process.wait(60) == 141
+    assert told == ""
+
+
+def test_a_mistake_on_the_command_line_is_code_two() -> None:
+    """An option that there is not, with what is near."""
+    result = CliRunner().invoke(command(load()), ["runs", "--bd", "x.db"])
+    assert result.exit_code == 2
+    assert "No such option" in result.output
+    assert "--db" in result.output

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from gemma_eval.cli import plugins_known
 from gemma_eval.plugins import load
+from tests.cli.installing import install, run
 
 GOOD = """\
 import click
@@ -33,30 +31,6 @@ def register_commands(register):
 def register_scorers(register):
     register("vowels", "good_plugin:no_such_thing")
 """
-
-
-def install(folder: Path, name: str, source: str, *, version: str = "1.2") -> None:
-    """Put a distribution with a plugin where Python finds it, as pip would."""
-    module = name.replace("-", "_")
-    (folder / f"{module}.py").write_text(source)
-    information = folder / f"{module}-{version}.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    (information / "entry_points.txt").write_text(f"[gemma_eval]\n{name} = {module}\n")
-
-
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `gemma-eval` where the plugins of a folder are installed."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1", "COLUMNS": "80"}
-    return subprocess.run(
-        [sys.executable, "-m", "gemma_eval", *words],
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def test_what_a_plugin_has_added_is_listed_by_kind(tmp_path: Path) -> None:

@@ -92,6 +92,10 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except BrokenPipeError:
             reader_gone()
+        except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):  # as Rich ends it
+                reader_gone()
+            raise
         except KeyboardInterrupt:
             interrupted()
         except click.Abort as error:
