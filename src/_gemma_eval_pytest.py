@@ -119,7 +119,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     by_name = _is_suite(file_path, parent.config)
     if not by_name and not parent.config.getoption("gemma_suite"):
         return None
-    if not _evaluation(parent.config).asks_for(file_path) and not by_name:
+    try:
+        is_asked_for = _evaluation(parent.config).asks_for(file_path)
+    except pytest.UsageError as error:  # of the settings, which nothing has read before
+        raise pytest.Collector.CollectError("\n".join(map(str, error.args))) from None
+    if not is_asked_for and not by_name:
         return None
     from gemma_eval.pytest_plugin.suite_file import collect
 

@@ -57,7 +57,7 @@ class Evaluation:
         self.engines = Engines(load=self._load_asked)
         self.judges = Judges(load=self._load_backend, answering=self.engines.of)
         self.suites: dict[Path, LoadedSuite] = {}
-        self.notices: dict[str, None] = {}
+        self.notices: dict[str, None] = dict.fromkeys(self.settings.notices)
         self._waiting = Waiting(config)
         self._seen: set[object] = set()
         self._modules: tuple[ModuleType, ...] = ()

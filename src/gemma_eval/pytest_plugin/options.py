@@ -20,7 +20,7 @@ class Settings:
     """The `--gemma-*` options and what else chooses where results go, with paths made absolute.
 
     `models`, `profiles`, `templates` and `retrievals` are globs that narrow the matrix; empty means all.
-    `resume` is a run id or `latest`.
+    `resume` is a run id or `latest`; `notices` say what a person should know of how settings were read.
     """
 
     suites: tuple[str, ...]
@@ -34,6 +34,7 @@ class Settings:
     reports: Path
     resume: str | None
     suite_folders: tuple[Path, ...]
+    notices: tuple[str, ...]
 
 
 def read(config: pytest.Config) -> Settings:
@@ -54,6 +55,7 @@ def read(config: pytest.Config) -> Settings:
         reports=here / (cast(str | None, config.getoption("gemma_report")) or chosen.reports),
         resume=cast(str | None, config.getoption("gemma_resume")),
         suite_folders=tuple(here / folder for folder in chosen.suite_paths),
+        notices=chosen.notices,
     )
 
 
