@@ -97,7 +97,7 @@ def test_only_files_are_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
     for path in (tmp_path / "folder", tmp_path / "pipe", Path("/dev/null")):
-        with pytest.raises(WriteError, match="is not a regular file, and is not replaced"):
+        with pytest.raises(WriteError, match="cannot be written: it is not a regular file"):
             write(path, b"x")
     with pytest.raises(WriteError, match="cannot be written: too many levels of symbolic links"):
         write(tmp_path / "loop", b"x")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from gemma_eval import __version__
 from gemma_eval.errors import ModelNotFound, suggestion
-from gemma_eval.files import read
+from gemma_eval.files import read, writing
 from gemma_eval.gemma import gguf_header, gguf_write
 from gemma_eval.gemma.tensors import weight_files
 
@@ -168,16 +167,9 @@ def _remembered(entry: Path, identity: str) -> str | None:
 
 def _remember(entry: Path, text: str) -> None:
     """Write an entry whole or not at all; a cache that cannot be written costs time, not the run."""
-    with suppress(OSError):
+    with suppress(OSError, writing.WriteError):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=entry.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(text)
-            Path(name).replace(entry)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        writing.write(entry, text.encode("ascii"), durable=False)
 
 
 def _is_whole(path: Path) -> bool:

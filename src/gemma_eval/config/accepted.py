@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import date, timedelta
@@ -14,10 +12,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, FiniteFloat, PlainValidator
 
-from gemma_eval.config.files import Problems, read_text
+from gemma_eval.config.files import Problems, decoded, read_text
 from gemma_eval.errors import ConfigError, Problem, UsageError
-from gemma_eval.files import decode, locate, rows
-from gemma_eval.files.read import ReadError
+from gemma_eval.files import decode, locate, rows, writing
+from gemma_eval.files.read import LARGEST_BYTES, ReadError
 from gemma_eval.records import Acceptance
 
 HEAD = "# Regressions that were accepted for a while; docs/gate_files.md tells how they are read.\n"
@@ -92,7 +90,7 @@ def load_accepted(path: Path) -> tuple[Acceptance, ...]:
 
     Raises ConfigError with every problem of the file.
     """
-    return _read(path) if path.exists() else ()
+    return _parsed(read_text(path), path) if path.exists() else ()
 
 
 def accept(path: Path, acceptance: Acceptance) -> None:
@@ -103,20 +101,18 @@ def accept(path: Path, acceptance: Acceptance) -> None:
     before = load_accepted(path)
     if flaw := _unwritable(acceptance):
         raise ConfigError([Problem(path=path, line=0, what=flaw)])
-    target = Path(os.path.realpath(path))
     try:
-        text = target.read_bytes() if target.exists() else HEAD.encode()
-        beside = _write_beside(target, text + _addition(text, acceptance))
-        try:
-            if _reread(beside) != (*before, acceptance):
-                what = "cannot be added to: give each acceptance as a table below [[accepted]], in a file of"
-                raise ConfigError([Problem(path=path, line=0, what=f"{what} at most 1 MiB")])
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+        text = path.read_bytes() if path.exists() else None
+        data = (HEAD.encode() if text is None else text) + _addition(text or HEAD.encode(), acceptance)
+        if len(data) > LARGEST_BYTES or _reread(data, path) != (*before, acceptance):
+            what = "cannot be added to: give each acceptance as a table below [[accepted]], in a file of"
+            raise ConfigError([Problem(path=path, line=0, what=f"{what} at most 1 MiB")])
+        writing.write(path, data, seen=writing.ABSENT if text is None else writing.digest(text))
+    except writing.WriteError as error:
+        raise ConfigError([Problem(path=path, line=0, what=error.what)]) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ConfigError([Problem(path=path, line=0, what=f"cannot be written: {reason}")]) from error
+        raise ConfigError([Problem(path=path, line=0, what=f"cannot be read: {reason}")]) from error
 
 
 def expiry(text: str, *, today: str) -> str:
@@ -150,8 +146,7 @@ def _later(today: str, *, days: int) -> str | None:
         return None
 
 
-def _read(path: Path) -> tuple[Acceptance, ...]:
-    text = read_text(path)
+def _parsed(text: str, path: Path) -> tuple[Acceptance, ...]:
     try:
         table, lines = decode.toml(text)
     except ReadError as error:
@@ -167,9 +162,9 @@ def _read(path: Path) -> tuple[Acceptance, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _reread(path: Path) -> tuple[Acceptance, ...] | None:
+def _reread(data: bytes, path: Path) -> tuple[Acceptance, ...] | None:
     try:
-        return _read(path)
+        return _parsed(decoded(data, path=path), path)
     except ConfigError:
         return None
 
@@ -222,15 +217,3 @@ def _unwritable(acceptance: Acceptance) -> str | None:
         if isinstance(value, str) and value.encode(errors="replace") != value.encode(errors="surrogatepass"):
             return f"cannot hold the {key} {rows.show(value)}, which has half of a letter"
     return None
-
-
-def _write_beside(target: Path, data: bytes) -> Path:
-    """Write a file beside another, to take its place, with the same rights."""
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).chmod(mode)
-    return Path(name)

@@ -20,12 +20,17 @@ ABSENT = ""
 
 
 class WriteError(Exception):
-    """A file cannot be written; `what` says why."""
+    """A file cannot be written; `what` says so, and `reason` is the part of it that says why."""
 
     def __init__(self, what: str) -> None:
         """Keep what is wrong."""
         self.what = what
         super().__init__(what)
+
+    @property
+    def reason(self) -> str:
+        """Why, for who says by himself what cannot be written."""
+        return self.what.removeprefix("cannot be written: ")
 
 
 class Changed(WriteError):
@@ -86,7 +91,7 @@ def _replaceable(target: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(old.st_mode):
-        raise WriteError("is not a regular file, and is not replaced")
+        raise WriteError("cannot be written: it is not a regular file")
     if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise WriteError("cannot be written: it is read-only")
     return old

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from gemma_eval.errors import UsageError
+from gemma_eval.files import writing
 from gemma_eval.records import Gating, Report
 
 Format = Literal["github", "sarif", "json", "bencher", "pytest-benchmark"]
@@ -17,14 +16,12 @@ Format = Literal["github", "sarif", "json", "bencher", "pytest-benchmark"]
 def write(name: Format, path: Path, report: Report) -> None:
     """Write one file; those of verdicts are empty of them where nothing was gated. Raises UsageError."""
     text = _FORMATS[name](report)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
+        writing.write(path, text.encode(), durable=False)
+    except writing.WriteError as error:
+        raise UsageError(f"{path}: {error.what}") from error
     except OSError as error:
-        with suppress(OSError):
-            scratch.unlink()
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 
 

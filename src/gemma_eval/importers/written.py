@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -15,6 +14,7 @@ import tomli_w
 
 from gemma_eval.errors import UsageError
 from gemma_eval.files.rows import show
+from gemma_eval.files.writing import WriteError, replacing
 from gemma_eval.importers import data
 from gemma_eval.importers.data import Columns, Plain
 
@@ -114,27 +114,19 @@ def _profiles(path: Path, wanted: Mapping[str, Mapping[str, Plain]], *, replaces
 
 def _write_all(contents: Mapping[Path, bytes]) -> None:
     """Write every file under another name first, so that a full disk leaves nothing half."""
-    written: dict[Path, Path] = {}
+    path = next(iter(contents))
     try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".import-", delete=False) as file:
-                written[path] = Path(file.name)
+        with ExitStack() as stack:
+            for path, content in contents.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(replacing(path))
                 file.write(content)
-            written[path].chmod(0o666 & ~_umask())
-        for path, temporary in written.items():
-            temporary.replace(path)
+                file.flush()
+    except WriteError as error:
+        raise UsageError(f"{path}: {error.what}") from error
     except OSError as error:
-        for temporary in written.values():
-            temporary.unlink(missing_ok=True)
-        where = error.filename or next(iter(contents)).parent
+        where = error.filename or path.parent
         raise UsageError(f"{where}: cannot be written: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def _has_returns(value: object) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gemma_eval.files.writing import WriteError, replacing
 from gemma_eval.protocols import Embedder, is_plumbing
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class KeptVectors:
         if kept is not None:
             return kept
         made = self._embedder.embed(texts)
-        with suppress(OSError):
+        with suppress(OSError, WriteError):
             _write(path, made)
         return made
 
@@ -72,11 +71,5 @@ def _read(path: Path, n_texts: int) -> Embeddings | None:
 def _write(path: Path, vectors: Embeddings) -> None:
     """Write the file whole or not at all, also where another process writes the same one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(number, "wb") as file:
-            np.save(file, vectors, allow_pickle=False)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path, durable=False) as file:
+        np.save(file, vectors, allow_pickle=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gemma_eval.errors import PluginError, UsageError
+from gemma_eval.files import writing
+from gemma_eval.files.writing import WriteError
 from gemma_eval.logs.redact import current
 from gemma_eval.protocols import Reporter
 from gemma_eval.records import Report
@@ -32,6 +33,9 @@ def write(report: Report, *, reporters: Sequence[Reporter], folder: Path) -> tup
         for file_name, text in texts.items():
             _replace(target / file_name, text)
         _point(folder, name)
+    except WriteError as error:
+        what = f"cannot write the report: {error.reason}; choose a folder that can be written"
+        raise UsageError(f"{target}: {what}") from error
     except OSError as error:
         what = f"cannot write the report: {error.strerror}; choose a folder that can be written"
         raise UsageError(f"{error.filename or target}: {what}") from error
@@ -63,16 +67,8 @@ def _is_plain(name: str) -> bool:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write beside `path`, then take its place; what UTF-8 cannot hold is written as `\\udc80`."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-            os.fchmod(file.fileno(), 0o644)
-        os.replace(beside, path)  # noqa: PTH105 - Path.replace is the same; this pairs with mkstemp
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    """Write a file in one step; what UTF-8 cannot hold is written as `\\udc80`."""
+    writing.write(path, text.encode("utf-8", "backslashreplace"), durable=False)
 
 
 def _point(folder: Path, name: str, *, link: Callable[[str, Path], None] = os.symlink) -> None:

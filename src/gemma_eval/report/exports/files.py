@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from gemma_eval.errors import UsageError
+from gemma_eval.files.writing import WriteError
+from gemma_eval.files.writing import write as write_file
 
 Existing = Literal["refuse", "replace"]
 
@@ -43,21 +43,11 @@ def write(files: Sequence[ExportedFile], *, folder: Path, existing: Existing = "
     try:
         for path, file in zip(paths, files, strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, file.data)
+            write_file(path, file.data, durable=False)
+    except WriteError as error:
+        what = f"cannot write the export: {error.reason}; choose a folder that can be written"
+        raise UsageError(f"{path}: {what}") from error
     except OSError as error:
         what = f"cannot write the export: {error.strerror}; choose a folder that can be written"
         raise UsageError(f"{error.filename or folder}: {what}") from error
     return paths
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside `path`, then take its place, so that a reader sees the old bytes or the new."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), 0o644)
-        os.replace(beside, path)  # noqa: PTH105 - Path.replace is the same; this pairs with mkstemp
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
