@@ -201,7 +201,7 @@ def test_a_case_gives_numbers_texts_and_a_time(tmp_path: Path) -> None:
         (
             "{{ now }} {{ query }}",
             "",
-            's.toml:6: case "c": the template "t" uses now; give the suite a now, as now = "2026-11-29", so that',
+            's.toml:6: case "c": the template "t" uses now; give the suite a now, as now = "2026-11-29",',
         ),
         (
             "---\nvariables: {topic: null}\n---\n{{ topic }} {{ query }}",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gemma_eval.cli.import_profiles import import_profiles
+from gemma_eval.cli.import_template import import_template
 from gemma_eval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -159,6 +161,10 @@ def promptfoo(*, asked: _Asked, judge: str | None, embedder: str | None) -> None
 
     models = AskedModels(judge=judge, embedder=embedder)
     _write(convert(asked.file, _choice(asked), asked=models, render=sandbox.render), asked)
+
+
+import_suites.add_command(import_profiles)
+import_suites.add_command(import_template)
 
 
 def _splits(given: Iterable[str]) -> dict[str, Path]:

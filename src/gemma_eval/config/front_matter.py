@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -11,12 +10,10 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from gemma_eval.config.files import Problems
 from gemma_eval.errors import ConfigError, Problem
-from gemma_eval.files import read, rows, variables, yaml12
+from gemma_eval.files import parted, read, rows, variables, yaml12
 from gemma_eval.files.locate import Lines
 from gemma_eval.files.rows import Name, OptionValue, Row, Text
 from gemma_eval.records import Option, Template
-
-MARK = "---"
 
 
 def _version(value: object) -> str:
@@ -57,34 +54,9 @@ KEYS = tuple(FrontMatterRow.model_fields)
 """What front matter may say."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parted:
-    """A file in its two parts: the YAML, `None` where there is none, and the text that begins on `line`."""
-
-    front: str | None = None
-    body: str
-    line: int = 1
-    is_open: bool = False
-
-
-def part(text: str) -> Parted:
-    """Return the front matter and the body of a text; `is_open` when its front matter does not end.
-
-    A body may begin with `---` itself: the second line of that kind ends the front matter.
-    """
-    first, *lines = text.split("\n")
-    if first.rstrip() != MARK:
-        return Parted(body=text)
-    for number, line in enumerate(lines):
-        if line.rstrip() == MARK:
-            body = "\n".join(lines[number + 1 :])
-            return Parted(front="\n".join(lines[:number]), body=body, line=number + 3)
-    return Parted(front="\n".join(lines), body="", is_open=True)
-
-
 def parse(text: str, *, path: Path, name: str) -> Template:
     """Return the template that a Markdown text is, without its parts. Raises ConfigError."""
-    found = part(text)
+    found = parted.part(text)
     if found.front is None:
         return Template(name=name, text=found.body)
     problems = Problems(path, Lines({}))
@@ -104,9 +76,9 @@ def parse(text: str, *, path: Path, name: str) -> Template:
     )
 
 
-def _row(found: Parted, problems: Problems) -> FrontMatterRow:
+def _row(found: parted.Parted, problems: Problems) -> FrontMatterRow:
     if found.is_open:
-        what = f"the front matter does not end; close it with a line {MARK}"
+        what = f"the front matter does not end; close it with a line {parted.MARK}"
         raise ConfigError([Problem(path=problems.path, line=1, what=what)])
     try:
         written = yaml12.parse(found.front or "")

@@ -86,7 +86,7 @@ class Given(jinja2.BaseLoader):
 class Metered(jinja2.Template):
     """A template that is run anew wherever it is imported, so that no rendering leaves anything behind."""
 
-    def make_module(self, *args: Any, **kwargs: Any) -> TemplateModule:
+    def make_module(self, *args: Any, **kwargs: Any) -> TemplateModule:  # noqa: ANN401 - for Jinja2 to know
         """Return what the template defines, with what it writes in one piece that was accounted for."""
         context = self.new_context(*args, **kwargs)
         return TemplateModule(self, context, [limits.concat(self.root_render_func(context))])
