@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -15,6 +15,9 @@ from gemma_eval.cli import chosen, completing, screen
 
 if TYPE_CHECKING:
     from gemma_eval.records import ModelSpec
+
+
+_PROGRAM = (sys.executable, "-m", "gemma_eval.cli.model_try")
 
 
 @click.command("test", short_help="Load a model and have it write ten tokens.")
@@ -41,13 +44,13 @@ def test(ctx: click.Context, *, name: str, tokens: int, as_json: bool) -> None:
     ctx.exit(int("problem" in told))
 
 
-def tried(spec: ModelSpec, *, tokens: int) -> dict[str, object]:
+def tried(spec: ModelSpec, *, tokens: int, program: Sequence[str] = _PROGRAM) -> dict[str, object]:
     """Return what a model did in a process of its own, `problem` where it did not."""
     from gemma_eval import wire
     from gemma_eval.cli.model_try import MARK
 
     done = subprocess.run(  # noqa: S603 - no shell, fixed words
-        [sys.executable, "-m", "gemma_eval.cli.model_try", str(tokens)],
+        [*program, str(tokens)],
         input=json.dumps(wire.dump(spec)),
         capture_output=True,
         text=True,
