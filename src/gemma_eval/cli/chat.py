@@ -58,7 +58,9 @@ class _Asked:
 @click.argument("model", required=False)
 @click.option("--profile", help="How tokens are chosen.  [default: chat.profile of the settings, greedy]")
 @click.option("--template", help="What becomes of a question.  [default: rag with a memory, else plain]")
-@click.option("--memory", "location", help="Remember in this memory: a path, or a URL as redis://….")
+@click.option(
+    "--memory", "location", help="Remember in this memory: a path, or a URL as redis://…; '' for none."
+)
 @click.option(
     "--retrieval",
     type=click.Choice(["none", "bm25", "vector", "hybrid"]),

@@ -86,6 +86,11 @@ def piped(stream: TextIO) -> Read:
     return read
 
 
+_READLINE = ("tab: complete", "set enable-bracketed-paste on")
+_LIBEDIT = ("bind ^I rl_complete",)
+"""What is asked of each; Python switches off that lines which are pasted together stay together."""
+
+
 class Terminal:
     """Reads lines from a terminal, which readline edits; a module of Python that a system may lack.
 
@@ -141,7 +146,8 @@ class Terminal:
         readline.set_completer_delims(" ")
         readline.set_completer(self._completed)
         is_libedit = "libedit" in (readline.__doc__ or "")
-        readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
+        for setting in _LIBEDIT if is_libedit else _READLINE:
+            readline.parse_and_bind(setting)
         for entry in () if self._history is None else kept(self._history):
             readline.add_history(entry)
             self._last = entry
