@@ -19,7 +19,10 @@ CHAT = (
     "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}</{{ m.role }}>{% endfor %}"
     "{% if add_generation_prompt %}<model>{% endif %}"
 )
-CITED = "{% for p in passages %}\n[{{ p.number }}] {{ p.text }} ({{ p.document }})\n{% endfor %}\nAsk: {{ query }}"
+CITED = (
+    "{% for p in passages %}\n[{{ p.number }}] {{ p.text }} ({{ p.document }})\n{% endfor %}\n"
+    "Ask: {{ query }}"
+)
 PASSAGES = tuple(
     Passage(id=str(rank), text=text, document="d", score=1.0, rank=rank)
     for rank, text in enumerate(("Finn lives in Oslo.", "Ada lives in Rome."), start=1)
