@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gemma_eval.cli import completing, edited, pairs
+from gemma_eval.cli import completing, edited
 from gemma_eval.cli.edited import Where
 from gemma_eval.errors import ConfigError, UnknownName, UsageError
 from gemma_eval.plugins import Registry
@@ -90,6 +90,7 @@ def set_(
 
     A model that ships stays as it is; what is written overrules it.
     """
+    from gemma_eval.cli import pairs  # here, so that --help loads no pydantic
     from gemma_eval.config.edits import changed
     from gemma_eval.config.models import ModelRow
 
@@ -168,6 +169,8 @@ def _moved(base: Written[ModelSpec], path: Path) -> Mapping[str, object]:
 
 
 def _option(text: str) -> tuple[str, object]:
+    from gemma_eval.cli import pairs
+
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise UsageError(f"--option {text}: is no key=value, as threads=2")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gemma_eval.cli import completing, edited, pairs
+from gemma_eval.cli import completing, edited
 from gemma_eval.cli.edited import Where
 from gemma_eval.errors import ConfigError, UnknownName, UsageError
 
@@ -33,6 +33,7 @@ def set_(*, name: str, given: tuple[str, ...], unset: tuple[str, ...], where: Wh
     Lists are written item by item (`stop=A stop=B`) or as JSON. A profile that ships stays as it is; what is
     written overrules it.
     """
+    from gemma_eval.cli import pairs  # here, so that --help loads no pydantic
     from gemma_eval.config.edits import changed
     from gemma_eval.config.profiles import ProfileRow
 
