@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from gemma_eval.cases.expand import expand
 from gemma_eval.cases.load import Looked, Names
@@ -28,13 +29,15 @@ def load_suite(
     *,
     models: Sequence[str] = (),
     say: Callable[[str], object] = warnings.warn,
+    damaged: Literal["recover", "refuse"] = "recover",
 ) -> tuple[Suite, tuple[Cell, ...]]:
     """Read a suite with the shipped profiles, models, templates and those beside it. Raises UsageError.
 
     Those of `models` that a file of models knows run every case, also where the suite does not name them.
-    `say` is told a line for each file that is damaged, and of which an earlier version was used.
+    `say` is told a line for each file that is damaged, and of which an earlier version was used; whoever has
+    a good one in use already has it refused (`damaged`).
     """
-    catalog = load_catalog(folders(here=Path.cwd(), environment=os.environ, suite=path))
+    catalog = load_catalog(folders(here=Path.cwd(), environment=os.environ, suite=path), damaged=damaged)
     for notice in catalog.notices:
         say(notice)
     names = Names(

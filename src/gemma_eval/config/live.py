@@ -153,7 +153,7 @@ class Live(AbstractContextManager["Live[T]"], Generic[T]):
             return None
         if problem:
             self._broken = before
-            self._say(f"{problem}; what was read before stays in use")
+            self._say(f"{problem.rstrip('.')}; what was read before stays in use")
             return None
         return self._swap(Snapshot(value=value, generation=self._snapshot.generation + 1, digest=before))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ChoiceKind = Literal["model", "profile", "template", "setting"]
+ChoiceKind = Literal["case", "model", "profile", "template", "setting"]
 Choice = tuple[ChoiceKind, str]
 """What can be chosen, and its name."""
 
