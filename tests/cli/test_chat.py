@@ -66,7 +66,7 @@ def test_the_commands_of_a_chat_are_no_questions(tmp_path: Path) -> None:
     memory = ("--memory", str(tmp_path / "memory.db"))
     typed = "/stats\nPick a name.\n/stats\n\n/help\n/stat\n/quit\nPick a city.\n"
     result = chat(typed, *memory)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     lines = result.stdout.splitlines()
     assert lines[:2] == ["nothing was answered yet", "Ada"]
     assert lines[2].startswith("read 13 tokens with 0 passages, wrote 1 at")

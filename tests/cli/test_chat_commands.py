@@ -159,7 +159,7 @@ def test_what_cannot_be_is_refused_in_a_line_and_nothing_changes(chat: Chat, lin
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert result.stdout == "One two three.\n"
-    assert result.exit_code == 0
+    assert result.exit_code == 1
 
 
 def test_a_model_is_loaded_in_the_place_of_another(chat: Chat) -> None:

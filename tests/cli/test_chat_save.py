@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gemma_eval import plugins
 from gemma_eval.cli import command
+from gemma_eval.cli.chat_case import Wanted, with_case
 from gemma_eval.cli.chat_save import Request, requested
 from gemma_eval.errors import UsageError
+from gemma_eval.records import Message, Passage, Prompt
+from tests.examples import a_cell
 from tests.plugin.gating import session
 
 Chat = Callable[..., Result]
@@ -43,7 +49,7 @@ def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Chat:
     def run(*lines: str, arguments: tuple[str, ...] = ()) -> Result:
         typed = "".join(f"{line}\n" for line in lines)
         result = CliRunner().invoke(command(plugins.load()), ["chat", *arguments], input=typed)
-        assert result.exit_code == 0, result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.output
         return result
 
     return run
@@ -60,6 +66,7 @@ def test_an_exchange_becomes_a_suite_that_passes(chat: Chat, tmp_path: Path) -> 
     result = chat("What is the capital of Norway?", "What is the capital of Japan?", "/save geo.gemma.toml")
     assert result.stdout.splitlines()[-1] == "pytest --gemma-suite geo.gemma.toml::chat-1"
     assert 'an answer contains this one: "Tokyo"' in result.stderr
+    assert result.exit_code == 0
     assert tomllib.loads((tmp_path / "geo.gemma.toml").read_text()) == {
         "defaults": {"models": ["pocket"], "profiles": ["greedy"], "templates": ["plain"]},
         "case": [
@@ -207,6 +214,7 @@ def test_what_cannot_be_saved_is_refused_in_a_line(chat: Chat, lines: tuple[str,
     """And there is no file."""
     result = chat(*lines)
     assert message in result.stderr
+    assert result.exit_code == 1
     assert not [path.name for path in Path().iterdir() if path.suffix == ".toml"]
 
 
@@ -261,7 +269,7 @@ def test_an_exchange_of_an_earlier_chat_is_asked_again_first(chat: Chat, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("given", "read"),
+    ("typed", "read"),
     [
         ("a.toml", Request(path=Path("a.toml"))),
         ("a.toml home", Request(path=Path("a.toml"), id="home")),
@@ -270,9 +278,9 @@ def test_an_exchange_of_an_earlier_chat_is_asked_again_first(chat: Chat, tmp_pat
         ('"my own/a.toml" x', Request(path=Path("my own/a.toml"), id="x")),
     ],
 )
-def test_what_stands_after_save_is_read(given: str, read: Request) -> None:
+def test_what_stands_after_save_is_read(typed: str, read: Request) -> None:
     """The check takes the rest of the line."""
-    assert requested(given) == read
+    assert requested(typed) == read
 
 
 def test_a_suite_that_ships_is_not_changed() -> None:
@@ -281,3 +289,35 @@ def test_a_suite_that_ships_is_not_changed() -> None:
 
     with pytest.raises(UsageError, match="comes with gemma_eval"):
         requested(f'"{suites_directory() / "smoke.toml"}"')
+
+
+TEXT = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=30).filter(str.strip)
+
+
+@given(TEXT, TEXT, st.lists(TEXT, max_size=2), st.sampled_from(["", SUITE, "# only a comment"]))
+def test_whatever_was_said_is_read_back_as_it_was(
+    asked: str, said: str, passages: list[str], text: str
+) -> None:
+    """In quotes of any kind, with lines, tabs and control characters, after whatever the suite was."""
+    turns = (Message(role="user", content="Hello."), Message(role="assistant", content=said))
+    for earlier in ((), turns):
+        messages = (*earlier, Message(role="user", content=asked))
+        found = tuple(
+            Passage(id=str(rank), text=each, document="chat", score=1.0, rank=rank)
+            for rank, each in enumerate(passages, start=1)
+        )
+        cell = a_cell()
+        wanted = Wanted(
+            cell=replace(cell, case=replace(cell.case, messages=messages, texts={"tone": asked})),
+            prompt=Prompt(messages=messages, text=None, n_tokens=None, passages=found),
+            id="x",
+            scorer="contains",
+            value=said,
+            profile="greedy",
+        )
+        case = tomllib.loads(with_case(text, wanted))["case"][-1]
+        given_turns = case.get("messages") or [{"role": "user", "content": case["prompt"]}]
+        assert [Message(**turn) for turn in given_turns] == list(messages)
+        assert case["checks"] == [{"scorer": "contains", "text": said, "pass_at": 1.0}]
+        assert [each["text"] for each in case.get("documents", [])] == passages
+        assert case["variables"] == {"tone": asked}

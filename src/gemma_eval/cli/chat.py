@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gemma_eval.cli import chosen
+from gemma_eval.cli import chosen, completing
 from gemma_eval.cli import memory_given as given
+from gemma_eval.cli.progress import say
 from gemma_eval.plugins import Registry
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from gemma_eval.cli.chat_talk import Talk
     from gemma_eval.config.live import Live
     from gemma_eval.config.live_choices import Choices
-    from gemma_eval.records import MemoryTier, Retrieval
+    from gemma_eval.protocols import Backend
+    from gemma_eval.records import MemoryTier, ModelSpec, Retrieval
 
 _LASTING: tuple[MemoryTier, ...] = ("short_term", "long_term", "episodic", "semantic")
 """Tiers that are searched: what is kept for minutes is the conversation itself."""
@@ -55,9 +58,17 @@ class _Asked:
 
 
 @click.command(short_help="Talk to a model, which may remember.")
-@click.argument("model", required=False)
-@click.option("--profile", help="How tokens are chosen.  [default: chat.profile of the settings, greedy]")
-@click.option("--template", help="What becomes of a question.  [default: rag with a memory, else plain]")
+@click.argument("model", required=False, shell_complete=completing.models)
+@click.option(
+    "--profile",
+    help="How tokens are chosen.  [default: chat.profile of the settings, greedy]",
+    shell_complete=completing.profiles,
+)
+@click.option(
+    "--template",
+    help="What becomes of a question.  [default: rag with a memory, else plain]",
+    shell_complete=completing.templates,
+)
 @click.option(
     "--memory", "location", help="Remember in this memory: a path, or a URL as redis://…; '' for none."
 )
@@ -128,8 +139,6 @@ def _talk(stack: ExitStack, asked: _Asked, *, screen: Screen, registry: Registry
     from gemma_eval.cli.chat_chosen import Chosen
     from gemma_eval.cli.chat_session import Session
     from gemma_eval.cli.chat_talk import Talk
-    from gemma_eval.measure.clock import clock
-    from gemma_eval.stages import load_backend
 
     files = _files(screen, registry)
     settings = files.value.settings
@@ -143,7 +152,7 @@ def _talk(stack: ExitStack, asked: _Asked, *, screen: Screen, registry: Registry
     chosen_.check(registry)
     memory = _memory(stack, location, asked.retrieval, screen=screen, registry=registry) if location else None
     session = Session(
-        backend=load_backend(chosen_.model, registry, clock=clock),
+        backend=_loaded(chosen_.model, registry),
         model=chosen_.model,
         profile=chosen_.profile,
         template=chosen_.template,
@@ -159,11 +168,26 @@ def _talk(stack: ExitStack, asked: _Asked, *, screen: Screen, registry: Registry
         files=files,
         registry=registry,
         screen=screen,
-        load=lambda model: load_backend(model, registry, clock=clock),
+        load=lambda model: _loaded(model, registry),
         poll_s=settings.reload_poll_s,
     )
     stack.callback(talk.close)
     return talk
+
+
+def _loaded(model: ModelSpec, registry: Registry) -> Backend:
+    """Load the engine of a model, and let who waits for it know. Raises BackendError, UnknownName."""
+    from gemma_eval.measure.clock import clock
+    from gemma_eval.stages import load_backend
+
+    is_waited_for = _is_typed() and sys.stderr.isatty()
+    if is_waited_for:
+        say(f"loading {model.name} …")
+    try:
+        return load_backend(model, registry, clock=clock)
+    finally:
+        if is_waited_for:
+            say("")
 
 
 def _files(screen: Screen, registry: Registry) -> Live[Choices]:
@@ -251,7 +275,9 @@ def _ending_in_order() -> Iterator[None]:
         del frame
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
     finally:

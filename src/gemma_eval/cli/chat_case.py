@@ -51,7 +51,8 @@ def with_case(text: str, wanted: Wanted) -> str:
     if not table:
         head["defaults"] = {key: [name] for key, name in chosen.items()}
     defaults = _table(table or head.unwrap(), "defaults")
-    way, retrieval = _way(wanted, _table(table, "retrieval"), _table(table, "retrievals"))
+    base = _table(table, "retrieval")
+    way, retrieval = _way(wanted, base, _table(table, "retrievals"))
     if retrieval:
         head["retrievals"] = {way: retrieval}
     fields = {
@@ -59,7 +60,7 @@ def with_case(text: str, wanted: Wanted) -> str:
         **_asked(wanted.messages),
         **{key: [name] for key, name in chosen.items() if defaults.get(key) != [name]},
         **_unlike(defaults, wanted.cell.profile),
-        **_given(wanted, way, has_corpus="corpus" in defaults or "retrievals" in defaults),
+        **_given(wanted, way, may_find="memory" in base or not {"corpus", "retrievals"}.isdisjoint(defaults)),
     }
     case = tomlkit.table()
     for key, value in fields.items():
@@ -101,7 +102,7 @@ def _asked(messages: Sequence[Message]) -> dict[str, object]:
 
     if len(messages) == 1:
         text = messages[0].content
-        is_block = "\n" in text and text.isprintable()
+        is_block = "\n" in text and all(line.isprintable() for line in text.split("\n"))
         return {"prompt": tomlkit.string(text, multiline=True) if is_block else text}
     return {"messages": _lines([{"role": each.role, "content": each.content} for each in messages])}
 
@@ -118,7 +119,7 @@ def _unlike(defaults: Mapping[str, object], profile: SamplingProfile) -> dict[st
     return {key: value for key, value in own.items() if key in defaults and defaults[key] != value}
 
 
-def _given(wanted: Wanted, way: str, *, has_corpus: bool) -> dict[str, object]:
+def _given(wanted: Wanted, way: str, *, may_find: bool) -> dict[str, object]:
     """Return the passages that the model was given, and what else the template has used."""
     passages = wanted.prompt.passages
     more: dict[str, object] = {}
@@ -134,7 +135,7 @@ def _given(wanted: Wanted, way: str, *, has_corpus: bool) -> dict[str, object]:
             ),
             "retrievals": [way],
         }
-    elif has_corpus and uses_retrieval(wanted.cell.template):
+    elif may_find and uses_retrieval(wanted.cell.template):
         more["retrievals"] = ["none"]
     return more
 

@@ -161,7 +161,10 @@ def _written(path: Path, wanted: Wanted, talk: Talk) -> Wanted:
         if id_ in taken:
             raise UsageError(f'{path}: has a case "{id_}" already; give another id: {USAGE}')
         made.append(replace(wanted, id=id_))
-        return with_case(text, made[-1])
+        after = with_case(text, made[-1])
+        if not after.isascii() and after.encode(errors="ignore").decode() != after:
+            raise UsageError(f"{path}: cannot hold half of a letter; nothing is written")
+        return after
 
     change(
         path,

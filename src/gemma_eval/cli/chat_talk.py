@@ -27,8 +27,8 @@ class Talk:
     """A session with what is chosen for it, and where all of it is shown.
 
     `files` are asked before each line; they look every `poll_s` seconds where they are asked as often, and
-    sooner while somebody writes. `load` loads the engine of a model. `n_failed` counts the turns that went
-    wrong.
+    sooner while somebody writes. `load` loads the engine of a model. `n_failed` counts the turns and
+    commands that went wrong.
     """
 
     session: Session
@@ -125,6 +125,7 @@ class Talk:
         try:
             return obey(self, text)
         except GemmaEvalError as error:
+            self.n_failed += 1
             self.screen.note(str(error))
         except KeyboardInterrupt:
             self.screen.note(f"{text.split(maxsplit=1)[0]} was stopped")

@@ -107,8 +107,10 @@ class Terminal:
         self._has_colours = has_colours
         self._found: Sequence[str] = ()
         self._last = ""
-        with suppress(ImportError):
+        try:
             self._edit()
+        except ImportError:
+            self._has_colours = False  # only readline knows that colours take no room
 
     def read(self, prompt: str) -> str | None:
         """Return a line. Raises GivenUp at Ctrl-C, which says how to end."""
