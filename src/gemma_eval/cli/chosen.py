@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_COMPLETING = "_GEMMA_EVAL_COMPLETE"
-"""A shell that asks for completions sets this, and shows what is said among them."""
-
 
 def places() -> tuple[Place, ...]:
     """Return the folders of this user and this project, by precedence."""
@@ -52,11 +49,16 @@ def catalog(*beside: Path) -> Catalog:
 
 
 def say(*notices: str) -> None:
-    """Print what a person should know of how files were read, on stderr, each line once in a command."""
+    """Print what a person should know of how files were read, on stderr, each line once in a command.
+
+    Nothing is said to a shell that completes a name: it would show that in the middle of what is typed.
+    """
+    from gemma_eval.cli.completion import VARIABLE
+
     context = click.get_current_context(silent=True)
     said: set[str] = set() if context is None else context.meta.setdefault(__name__, set())
     for notice in notices:
-        if notice not in said and _COMPLETING not in os.environ:
+        if notice not in said and VARIABLE not in os.environ:
             said.add(notice)
             click.echo(notice, err=True)
 

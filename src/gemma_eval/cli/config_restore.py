@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gemma_eval.cli import chosen, screen
+from gemma_eval.cli import screen
+from gemma_eval.cli.config_set import backups
+from gemma_eval.cli.edited import short, show_diff
 from gemma_eval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def restore(*, file: Path, lists: bool, version: str | None, yes: bool, as_json:
     if not (yes or _is_wanted()):
         click.echo("nothing is restored")
         return
-    kept = restoring.restore(planned, backups=_backups())
-    there = "" if kept is None else f"; what was there is kept as {os.path.relpath(kept)}"
-    click.echo(f"{file}: is as on {planned.version.when} again{there}")
+    kept = restoring.restore(planned, backups=backups())
+    there = "" if kept is None else f"; what was there is kept as {short(kept)}"
+    click.echo(f"{short(file)}: is as on {planned.version.when} again{there}")
 
 
 def _show(kept: tuple[Kept, ...], *, as_json: bool) -> None:
@@ -60,23 +61,11 @@ def _show(kept: tuple[Kept, ...], *, as_json: bool) -> None:
 
 def _show_plan(planned: Restoring) -> None:
     found = "there is no file" if planned.found is None else planned.flaw or "can be read as it is"
-    click.echo(f"{planned.path}: {found}")
-    click.echo(f"its version of {planned.version.when} would bring back:")
-    click.echo(planned.diff(), nl=False)
+    click.echo(f"{short(planned.path)}: {found}; its version of {planned.version.when} would bring back:")
+    show_diff(planned.diff().splitlines())
 
 
 def _is_wanted() -> bool:
     if not sys.stdin.isatty():
         raise UsageError("nothing is restored without a question where nobody can answer it; add --yes")
     return click.confirm("restore it?")
-
-
-def _backups() -> int:
-    from gemma_eval.config import settings
-    from gemma_eval.config.changing import BACKUPS
-    from gemma_eval.errors import ConfigError
-
-    try:
-        return settings.load(chosen.places(), environment=os.environ).backups
-    except ConfigError:  # as it is the settings that are to be restored
-        return BACKUPS
