@@ -49,8 +49,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     kinds = ("quality", "benchmark", "retrieval")
     group.addoption("--gemma-kind", choices=kinds, help="only cases of this kind")
     group.addoption("--gemma-repeats", type=int, metavar="N", help="generations per cell, for every case")
-    group.addoption("--gemma-db", metavar="PATH", help="results database (reports/gemma_eval.db)")
-    group.addoption("--gemma-report", metavar="DIR", help="folder for the reports (reports)")
+    group.addoption(
+        "--gemma-db",
+        metavar="PATH",
+        help="results database (database of the settings: reports/gemma_eval.db)",
+    )
+    group.addoption(
+        "--gemma-report", metavar="DIR", help="folder for the reports (reports of the settings: reports)"
+    )
     group.addoption("--gemma-log-json", metavar="FILE", help="append a line of JSON for each event to a file")
     group.addoption("--gemma-resume", metavar="RUN", help='go on with a run: its id, or "latest"')
     what = "hold scorers and statistics against values that others have published"

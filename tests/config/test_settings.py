@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -302,3 +304,10 @@ def test_what_is_written_is_short() -> None:
     assert [written(each) for each in ("a/b.db", "no", "1", "a b", None, True, 1, 0.5, ["x", "on"])] == [
         *("a/b.db", '"no"', '"1"', '"a b"', "null", "true", "1", "0.5", '[x, "on"]'),
     ]
+
+
+def test_settings_cost_little_to_import() -> None:
+    """Where there is no file they need neither pydantic nor YAML."""
+    program = "import sys; from gemma_eval.config import places, settings; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert not {"pydantic", "yaml", "ruamel", "numpy"} & set(done.stdout.split())

@@ -26,11 +26,13 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 import _gemma_eval_pytest
 from gemma_eval import plugins, suite
 from gemma_eval.cases.gates import load_gates
-from gemma_eval.config import models, profiles
+from gemma_eval.config import models, profiles, settings_file, templates
 from gemma_eval.config.accepted import load_accepted
 from gemma_eval.errors import UsageError
 from gemma_eval.importers import yaml_file
 from gemma_eval.prompts.build import build
+from gemma_eval.prompts.lint import lint, sample_case
+from gemma_eval.prompts.templates import fill
 from gemma_eval.records import Cell, Message, Passage, Template
 from gemma_eval.scoring.judge_items import load as load_labelled
 from tests.docs.commands import run_command
@@ -150,8 +152,12 @@ def _jsonl(block: Block) -> None:
 
 
 def _yaml(block: Block) -> None:
-    """Read a file of another framework, which is plain data."""
-    assert yaml_file.parse(block.source).refused == ()
+    """Read settings, known by the name of the file, or a file of another framework, which is plain data."""
+    if block.file_name is None or Path(block.file_name).name != settings_file.NAME:
+        assert yaml_file.parse(str(block.source)).refused == ()
+        return
+    with pytest.raises(UsageError) if block.exit_code else contextlib.nullcontext():
+        settings_file.load(block.folder / block.file_name)
 
 
 def _jinja(block: Block) -> None:
@@ -165,6 +171,20 @@ def _jinja(block: Block) -> None:
             count_tokens=lambda text: len(text.split()),
         )
         assert QUESTION in prompt.messages[-1].content
+
+
+def _markdown(block: Block) -> None:
+    """Look for what is wrong with a template, and render it; a part is only read."""
+    path = _saved(block, "template.md")
+    if path.parent.name != "templates" or path.name.startswith(templates.PART):
+        return
+    if block.exit_code:
+        assert [each for each in lint(templates.read(path)) if not each.is_warning]
+        return
+    template = templates.read(path)
+    assert [each.what for each in lint(template)] == []
+    prompt = fill(template, sample_case(template), PASSAGES)
+    assert QUESTION in prompt
 
 
 def _sql(block: Block) -> None:
@@ -242,6 +262,7 @@ EVALUATORS: dict[str, Callable[[Block], None]] = {
     "json": _json,
     "jsonl": _jsonl,
     "jinja": _jinja,
+    "markdown": _markdown,
     "sql": _sql,
     "console": _commands,
     "bash": _commands,

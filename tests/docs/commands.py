@@ -26,7 +26,8 @@ def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
 
     `pytest` and `gemma-eval` are run in `folder`, without a start-up for each; a shipped suite that takes
     longer than seconds is planned instead of run. What `>` sends to a file is written there, and what `<`
-    names is read. `make` and `pip` lines are held against the Makefile and the extras of the project.
+    names is read, and `NAME=value` before a command is in its environment. `make` and `pip` lines are held
+    against the Makefile and the extras of the project.
     """
     words = shlex.split(command)
     if words[0] == "make":
@@ -41,7 +42,7 @@ def run_command(command: str, *, folder: Path, exit_code: int = 0) -> str:
         printed = run_command(shlex.join(words[:-2]), folder=folder, exit_code=exit_code)
         (folder / words[-1]).write_text(printed, encoding="utf-8")
         return ""
-    if words[0] in ("pytest", "gemma-eval") or words[:2] == ["python", "-m"]:
+    if _set_before(words)[1][0] in ("pytest", "gemma-eval") or words[:2] == ["python", "-m"]:
         return _execute(words, folder=folder, exit_code=exit_code)
     raise AssertionError(f"no way to check the command {command!r}")
 
@@ -112,12 +113,20 @@ def _fed(words: list[str], path: Path) -> str:
 def _execute(words: list[str], *, folder: Path, exit_code: int) -> str:
     if words[-2:-1] == ["<"]:
         return _fed(words[:-2], folder / words[-1])
+    variables, words = _set_before(words)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= variables
     environment |= {"COLUMNS": "80", "NO_COLOR": "1"}
     done = _run(_argv(words), folder=folder, environment=environment)
     shown = f"{shlex.join(words)}\n{done.text}"
     assert done.code == exit_code, f"exit code {done.code}, not {exit_code}: {shown}"
     return done.text
+
+
+def _set_before(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the variables that stand before a command, and the words of that."""
+    n = next((n for n, word in enumerate(words) if not re.match(r"[A-Z_]+=", word)), 0)
+    return {name: value for name, _, value in (word.partition("=") for word in words[:n])}, words[n:]
 
 
 def _run(argv: list[str], *, folder: Path, environment: dict[str, str]) -> Session:

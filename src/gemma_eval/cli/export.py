@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import completing, database
+from gemma_eval.cli import chosen, completing, database
 from gemma_eval.store.read import open_reader
 
 NAMES = ("csv", "eee", "lm-eval", "parquet")
@@ -26,7 +26,7 @@ NAMES = ("csv", "eee", "lm-eval", "parquet")
     "--out",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder that gets the files.  [default: reports/RUN/FORMAT]",
+    help="The folder that gets the files.  [default: RUN/FORMAT in reports of the settings, reports]",
 )
 @click.option("--replace", is_flag=True, help="Write over files that are there already.")
 @database.option
@@ -43,6 +43,6 @@ def export(*, run: str, name: str, folder: Path | None, replace: bool, database:
         recorded = reader.run(run)
         report = make_report(recorded, reader.outcomes(recorded.id))
     files = FORMATS[name](report)
-    target = folder or Path("reports") / recorded.id / name
+    target = folder or chosen.settings().reports / recorded.id / name
     for path in write(files, folder=target, existing="replace" if replace else "refuse"):
         click.echo(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import completing, database
+from gemma_eval.cli import chosen, completing, database
 from gemma_eval.plugins import Registry
 from gemma_eval.store.read import LATEST, open_reader
 
@@ -20,9 +20,9 @@ from gemma_eval.store.read import LATEST, open_reader
     "--to",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports"),
-    show_default=True,
-    help="The folder that gets RUN/report.md, report.html and results.json.",
+    default=lambda: chosen.settings().reports,
+    help="The folder that gets RUN/report.md, report.html and results.json.  "
+    "[default: reports of the settings, reports]",
 )
 @click.option(
     "--scoring",

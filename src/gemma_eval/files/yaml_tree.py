@@ -74,7 +74,7 @@ def compose(text: str, dialect: Dialect) -> tuple[Node | None, list[tuple[int, s
     Raises ReadError when it is no YAML, or is nested too deep.
     """
     try:
-        loader = _Loader(text, dialect)
+        loader = _Loader(str(text), dialect)  # the C parser takes no class below str
         return loader.get_single_node(), loader.refused
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
