@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, cast
 
 from gemma_eval.config import edit_inline
@@ -23,20 +25,7 @@ def put(text: str, at: Sequence[str], value: object) -> str:
     A new table of tables, as that of a model, comes at the end. Of a table that is there the keys are
     changed, and those that the value lacks removed. Raises UsageError where that cannot be done by rule.
     """
-    at = tuple(at)
-    found = _at(tomllib.loads(text), at)
-    if isinstance(value, Mapping) and isinstance(found, Mapping):
-        text = _with_keys(text, at, found, value)
-        found = _at(tomllib.loads(text), at)
-    if same(found, value):
-        return text
-    ways = [
-        lambda: _in_section(text, at, lambda table: _set(table, at, literal(value))),
-        lambda: _edited(text, lambda table: _set(table, at, literal(value))),
-    ]
-    if isinstance(value, Mapping) and found is None and len(at) == _DEPTH_OF_SECTIONS:
-        ways.insert(0, lambda: _with_section(text, at, cast(Mapping[str, object], value)))
-    return _first_right([_wanted(text, at, value)], ways, what=dotted(at))
+    return _put(_Text(text, tomllib.loads(text)), tuple(at), value).text
 
 
 def drop(text: str, at: Sequence[str]) -> str:
@@ -44,29 +33,57 @@ def drop(text: str, at: Sequence[str]) -> str:
 
     Comments above and below a table that goes stay. Raises UsageError where that cannot be done by rule.
     """
-    at = tuple(at)
-    if _at(tomllib.loads(text), at) is None:
-        return text
+    return _drop(_Text(text, tomllib.loads(text)), tuple(at)).text
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text, and what it says."""
+
+    text: str
+    table: Table
+
+
+def _put(now: _Text, at: Path, value: object) -> _Text:
+    found = _at(now.table, at)
+    if isinstance(value, Mapping) and isinstance(found, Mapping):
+        now = _with_keys(now, at, found, value)
+        found = _at(now.table, at)
+    if same(found, value):
+        return now
+    text = now.text
     ways = [
-        lambda: _without_sections(text, at),
-        lambda: _in_section(text, at, lambda table: _remove(table, at)),
-        lambda: _edited(text, lambda table: _remove(table, at)),
+        lambda: _in_section(text, at, lambda table: _set(table, at, literal(value))),
+        lambda: _edited(text, lambda table: _set(table, at, literal(value))),
     ]
-    return _first_right(_without(text, at), ways, what=dotted(at))
+    if isinstance(value, Mapping) and found is None and len(at) == _DEPTH_OF_SECTIONS:
+        ways.insert(0, lambda: _with_section(text, at, cast(Mapping[str, object], value)))
+    return _first_right([_wanted(now.table, at, value)], ways, what=dotted(at))
+
+
+def _drop(now: _Text, at: Path) -> _Text:
+    if _at(now.table, at) is None:
+        return now
+    ways = [
+        lambda: _without_sections(now.text, at),
+        lambda: _in_section(now.text, at, lambda table: _remove(table, at)),
+        lambda: _edited(now.text, lambda table: _remove(table, at)),
+    ]
+    return _first_right(_without(now.table, at), ways, what=dotted(at))
 
 
 _DEPTH_OF_SECTIONS = 2
 """A new table so deep, as `model.pocket`, has a header of its own."""
 
 
-def _with_keys(text: str, at: Path, found: Mapping[str, object], value: Mapping[str, object]) -> str:
+def _with_keys(now: _Text, at: Path, found: Mapping[str, object], value: Mapping[str, object]) -> _Text:
     """Return a text with what a table lacks put into it, and taken out what it has beyond that."""
     for key in found:
         if key not in value:
-            text = drop(text, (*at, key))
+            now = _drop(now, (*at, key))
     for key, part in value.items():
-        text = put(text, (*at, key), part)
-    return text
+        now = _put(now, (*at, key), part)
+    return now
 
 
 def _with_section(text: str, at: Path, value: Mapping[str, object]) -> str:
@@ -149,15 +166,16 @@ def _remove(table: Table, at: Path) -> None:
         del holder[at[-1]]
 
 
-def _first_right(right: Sequence[Table], ways: Sequence[Callable[[], str]], *, what: str) -> str:
+def _first_right(right: Sequence[Table], ways: Sequence[Callable[[], str]], *, what: str) -> _Text:
     """Return what the first way gives that says one of the right things, which is proven by reading it."""
     for way in ways:
         try:
             text = way()
-            if any(same(tomllib.loads(text), table) for table in right):
-                return text
+            table = tomllib.loads(text)
         except (LookupError, TypeError, ValueError, AttributeError):  # tomlkit's errors are ValueErrors
             continue
+        if any(same(table, each) for each in right):
+            return _Text(text, table)
     raise UsageError(f"{what} is written in a way that cannot be edited by rule; edit the file by hand")
 
 
@@ -169,17 +187,17 @@ def _at(table: object, at: Path) -> object:
     return table
 
 
-def _wanted(text: str, at: Path, value: object) -> Table:
-    table = tomllib.loads(text)
+def _wanted(table: Table, at: Path, value: object) -> Table:
+    table = deepcopy(table)
     _holder(table, at)[at[-1]] = value
     return table
 
 
-def _without(text: str, at: Path) -> list[Table]:
+def _without(table: Table, at: Path) -> list[Table]:
     """Return what may be left: a table that has no header goes with the last thing in it."""
     left: list[Table] = []
     for depth in range(len(at), 0, -1):
-        table = tomllib.loads(text)
+        table = deepcopy(table)
         holder = _holder(table, at[:depth])
         del holder[at[depth - 1]]
         left.append(table)
