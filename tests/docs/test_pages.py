@@ -81,7 +81,7 @@ def test_the_plugins_page_has_an_example_of_every_hook() -> None:
     """Each hook is implemented in a block that runs."""
     hooks = {name for name in vars(hookspecs) if name.startswith("register_")}
     shown = set(re.findall(r"^ *def (\w+)\(", page("plugins"), re.MULTILINE))
-    assert hooks | {"outcome_recorded", "run_finished"} <= shown
+    assert hooks | {"outcome_recorded", "run_finished", "config_reloaded"} <= shown
 
 
 def test_every_option_is_mentioned_somewhere() -> None:
