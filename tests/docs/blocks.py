@@ -175,7 +175,8 @@ def _jinja(block: Block) -> None:
 
 def _markdown(block: Block) -> None:
     """Look for what is wrong with a template, and render it; a part is only read."""
-    path = _saved(block, "template.md")
+    (block.folder / "templates").mkdir(exist_ok=True)
+    path = _saved(block, "templates/block.md")
     if path.parent.name != "templates" or path.name.startswith(templates.PART):
         return
     if block.exit_code:

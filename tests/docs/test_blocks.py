@@ -21,6 +21,7 @@ WRONG = {
     "toml": '[defaults]\nmodels = ["pockett"]\n[[case]]\nid = "a"\n',
     "json": '{"version": 1, "profiles": {"a": {"temprature": 1}}}',
     "jinja": "{{ qurey }}",
+    "markdown": "---\nversion: '1'\n---\n{{ qurey }}",
     "sql": "SELECT no_such_column FROM v_outcome",
     "console": "$ python -m no_such_module_here\n",
     "bash": "make no-such-target",
