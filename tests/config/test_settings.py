@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -173,6 +174,19 @@ def test_a_variable_that_is_nearly_one_of_ours_is_an_error(name: str, meant: str
 def test_other_variables_are_let_be(name: str) -> None:
     """They may hold the key of a server, or are between processes of a run."""
     assert environment.load({name: "x"}) == {}
+
+
+def test_every_variable_that_the_code_names_is_known() -> None:
+    """One that is added without a word here would be an error, or overlooked where it is misspelt."""
+    source = Path(settings.__file__).parents[1]
+    named = {
+        name
+        for path in source.rglob("*.py")
+        for name in re.findall(r"\bGEMMA_EVAL_[A-Z_]+", path.read_text())
+    }
+    known = {key.variable for key in KEYS} | environment.OTHERS | environment.INTERNAL
+    assert named - known == set()
+    assert {"GEMMA_EVAL_BLOCK", "GEMMA_EVAL_CONFIG"} <= named
 
 
 @pytest.mark.parametrize(

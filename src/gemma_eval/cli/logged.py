@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from gemma_eval.cli.ending import INTERRUPTED
-from gemma_eval.errors import ConfigError, GemmaEvalError
+from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.logs.events import emit, is_on
 
 VARIABLE = "GEMMA_EVAL_LOG_JSON"
@@ -90,6 +90,6 @@ def _path(given: object) -> Path | None:
 
     try:
         found = settings.load(chosen.places(), environment=os.environ).log_json
-    except ConfigError:
+    except UsageError:
         return None
     return None if found is None else found.absolute()

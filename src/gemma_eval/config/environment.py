@@ -13,7 +13,7 @@ from gemma_eval.errors import ConfigError, Problem
 
 OTHERS = frozenset({USER_FOLDER, SAFE_DIRECTORY})
 """Variables that a person may set and that are no settings."""
-INTERNAL = frozenset({"GEMMA_EVAL_BLOCK", "GEMMA_EVAL_BLOCK_CELLS"})
+INTERNAL = frozenset({"GEMMA_EVAL_BLOCK", "GEMMA_EVAL_BLOCK_CELLS", "GEMMA_EVAL_BLOCK_PINNED"})
 """Those that the processes of a run give each other."""
 
 _NEAR = 0.8
