@@ -108,6 +108,40 @@ def test_what_a_memory_gave_stands_in_the_case(chat: Chat, tmp_path: Path) -> No
     assert (ran.code, ran.has("*1 passed*")) == (0, True), ran.text
 
 
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        "",
+        "[retrieval]\ntop_k = 1\n",
+        "[retrieval]\ntop_k = 1\n[retrievals.few]\ntop_k = 2\n",
+        '[retrievals.few]\nretriever = "bm25"\ntop_k = 1\n',
+    ],
+)
+def test_several_passages_come_in_their_order(chat: Chat, tmp_path: Path, defaults: str) -> None:
+    """Also where the suite gives fewer than the chat did, and has ways of its own."""
+    memory = ("--memory", "memory.db", "--top-k", "6")
+    chat(
+        "Finn lives in Oslo. Mia lives in Oslo with Finn. Finn lives in Oslo now.", "/clear", arguments=memory
+    )
+    (tmp_path / "a.gemma.toml").write_text(SUITE + defaults)
+    lines = ("Where does Finn live?", "/save a.gemma.toml", "/retry", "/save a.gemma.toml")
+    assert "nothing is written" not in chat(*lines, arguments=memory).stderr
+    first, second = (case_of(tmp_path / "a.gemma.toml", index) for index in (-2, -1))
+    assert len(first["documents"]) == 3
+    assert first["retrievals"] == (["chat-3-256"] if "retrieval]" in defaults else ["oracle"])
+    assert second | {"id": first["id"]} == first
+    ran = session(tmp_path, "--gemma-suite", "a.gemma.toml::chat-2")
+    assert (ran.code, ran.has("*1 passed*")) == (0, True), ran.text
+
+
+def test_a_system_turn_comes_along(chat: Chat, tmp_path: Path) -> None:
+    """As the first of the messages."""
+    chat("/system Be brief.", "What is the capital of Japan?", "/save a.gemma.toml")
+    assert case_of(tmp_path / "a.gemma.toml")["messages"][0] == {"role": "system", "content": "Be brief."}
+    ran = session(tmp_path, "--gemma-suite", "a.gemma.toml")
+    assert (ran.code, ran.has("*1 passed*")) == (0, True), ran.text
+
+
 def test_a_suite_keeps_its_bytes_and_gets_a_case(chat: Chat, tmp_path: Path) -> None:
     """Defaults that would change the answer are said against; what is the same is not said again."""
     path = tmp_path / "morning.gemma.toml"
@@ -232,6 +266,7 @@ def test_an_id_that_is_taken_is_refused(chat: Chat, tmp_path: Path) -> None:
         (SUITE.replace('scorer = "contains"', 'scorer = "contain"'), 'morning.gemma.toml:12: case "first"'),
         (SUITE.replace('["pocket"]', '["pocket"'), "morning.gemma.toml:"),
         (SUITE.replace("repeats = 3", 'corpus = "nowhere"'), 'corpus "nowhere"'),
+        (SUITE + '[retrieval]\ntop_k = "many"\n', "top_k"),
     ],
 )
 def test_a_suite_that_cannot_be_loaded_is_left_as_it_is(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_eval.files import decode
 from gemma_eval.prompts.templates import names, uses_retrieval
-from gemma_eval.records import Cell, Message, Passage, Prompt, SamplingProfile
+from gemma_eval.records import Cell, Message, Passage, Prompt, Retrieval, SamplingProfile
 
 if TYPE_CHECKING:
     from tomlkit.items import Array
@@ -148,8 +148,9 @@ def _way(
     if not wanted.prompt.passages:
         return "none", {}
     needed = {"top_k": len(wanted.prompt.passages), "budget_tokens": asked.budget_tokens}
-    is_enough = int(str(base.get("top_k", 4))) >= needed["top_k"]
-    is_enough &= int(str(base.get("budget_tokens", 256))) >= needed["budget_tokens"]
+    plain = Retrieval()
+    given = [(n, base.get(key, getattr(plain, key))) for key, n in needed.items()]
+    is_enough = all(isinstance(most, int) and most >= n for n, most in given)
     if is_enough and "order" not in base:
         return "oracle", {}
     name = f"chat-{needed['top_k']}-{needed['budget_tokens']}"
