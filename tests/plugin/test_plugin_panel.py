@@ -101,14 +101,16 @@ def quality() -> Iterator[Watched]:
 
 def test_it_shows_what_runs_what_is_done_what_failed_and_how_long_the_rest_may_take(quality: Watched) -> None:
     """Each of them, with score and speed of a group so far."""
-    first, second, *_ = quality.cells
-    assert "case-0[scripted/greedy/rag]" in quality.start(first)
+    first, second, third, *_ = quality.cells
+    assert "runs    case-0[scripted/greedy/rag]" in quality.start(first)
     quality.report(first)
-    assert "1/6" in quality.finish(first, after_s=2.0)
-    quality.start(second)
+    quality.finish(first, after_s=2.0)
+    assert "1/6" in quality.start(second)
     quality.report(second, outcome="failed")
-    shown = quality.finish(second, after_s=2.0)
+    quality.finish(second, after_s=2.0)
+    shown = quality.start(third)
     assert "2/6" in shown
+    assert "runs    case-2[scripted/greedy/rag]" in shown
     assert "1 failed" in shown
     assert "failed  case-1[scripted/greedy/rag]" in shown
     assert "0:04 gone" in shown
@@ -121,7 +123,7 @@ def test_it_shows_what_runs_what_is_done_what_failed_and_how_long_the_rest_may_t
 
 
 def test_nothing_is_drawn_from_the_beginning_of_a_benchmark_to_its_end() -> None:
-    """It is drawn before its item begins, and when that has ended; not when it is recorded."""
+    """It is drawn before its item begins, and before the next one does; not when it is recorded."""
     watched = Watched(cells("quality", "benchmark", "quality"))
     question, timed, last = watched.cells
     watched.start(question)
@@ -130,8 +132,8 @@ def test_nothing_is_drawn_from_the_beginning_of_a_benchmark_to_its_end() -> None
     assert "case-1" in watched.start(timed)
     watched.now_s += 100 * EVERY_S
     assert watched.report(timed) == ""
-    assert "2/3" in watched.finish(timed)
-    watched.start(last)
+    assert watched.finish(timed) == ""
+    assert "2/3" in watched.start(last)
     assert "3/3" in watched.finish(last)
     watched.panel.end()
 

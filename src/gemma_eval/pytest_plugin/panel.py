@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 NAME = PANEL
-EVERY_S = 0.1
+EVERY_S = 0.2
 """It is drawn no more often before items that take less: what is read by eye need not be newer."""
 LONG_S = 0.5
 """Before an item that may take longer it is drawn at once, as it then stands for a while."""
@@ -101,10 +101,11 @@ class Panel:
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Show what an item came to."""
+        """Note what an item came to; where there is one process, that is shown when the next begins."""
         self._progress.end(nodeid, now_s=self._clock_s())
-        if not self._measures():
-            self._draw(at_once=self._progress.done == self._progress.planned)
+        is_last = self._progress.done == self._progress.planned
+        if is_last or (self._has_workers() and not self._measures()):
+            self._draw(at_once=is_last)
 
     def pytest_enter_pdb(self) -> None:
         """Leave the terminal to the debugger."""
