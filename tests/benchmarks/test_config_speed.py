@@ -98,11 +98,13 @@ def test_a_file_is_read_and_changed_in_a_moment(file: File, tmp_path: Path) -> N
     def check(text: str) -> object:
         return file.parse(text, path=path)
 
-    read = timed(lambda _: read_or_last_good(path, check))
-    bare = timed(lambda _: file.bare(path.read_text()))
-    changed = timed(lambda number: change(path, lambda text: file.edit(text, number), check=check))
-    edited = timed(lambda number: file.edit(file.text, number))
-    disk = timed(lambda number: durable(tmp_path / "bare", file.text, number))
+    read, bare, changed, edited, disk = timed(
+        lambda _: read_or_last_good(path, check),
+        lambda _: file.bare(path.read_text()),
+        lambda number: change(path, lambda text: file.edit(text, number), check=check),
+        lambda number: file.edit(file.text, number),
+        lambda number: durable(tmp_path / "bare", file.text, number),
+    )
     sys.stdout.write(
         f"\n{file.name}, {len(file.text) / 1e3:.1f} kB: read in {told(read)} (bare parser {told(bare)}), "
         f"changed in {told(changed)} (the edit alone {told(edited)}, a bare durable write {told(disk)})"
@@ -111,14 +113,15 @@ def test_a_file_is_read_and_changed_in_a_moment(file: File, tmp_path: Path) -> N
     assert statistics.median(changed) < 4 * statistics.median(edited) + 40 * statistics.median(disk)
 
 
-def timed(what: Callable[[int], object]) -> list[float]:
-    """Return the milliseconds of each time, in order, the first ones left out."""
-    taken = []
-    for number in range(TIMES + 5):
-        started = perf_counter()
-        what(number)
-        taken.append((perf_counter() - started) * 1e3)
-    return sorted(taken[5:])
+def timed(*what: Callable[[int], object]) -> list[list[float]]:
+    """Return the milliseconds of each, in order; they take turns, so that all meet the same machine."""
+    taken: list[list[float]] = [[] for _ in what]
+    for number in range(-5, TIMES):
+        for each, times in zip(what, taken, strict=True):
+            started = perf_counter()
+            each(number % 1000)
+            times.append((perf_counter() - started) * 1e3)
+    return [sorted(times[5:]) for times in taken]
 
 
 def told(taken: list[float]) -> str:
