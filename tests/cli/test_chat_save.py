@@ -241,6 +241,8 @@ def test_what_the_context_could_not_hold_is_not_in_the_case(chat: Chat, tmp_path
         (("Pick a name.", "/save a.gemma.toml contains"), "contains needs what it looks for"),
         (("Pick a name.", "/save a.gemma.toml numeric many"), 'numeric needs a number, not "many"'),
         (("Pick a name.", "/save a.gemma.toml regex ("), "regex"),
+        (("Pick a name.", "/save ."), "a suite is a TOML file of its own, as mine.gemma.toml"),
+        (("Pick a name.", "/save ~nobody-is-called-so/a.json"), "a suite is a TOML file of its own"),
         (("Pick a name.", "/save no suite.toml"), "a suite is a TOML file of its own"),
     ],
 )
@@ -256,8 +258,21 @@ def test_an_id_that_is_taken_is_refused(chat: Chat, tmp_path: Path) -> None:
     """The case that is there stays."""
     path = tmp_path / "morning.gemma.toml"
     path.write_text(SUITE)
-    assert 'has a case "first" already' in chat("Pick a name.", "/save morning.gemma.toml first").stderr
+    lines = ("/profile max_tokens=3", "Pick a name.", "/save morning.gemma.toml first")
+    assert 'has a case "first" already' in chat(*lines).stderr
     assert path.read_text() == SUITE
+    assert not (tmp_path / "profiles.json").exists()
+
+
+def test_a_file_of_profiles_that_is_broken_is_left_as_it_is(chat: Chat, tmp_path: Path) -> None:
+    """Nothing is put into what nobody can read."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "profiles.json").write_text('{"version": 1, "profiles": {"x": {}')
+    said = chat("/profile max_tokens=3", "Pick a name.", "/save other/a.gemma.toml").stderr
+    assert "other/profiles.json:1" in said
+    assert (folder / "profiles.json").read_text() == '{"version": 1, "profiles": {"x": {}'
+    assert not (folder / "a.gemma.toml").exists()
 
 
 @pytest.mark.parametrize(

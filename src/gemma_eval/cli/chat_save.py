@@ -18,9 +18,11 @@ from gemma_eval.cli.chat_chosen import table_of
 from gemma_eval.cli.chat_session import Turn
 from gemma_eval.config import catalog, edit_json, places, profiles
 from gemma_eval.config.changing import change
+from gemma_eval.config.files import read_text
 from gemma_eval.config.shipped import suites_directory
-from gemma_eval.errors import SuiteError, UsageError
+from gemma_eval.errors import ConfigError, Problem, SuiteError, UsageError
 from gemma_eval.files import rows
+from gemma_eval.files.read import ReadError, expanded
 from gemma_eval.plugins import Registry
 from gemma_eval.prompts.build import build
 from gemma_eval.prompts.templates import uses_retrieval
@@ -61,6 +63,7 @@ def save(talk: Talk, given: str) -> None:
     wanted = Wanted(
         cell=turn.cell, prompt=turn.prompt, id=request.id or "", scorer=scorer, value=value, profile=""
     )
+    _free_id(request.path, read_text(request.path) if request.path.exists() else "", wanted.id)
     wanted = replace(wanted, profile=_with_profile(request.path, turn.cell.profile, talk))
     wanted = _written(request.path, wanted, talk)
     for note in _notes(request, wanted, turn, talk.registry):
@@ -73,11 +76,10 @@ def requested(given: str) -> Request:
     words = list(_words(given))
     if not words:
         raise UsageError(f"{USAGE} needs a file to write to")
-    path = Path(words[0][0]).expanduser()
+    path = expanded(words[0][0])
     if path.suffix != ".toml" or path.name in _NO_SUITES:
-        raise UsageError(
-            f"{path}: a suite is a TOML file of its own, as {path.with_suffix('.gemma.toml').name}"
-        )
+        example = f"{path.stem or 'mine'}.gemma.toml"
+        raise UsageError(f"{path}: a suite is a TOML file of its own, as {example}")
     if path.absolute().parent == suites_directory():
         raise UsageError(f"{path}: comes with gemma_eval and is not changed; name a file of your own")
     rest = words[1:]
@@ -126,7 +128,7 @@ def _with_profile(path: Path, profile: SamplingProfile, talk: Talk) -> str:
         beside, own = path.parent / "profiles.json", {**table_of(profile)}
         change(
             beside,
-            lambda text: edit_json.put(text or _NO_PROFILES, ("profiles", name), own),
+            lambda text: edit_json.put(_readable(text, path=beside), ("profiles", name), own),
             check=lambda text: profiles.parse(text, path=beside),
             backups=talk.chosen.settings.backups,
         )
@@ -135,6 +137,14 @@ def _with_profile(path: Path, profile: SamplingProfile, talk: Talk) -> str:
 
 
 _NO_PROFILES = '{\n  "version": 1,\n  "profiles": {}\n}\n'
+
+
+def _readable(text: str, *, path: Path) -> str:
+    """Return a text of profiles that an edit can read. Raises ConfigError."""
+    if not text:
+        return _NO_PROFILES
+    profiles.parse(text, path=path)
+    return text
 
 
 def _name_of(profile: SamplingProfile, known: Mapping[str, SamplingProfile]) -> str:
@@ -155,12 +165,7 @@ def _written(path: Path, wanted: Wanted, talk: Talk) -> Wanted:
     made: list[Wanted] = []
 
     def edit(text: str) -> str:
-        taken = ids(text)
-        free = (f"chat-{n}" for n in range(1, len(taken) + 2))
-        id_ = wanted.id or next(each for each in free if each not in taken)
-        if id_ in taken:
-            raise UsageError(f'{path}: has a case "{id_}" already; give another id: {USAGE}')
-        made.append(replace(wanted, id=id_))
+        made.append(replace(wanted, id=_free_id(path, text, wanted.id)))
         after = with_case(text, made[-1])
         if not after.isascii() and after.encode(errors="ignore").decode() != after:
             raise UsageError(f"{path}: cannot hold half of a letter; nothing is written")
@@ -173,6 +178,18 @@ def _written(path: Path, wanted: Wanted, talk: Talk) -> Wanted:
         backups=talk.chosen.settings.backups,
     )
     return made[-1]
+
+
+def _free_id(path: Path, text: str, asked: str) -> str:
+    """Return the id that is asked for, or the next one, which no case of a suite has. Raises UsageError."""
+    try:
+        taken = ids(text)
+    except ReadError as error:
+        raise ConfigError([Problem(path=path, line=error.line, what=error.what)]) from error
+    if asked in taken:
+        raise UsageError(f'{path}: has a case "{asked}" already; give another id: {USAGE}')
+    free = (f"chat-{n}" for n in range(1, len(taken) + 2))
+    return asked or next(each for each in free if each not in taken)
 
 
 def _refuse_another(path: Path, text: str, wanted: Wanted, talk: Talk) -> None:
