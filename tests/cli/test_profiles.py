@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -250,3 +252,14 @@ def test_the_file_that_ships_is_never_edited() -> None:
     path = shipped.suites_directory() / "profiles.json"
     with pytest.raises(ConfigError, match="comes with gemma_eval and is not changed"):
         run("set", "greedy", "top_k=1", "--file", str(path))
+
+
+def test_commands_at_the_same_time_lose_nothing(user: Path) -> None:
+    """Each waits for the file; what another has changed of the same profile stays."""
+    keys = ["top_k=1", "min_p=0.1", "top_p=0.9", "seed=4", "temperature=0.5"]
+    writers = [
+        subprocess.Popen([sys.executable, "-m", "gemma_eval", "profiles", "set", "one", key, "--user"])
+        for key in keys
+    ]
+    assert [writer.wait(60) for writer in writers] == [0] * len(keys)
+    assert set(json.loads(user.read_text())["profiles"]["one"]) == {key.partition("=")[0] for key in keys}

@@ -57,8 +57,11 @@ def _found(location: str, lacking: Callable[..., str | None]) -> Kind:
 
 
 def _file(path: Path, location: str, lacking: Callable[..., str | None]) -> Kind:
-    with path.open("rb") as file:
-        begins = file.read(4)
+    try:
+        with path.open("rb") as file:
+            begins = file.read(4)
+    except OSError as error:
+        raise ModelNotFound(f"{location}: cannot be read: {error.strerror or error}") from error
     if begins == b"GGUF":
         return _gguf(location, lacking)
     if path.suffix == ".sbs":
@@ -209,4 +212,3 @@ _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 _EMBEDDERS = ("bert", "nomic-bert", "jina-bert-v2", "gemma-embedding", "t5encoder")
 _REQUESTS = ("/chat/completions", "/completions", "/embeddings", "/rerank")
-

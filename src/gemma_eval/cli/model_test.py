@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gemma_eval.records import ModelSpec
 
 
-_PROGRAM = (sys.executable, "-m", "gemma_eval.cli.model_try")
+_PROGRAM = (sys.executable, "-P", "-m", "gemma_eval.cli.model_try")
+"""With `-P` no file of the folder that one works in is taken for a module."""
 
 
 @click.command("test", short_help="Load a model and have it write ten tokens.")
@@ -48,6 +49,7 @@ def tried(spec: ModelSpec, *, tokens: int, program: Sequence[str] = _PROGRAM) ->
     """Return what a model did in a process of its own, `problem` where it did not."""
     from gemma_eval import wire
     from gemma_eval.cli.model_try import MARK
+    from gemma_eval.logs.redact import clear
 
     done = subprocess.run(  # noqa: S603 - no shell, fixed words
         [*program, str(tokens)],
@@ -63,7 +65,11 @@ def tried(spec: ModelSpec, *, tokens: int, program: Sequence[str] = _PROGRAM) ->
         if line.startswith(MARK):
             return cast("dict[str, object]", json.loads(line.removeprefix(MARK)))
     last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "it said nothing")
-    return {"problem": f"the engine ended its process ({_ending(done.returncode)}): {last.strip()[:300]}"}
+    told = clear(last.strip()[:_LONGEST])
+    return {"problem": f"the engine ended its process ({_ending(done.returncode)}): {told}"}
+
+
+_LONGEST = 300
 
 
 def _ending(code: int) -> str:

@@ -22,11 +22,12 @@ ASKED = "Tell a story about a fox."
 def main(tokens: int) -> None:
     """Print what came of it."""
     from gemma_eval import plugins, wire
+    from gemma_eval.logs import redact
 
     try:
         told = tried(wire.load(ModelSpec, json.load(sys.stdin)), plugins.load(), tokens=tokens)
     except GemmaEvalError as error:
-        told = {"problem": str(error)}
+        told = {"problem": redact.clear(str(error))}
     except KeyboardInterrupt:
         sys.exit(130)
     sys.stdout.write(f"\n{MARK}{json.dumps(told)}\n")
@@ -42,6 +43,7 @@ def tried(spec: ModelSpec, registry: Registry, *, tokens: int) -> dict[str, obje
 
 
 def _written(spec: ModelSpec, registry: Registry, *, tokens: int) -> dict[str, object]:
+    from gemma_eval.logs import redact
     from gemma_eval.measure.clock import clock
     from gemma_eval.measure.latency import measure
     from gemma_eval.measure.resources import watch
@@ -74,7 +76,7 @@ def _written(spec: ModelSpec, registry: Registry, *, tokens: int) -> dict[str, o
         "prompt_tokens": made.prompt_tokens,
         "finish_reason": made.finish_reason,
         "peak_memory_bytes": cost.peak_memory_bytes,
-        "text": made.text,
+        "text": redact.current().answer(made.text),
     }
 
 

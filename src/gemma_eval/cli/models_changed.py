@@ -51,6 +51,8 @@ def add(  # noqa: PLR0913 - the options of the command
     --option api_key_env=OPENAI_API_KEY.
     """
     from gemma_eval.cli import model_kinds
+    from gemma_eval.config import edits
+    from gemma_eval.config import models as config
 
     registry: Registry = ctx.obj
     _refuse_unknown(backend, registry)
@@ -67,7 +69,7 @@ def add(  # noqa: PLR0913 - the options of the command
     if given:
         table["options"] = dict(_option(each) for each in given)
     _refuse_flawed(name, table, path, registry)
-    _write(path, name, table, where=where)
+    edited.write(path, lambda text: edits.with_model(text, name, table), check=config.parse, where=where)
     click.echo(f"{name}: {kind.backend}, for {kind.why}")
     if kind.facts is not None:
         click.echo(f"{name}: {kind.facts.said()}")
@@ -91,7 +93,8 @@ def set_(
     A model that ships stays as it is; what is written overrules it.
     """
     from gemma_eval.cli import pairs  # here, so that --help loads no pydantic
-    from gemma_eval.config.edits import changed
+    from gemma_eval.config import edits
+    from gemma_eval.config import models as config
     from gemma_eval.config.models import ModelRow
 
     changes: Changes = pairs.read(ModelRow, given, noun="model") | {
@@ -108,14 +111,20 @@ def set_(
         raise UnknownName("model", name, known.of)
     path = edited.target(FILE, where, known=known.of[name])
     base = _in(path, name) or base
-    table = changed(_moved(base, path), changes)
-    if ("location",) in changes:
-        table["location"] = kept(str(changes[("location",)]), path)
-    _refuse_unknown(str(table.get("backend", "")), registry)
-    _refuse_flawed(name, table, path, registry)
+    table = _moved(base, path)
+    if isinstance(location := changes.get(("location",)), str):
+        changes = {**changes, ("location",): kept(location, path)}
+    whole = edits.changed(table, changes)
+    _refuse_unknown(str(whole.get("backend", "")), registry)
+    _refuse_flawed(name, whole, path, registry)
     if not _is_of(base, path):
         click.echo(f"{name}: {_from(base)} stays as it is; what is written overrules it", err=True)
-    _write(path, name, table, where=where)
+    edited.write(
+        path,
+        lambda text: edits.set_model(text, name, changes, base=table),
+        check=config.parse,
+        where=where,
+    )
     if other := edited.overruled_by(path, known.of[name]):
         click.echo(f"{name}: {other} overrules it here", err=True)
 
@@ -220,10 +229,3 @@ def _is_of(written: Written[ModelSpec], path: Path) -> bool:
 def _from(written: Written[ModelSpec]) -> str:
     ships = written.layer == "built-in"
     return "the one that ships" if ships else f"the one in {edited.short(written.path)}"
-
-
-def _write(path: Path, name: str, table: Mapping[str, object], *, where: Where) -> None:
-    from gemma_eval.config import edits
-    from gemma_eval.config import models as config
-
-    edited.write(path, lambda text: edits.with_model(text, name, table), check=config.parse, where=where)

@@ -34,7 +34,7 @@ def set_(*, name: str, given: tuple[str, ...], unset: tuple[str, ...], where: Wh
     written overrules it.
     """
     from gemma_eval.cli import pairs  # here, so that --help loads no pydantic
-    from gemma_eval.config.edits import changed
+    from gemma_eval.config import edits, profiles
     from gemma_eval.config.profiles import ProfileRow
 
     changes: Changes = pairs.read(ProfileRow, given, noun="profile") | {
@@ -46,11 +46,16 @@ def set_(*, name: str, given: tuple[str, ...], unset: tuple[str, ...], where: Wh
     all_of = known.of.get(name, ())
     path = edited.target(FILE, where, known=all_of)
     base = _in(path, name) or known.last(name)
-    table = changed({} if base is None else base.table, changes)
-    _refuse_flawed(name, table)
+    table = {} if base is None else base.table
+    _refuse_flawed(name, edits.changed(table, changes))
     if base is not None and not _is_of(base, path):
         click.echo(f"{name}: {_from(base)} stays as it is; what is written overrules it", err=True)
-    _write(path, name, table, where=where)
+    edited.write(
+        path,
+        lambda text: edits.set_profile(text, name, changes, base=table),
+        check=profiles.parse,
+        where=where,
+    )
     _say_overruled(path, name, all_of)
 
 
@@ -60,6 +65,8 @@ def set_(*, name: str, given: tuple[str, ...], unset: tuple[str, ...], where: Wh
 @edited.options
 def copy(*, name: str, new: str, where: Where) -> None:
     """Write what the profile NAME sets as the profile NEW, which must not be there yet."""
+    from gemma_eval.config import edits, profiles
+
     known = _known()
     written = known.last(name)
     if written is None:
@@ -70,7 +77,8 @@ def copy(*, name: str, new: str, where: Where) -> None:
             f'there is a profile "{new}" already; change it with gemma-eval profiles set {new} …'
         )
     _refuse_flawed(new, written.table)
-    _write(path, new, written.table, where=where)
+    table = written.table
+    edited.write(path, lambda text: edits.with_profile(text, new, table), check=profiles.parse, where=where)
 
 
 @click.command(short_help="Remove a profile.")
@@ -124,12 +132,6 @@ def _refuse_flawed(name: str, table: Mapping[str, object]) -> None:
         profiles.parse(text, path=Path(FILE))
     except ConfigError as error:
         raise UsageError("\n".join(problem.what for problem in error.problems)) from error
-
-
-def _write(path: Path, name: str, table: Mapping[str, object], *, where: Where) -> None:
-    from gemma_eval.config import edits, profiles
-
-    edited.write(path, lambda text: edits.with_profile(text, name, table), check=profiles.parse, where=where)
 
 
 def _say_overruled(path: Path, name: str, all_of: tuple[Written[SamplingProfile], ...]) -> None:

@@ -36,6 +36,18 @@ def changed(table: Mapping[str, object], changes: Changes) -> Table:
     return {key: value for key, value in made.items() if value != {} or (key,) in changes}
 
 
+def set_profile(text: str, name: str, changes: Changes, *, base: Mapping[str, object]) -> str:
+    """Return profiles.json with changes to a profile; one that is not there yet begins as `base`."""
+    found = _found(json.loads(text), ("profiles", name)) if text.strip() else None
+    return with_profile(text, name, changed(found if isinstance(found, Mapping) else base, changes))
+
+
+def set_model(text: str, name: str, changes: Changes, *, base: Mapping[str, object]) -> str:
+    """Return models.toml with changes to a model; one that is not there yet begins as `base`."""
+    found = _found(tomllib.loads(text), ("model", name))
+    return with_model(text, name, changed(found if isinstance(found, Mapping) else base, changes))
+
+
 def with_profile(text: str, name: str, table: Mapping[str, object]) -> str:
     """Return profiles.json with a profile of these keys; what is there of it and is the same stays."""
     text = text if text.strip() else _NEW_PROFILES
