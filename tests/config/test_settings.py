@@ -252,6 +252,19 @@ def test_no_setting_has_an_unknown_name() -> None:
         Settings().value("chat.modl")
 
 
+def test_a_file_that_may_not_be_read_is_an_error_and_not_passed_over(places: Sequence[Place]) -> None:
+    """Nor is a folder in its place, or one that links to itself; a link that leads nowhere is no file."""
+    path = places[1].folder / "settings.yaml"
+    path.symlink_to(path)
+    assert problems(places) == [f"{path}: cannot be read: too many levels of symbolic links"]
+    path.unlink()
+    path.mkdir()
+    assert problems(places) == [f"{path}: cannot be read: is a directory"]
+    path.rmdir()
+    path.symlink_to("nowhere")
+    assert settings.load(places, environment={}) == Settings()
+
+
 def test_an_empty_file_chooses_nothing(places: Sequence[Place]) -> None:
     """Nor does one that is all commented out, or a table without keys."""
     for text in ("", "# version: 1\n", "version: 1\nchat:\n  # model: x\n"):
