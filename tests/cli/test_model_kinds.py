@@ -163,6 +163,7 @@ def test_what_cannot_work_is_a_clear_sentence(tmp_path: Path, name: str, what: s
         ("ftp://example.org", "is no http or https URL"),
         ("http://x/v1/chat/completions", "is the address of one request; give http://x/v1"),
         ("http://x/v1/embeddings", "give http://x/v1 with --backend openai_embeddings"),
+        ("", "the location is empty"),
         ("@poket", 'no model ships as @poket; did you mean "@pocket"'),
     ],
 )

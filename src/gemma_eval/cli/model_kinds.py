@@ -42,6 +42,8 @@ def recognised(
 
 
 def _found(location: str, lacking: Callable[..., str | None]) -> Kind:
+    if not location.strip():
+        raise UsageError("the location is empty; give a file *.gguf, a folder of a model, or a URL")
     if "://" in location:
         return _server(location)
     if location.startswith("@"):
