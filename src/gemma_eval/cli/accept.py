@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import database
+from gemma_eval.cli import completing, database
 from gemma_eval.cli.database import default as default_database
 from gemma_eval.config import accepted
 from gemma_eval.errors import UnknownName, UsageError
@@ -23,7 +23,7 @@ FILE = Path("gemma-accepted.toml")
 
 
 @click.command(short_help="Accept a regression for a while, with a reason.")
-@click.argument("run")
+@click.argument("run", shell_complete=completing.runs)
 @click.argument("gate")
 @click.option("--reason", required=True, help="Why it may be so; whoever reviews the file reads it.")
 @click.option("--group", help="Its names, as MODEL/PROFILE/TEMPLATE, then /RETRIEVAL if there is one.")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 from gemma_eval import __version__
 from gemma_eval.cli import chosen
 from gemma_eval.cli.doctor_findings import Finding
-from gemma_eval.errors import ConfigError
 from gemma_eval.hookspecs import PROJECT
 
 _OLDEST_PYTHON = (3, 11)
@@ -101,17 +102,20 @@ def plugins() -> Iterator[Finding]:
 
 def configuration() -> Iterator[Finding]:
     """Say whether profiles, models, templates and settings can be read, and where they lie."""
-    import os
+    from gemma_eval.config import settings, validation
 
-    from gemma_eval.config import settings
-
-    try:
-        found = chosen.catalog()
-        notices = (*found.notices, *settings.load(chosen.places(), environment=os.environ).notices)
-    except ConfigError as error:
-        for problem in error.problems:
-            yield Finding(what="config", told=str(problem), state="FAIL", advice="mend that line")
+    folders = dict.fromkeys((*(place.folder for place in chosen.places()), Path.cwd()))
+    files = [file for folder in folders for file in validation.files(folder)]
+    problems = [problem for file in files for problem in validation.check(file)]
+    problems += validation.check_environment(os.environ)
+    for problem in problems:
+        advice = "mend it; gemma-eval config validate looks again"
+        yield Finding(what="config", told=str(problem), state="FAIL", advice=advice)
+    if problems:
         return
+    found, chosen_once = chosen.catalog(), settings.load(chosen.places(), environment=os.environ)
+    notices = [*found.notices, *chosen_once.notices]
+    notices += map(str, validation.check_names(chosen_once, found))
     counts = f"{len(found.models)} models, {len(found.profiles)} profiles, {len(found.templates)} templates"
     yield Finding(what="config", told=f"{counts} can be read")
     yield from (Finding(what="config", told=notice, state="note") for notice in notices)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from gemma_eval.cases.gates import DEFAULT_GATES, load_gates
-from gemma_eval.cli import database
+from gemma_eval.cli import completing, database
 from gemma_eval.config.accepted import load_accepted
 from gemma_eval.errors import UsageError
 from gemma_eval.gating import baseline as baselines
@@ -30,7 +30,7 @@ USUAL = Path("gemma-gates.toml")
 
 
 @click.command(short_help="Hold a recorded run against its base again.")
-@click.argument("run", default="latest")
+@click.argument("run", default="latest", shell_complete=completing.runs)
 @click.option(
     "--baseline",
     help="The base: a run, a name, a database, merge-base:REF or auto.  [default: that of before, else auto]",

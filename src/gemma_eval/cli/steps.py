@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from gemma_eval.cli import database
+from gemma_eval.cli import completing, database
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.records import Outcome, Run
 from gemma_eval.report import numbers
@@ -24,7 +24,7 @@ Asked = tuple[str, bool]
 
 
 @click.command(short_help="Show what each step of retrievals takes.")
-@click.argument("run", default=LATEST)
+@click.argument("run", default=LATEST, shell_complete=completing.runs)
 @click.option("--retrieval", help="Only retrievals of this name; * and ? stand for others.")
 @click.option("--case", help="Only cases of this name.")
 @database.option

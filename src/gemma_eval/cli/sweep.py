@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gemma_eval.cli import chosen
+from gemma_eval.cli import chosen, completing
 from gemma_eval.cli.figures import Figure
 from gemma_eval.cli.progress import say
 from gemma_eval.errors import BackendError, ConfigError, UnknownName, UsageError
@@ -29,9 +29,9 @@ RATE = Figure(0.001, 100_000)
 
 
 @click.command(short_help="Find the highest rate of requests that keeps an SLO.")
-@click.argument("suite")
+@click.argument("suite", shell_complete=completing.suites)
 @click.option("--case", "case_id", required=True, help="The case that is asked; it has an slo.")
-@click.option("--model", required=True, help="The model that answers.")
+@click.option("--model", required=True, help="The model that answers.", shell_complete=completing.models)
 @click.option("--low", type=RATE, default=0.5, show_default=True, help="The first rate, in requests per s.")
 @click.option("--high", type=RATE, default=256.0, show_default=True, help="The highest rate to be tried.")
 @click.option("--tolerance", type=float, default=0.1, show_default=True, help="How exact, as a share.")
