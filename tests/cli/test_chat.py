@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -84,6 +85,57 @@ def test_what_goes_wrong_with_a_turn_ends_no_chat(tmp_path: Path, monkeypatch: p
     assert result.exit_code == 1
     assert result.stdout.splitlines() == ["Ada"]
     assert "context" in result.stderr
+
+
+def test_a_memory_says_what_it_keeps_and_finds(tmp_path: Path) -> None:
+    """And what /undo and /clear leave of it."""
+    path = str(tmp_path / "memory.db")
+    typed = "/memory\n" + FACTS + "/memory\n/memory What pet does Mia own?\n/memory zebra\n/undo\n/memory\n"
+    result = chat(typed + FACTS + "/clear\n/memory\n", "--memory", path)
+    assert [line for line in result.stdout.splitlines() if line != "I do not know."] == [
+        f"{path}: no passages yet",
+        f"{path}: 1 working, 2 episodic",
+        "- Mia owns a cat.",
+        "nothing is found",
+        f"{path}: no passages yet",
+        f"{path}: 2 episodic",
+    ]
+    assert result.stderr.splitlines() == [
+        "gemma-eval: taken back out of conversation and memory: Finn lives in Oslo. Mia owns a cat.",
+        "gemma-eval: 1 exchange is forgotten; the memory keeps 2 sentences (gemma-eval memory forget)",
+    ]
+
+
+def test_json_says_which_passages_were_given(tmp_path: Path) -> None:
+    """And how they were found, without what is left at its default."""
+    memory = ("--memory", str(tmp_path / "memory.db"), "--top-k", "2")
+    said(FACTS, *memory)
+    turn = json.loads(said("", *memory, "--json", "--ask", "Where does Finn live?")[0])
+    assert (turn["text"], turn["template"], turn["profile"]) == ("Oslo", "rag", "greedy")
+    assert [each["text"] for each in turn["passages"]] == ["Finn lives in Oslo."]
+    assert turn["retrieval"] == {
+        "retriever": "bm25",
+        "top_k": 2,
+        "budget_tokens": 256,
+        "overflow": "truncate",
+        "tiers": ["short_term", "long_term", "episodic", "semantic"],
+    }
+
+
+def test_settings_choose_what_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory as well, which an empty name leaves out; a name that is given wins."""
+    (tmp_path / ".gemma-eval").mkdir()
+    (tmp_path / ".gemma-eval" / "settings.yaml").write_text(
+        "version: 1\nchat:\n  model: pocket-f32\n  profile: llama-cpp\n  memory: memory.db\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    first = json.loads(said("", "--json", "--ask", "Finn lives in Oslo.")[0])
+    assert (first["model"], first["profile"], first["template"]) == ("pocket-f32", "llama-cpp", "rag")
+    assert (tmp_path / "memory.db").exists()
+    asked = ("pocket", "--profile", "greedy", "--json", "--ask", "Where does Finn live?")
+    assert json.loads(said("", *asked)[0])["text"] == "Oslo"
+    second = json.loads(said("", *asked, "--memory", "")[0])
+    assert (second["model"], second["template"]) == ("pocket", "plain")
 
 
 @pytest.mark.parametrize(

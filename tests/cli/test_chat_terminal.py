@@ -301,6 +301,17 @@ def test_a_chat_that_is_asked_to_end_lets_go_of_its_memory(
         assert memory.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_a_chat_that_is_asked_to_end_while_it_answers_ends(begin: Begin, tmp_path: Path) -> None:
+    """What was being written is no exchange, and the memory is whole."""
+    terminal = begin("--profile", "endless", "--memory", "memory.db")
+    terminal.prompt("pocket/endless")
+    terminal.say("Tell a story about a fox.")
+    terminal.see("Once there was a small fox.")
+    terminal.kill(signal.SIGTERM)
+    assert terminal.ended() == 128 + signal.SIGTERM
+    assert {path.name for path in tmp_path.glob("memory.db*")} == {"memory.db"}
+
+
 def test_a_profile_that_is_saved_meanwhile_answers_the_next_question(begin: Begin, tmp_path: Path) -> None:
     """The chat says what has changed."""
     terminal = begin("--profile", "endless")

@@ -156,8 +156,8 @@ def _retry(talk: Talk, given: str) -> None:
 def _undo(talk: Talk, given: str) -> None:
     _refuse(given, "/undo")
     turn = talk.session.undo()
-    of_memory = " and out of the memory" if turn.kept else ""
-    talk.screen.note(f"taken back out of the conversation{of_memory}: {_short(turn.asked)}")
+    what = "conversation and memory" if turn.kept else "the conversation"
+    talk.screen.note(f"taken back out of {what}: {_short(turn.asked)}")
 
 
 def _clear(talk: Talk, given: str) -> None:
