@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import pytest
 import gemma_eval
 from gemma_eval import plugins
 from gemma_eval.backends import scripted
-from gemma_eval.cli import watch_shown
+from gemma_eval.cli import watch, watch_shown
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.executors import sheet as sheets
 from gemma_eval.executors.rerunning import Difference, Rerunning
@@ -279,6 +280,32 @@ def test_the_files_that_are_watched_are_those_that_cells_come_from(bench: Bench)
     found = sheets.files(suite, bench.sheet(), folders=[bench.folder])
     names = [path.name for path in found]
     assert names == ["towns.gemma.toml", "p", "models.toml", "profiles.json", "templates"]
+
+
+def test_plugins_hear_of_edits_and_a_fault_of_theirs_costs_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once for an edit, with the names of what changed, when it is in use; another one's fault is a line."""
+    heard: list[Reloaded] = []
+
+    class Hearing:
+        @gemma_eval.hookimpl
+        def config_reloaded(self, reloaded: Reloaded) -> None:
+            heard.append(reloaded)
+            raise RuntimeError("not my day")
+
+    registry = plugins.load([bench.readings, Hearing()])
+    monkeypatch.chdir(bench.folder)
+    live = watch._live(bench.folder / "towns.gemma.toml", registry, Wanted())
+    (bench.folder / "templates" / "told.jinja").write_text(TELLING)
+    ends = time.monotonic() + 20
+    while not heard:
+        assert time.monotonic() < ends
+        time.sleep(live.wait_s)
+        live.poll()
+    assert [told.changed for told in heard] == [(("template", "told"),)]
+    assert heard[0].generation == live.snapshot.generation == 2
+    assert capsys.readouterr().out == "a plugin failed to hear of a reload: RuntimeError: not my day\n"
 
 
 def test_a_reload_is_told_by_the_names_of_what_changed() -> None:

@@ -136,6 +136,23 @@ def test_a_run_whose_suites_the_workers_find_is_planned_with_one_set_of_files(
     assert newest_run(folder).state == "interrupted"
 
 
+BREAKING = WORKER.replace('templates" / "told.jinja', "towns.gemma.toml").replace("Please.", "[defau")
+
+
+@pytest.mark.parametrize("arguments", [SUITE, ()], ids=["asked for", "found"])
+def test_a_suite_that_breaks_before_a_worker_reads_it_is_an_error_of_that_suite(
+    pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    """With its line, and nothing like a traceback of a worker."""
+    folder = a_project(pytester.path)
+    (folder / "conftest.py").write_text(READING + BREAKING)
+    quiet = ("-p", "no:cacheprovider", "-p", "no:benchmark")
+    ended = pytester.runpytest_subprocess("-n", "1", *quiet, *arguments)
+    ended.assert_outcomes(errors=1)
+    ended.stdout.fnmatch_lines(["towns.gemma.toml:1: is not TOML: *"])
+    assert "Traceback" not in ended.stdout.str() + ended.stderr.str()
+
+
 BLOCKS = ("-q", "--gemma-blocks", "3")
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from gemma_eval.config.live import Live
     from gemma_eval.executors.rerunning import Rerunning
     from gemma_eval.executors.sheet import Sheet, Wanted
-    from gemma_eval.records import Reloaded
+    from gemma_eval.records import Cell, Reloaded
 
 HELP = "a accept · r rerun all · q quit"
 
@@ -99,25 +98,30 @@ class _Session:
             click.echo(HELP)
 
     def _rerun(self, told: Reloaded) -> None:
+        self._after(told)
+        self._run(self._show_difference)
+
+    def _after(self, told: Reloaded) -> list[Cell]:
+        """Say what was edited, and return what is to be run."""
         from gemma_eval.cli import watch_shown
 
         sheet = self.live.value
-        cells = len(self.rerunning.missing(sheet))
-        click.echo(f"\n{watch_shown.reloaded(told, cells=cells, of=len(sheet.cells))}")
-        self._run(self._show_difference)
+        missing = list(self.rerunning.missing(sheet))
+        _tell(f"\n{watch_shown.reloaded(told, cells=len(missing), of=len(sheet.cells))}")
+        return missing
 
     def _run(self, show: Callable[[], None]) -> None:
         """Run what is missing cell by cell, also of what is edited meanwhile; then show what came of it."""
         from gemma_eval.cli.progress import say
 
-        while missing := self.rerunning.missing(self.live.value):
+        missing = list(self.rerunning.missing(self.live.value))
+        while missing and not self.ended:
             total = len(self.live.value.cells)
             self._say(f"{total - len(missing) + 1}/{total}  {missing[0].label}", say)
-            self.rerunning.run(missing[0], self.live.value)
-            self.live.poll()
-            if self.keys.are_to_end():
-                self.ended = True
-                break
+            self.rerunning.run(missing.pop(0), self.live.value)
+            if (told := self.live.poll()) is not None:
+                missing = self._after(told)
+            self.ended = self.keys.are_to_end()
         self._say("", say)
         if not self.ended:
             show()
@@ -151,6 +155,14 @@ class _Session:
             click.echo(line)
 
 
+def _tell(line: str) -> None:
+    """Print a line, in the place of what is shown of the progress."""
+    from gemma_eval.cli.progress import say
+
+    say("")
+    click.echo(line)
+
+
 def _wanted(given: dict[str, object]) -> Wanted:
     from gemma_eval.executors.sheet import Wanted
 
@@ -170,7 +182,7 @@ def _live(path: Path, registry: Registry, wanted: Wanted) -> Live[Sheet]:
 
     def read() -> Sheet:
         damaged: Literal["recover", "refuse"] = "refuse" if newest else "recover"
-        newest[:] = [sheet.read(path, registry, wanted, say=click.echo, damaged=damaged)]
+        newest[:] = [sheet.read(path, registry, wanted, say=_tell, damaged=damaged)]
         return newest[0]
 
     def paths() -> Sequence[Path]:
@@ -182,7 +194,7 @@ def _live(path: Path, registry: Registry, wanted: Wanted) -> Live[Sheet]:
         paths=paths,
         names=sheet.choices,
         on_reload=[lambda reloaded: registry.hook.config_reloaded(reloaded=reloaded)],
-        say=partial(click.echo, err=False),
+        say=_tell,
         poll_s=settings.reload_poll_s,
         quiet_s=settings.reload_quiet_s,
     )

@@ -46,9 +46,15 @@ class Sheet:
     suite: Suite
     cells: tuple[Cell, ...]
     skipped: tuple[Skipped, ...] = ()
+    _keys: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def keys(self, cell: Cell) -> Iterator[str]:
-        """Yield the keys of the trials of a cell, or of those of its rows."""
+    def keys(self, cell: Cell) -> tuple[str, ...]:
+        """Return the keys of the trials of one of its cells, or of those of its rows; made once."""
+        if cell.label not in self._keys:
+            self._keys[cell.label] = tuple(self._made(cell))
+        return self._keys[cell.label]
+
+    def _made(self, cell: Cell) -> Iterator[str]:
         if cell.case.dataset is None:
             yield from (trial.key for trial in trials(cell))
             return
