@@ -339,3 +339,24 @@ def test_a_file_that_nobody_may_read_is_said(tmp_path: Path) -> None:
         "pipe.md: is not a regular file",
         't.md:1: there is no part "pipe.md"; known: t.md',
     ]
+
+
+def test_a_template_that_breaks_off_at_any_byte_never_asks_nothing(tmp_path: Path) -> None:
+    """Half of a file is an error of the file or of the template, or it asks with what it has."""
+    whole = (
+        "---\nversion: '1'\nvariables: {tone: f\u00f6rmal}\n---\n"
+        "{% if tone %}\n{{ tone }}: {% include 'p.md' %}{% endif %}{{ query }}\n"
+    ).encode()
+    (tmp_path / "p.md").write_text("please ")
+    path, asked = tmp_path / "t.md", set()
+    for length in range(len(whole) + 1):
+        path.write_bytes(whole[:length])
+        try:
+            asked.add(fill(templates.read(path), a_case(), ()))
+        except (ConfigError, TemplateError) as error:
+            assert str(error)  # noqa: PT017 - either way is right
+    path.unlink()
+    with pytest.raises(ConfigError, match="cannot be read: no such file"):
+        templates.read(path)
+    assert "f\u00f6rmal: please Where does Finn live?" in asked
+    assert all(text.strip() for text in asked)

@@ -52,6 +52,7 @@ class Parts:
     folder: Path
     problems: list[Problem] = field(default_factory=list)
     _read: dict[str, _Read] = field(default_factory=dict)
+    _flaws: dict[str, str | None] = field(default_factory=dict)
 
     def of(self, template: Template, *, path: Path) -> Template:
         """Return a template with the parts that can be reached from it; what is wrong is noted."""
@@ -101,7 +102,9 @@ class Parts:
             return f"{show(name)} names itself in the end: {chain}"
         if len(above) > DEEPEST:
             return f"{show(name)} is more than {DEEPEST} parts deep; make one part of some of them"
-        return flaw(name, self.folder)
+        if name not in self._flaws:
+            self._flaws[name] = flaw(name, self.folder)
+        return self._flaws[name]
 
     def _part(self, name: str) -> _Read:
         if name not in self._read:
