@@ -133,7 +133,9 @@ def _of_case(asked: _Asked, registry: Registry) -> tuple[Cell, Path]:
     _, cells = load_suite(path, registry, models=[asked.model] if asked.model else [])
     of_case = [cell for cell in cells if cell.case.id == case_id and cell.asks_model]
     if not of_case:
-        raise UnknownName("case", case_id, (cell.case.id for cell in cells))
+        raise UnknownName(
+            "case", case_id, _near(case_id, {cell.case.id for cell in cells if cell.asks_model})
+        )
     models = {cell.model.name: cell for cell in of_case}
     cell = models[asked.model] if asked.model else of_case[0]
     template = chosen.find("template", asked.template, chosen.catalog(path.parent).templates)
@@ -143,6 +145,13 @@ def _of_case(asked: _Asked, registry: Registry) -> tuple[Cell, Path]:
     )
     shown = next((each for each in of_case if each.template.name == template.name), cell)
     return replace(cell, case=case, template=template, retrieval=shown.retrieval), path.parent
+
+
+def _near(case_id: str, known: set[str]) -> list[str]:
+    """Return the ids to suggest: a suite may have thousands."""
+    from difflib import get_close_matches
+
+    return get_close_matches(case_id, known, n=5, cutoff=0.3) or sorted(known)[:5]
 
 
 def _of_sample(asked: _Asked) -> Cell:
@@ -255,8 +264,10 @@ def _show(made: _Rendered) -> None:
 
 
 def _say_dropped(prompt: Prompt) -> None:
+    from gemma_eval.prompts.packing import UNSHOWN
+
     for each in prompt.packing:
-        if each.fate == "dropped":
+        if each.fate == "dropped" and each.reason != UNSHOWN:
             click.echo(f"without the passage {each.passage}: {each.reason}", err=True)
     if prompt.dropped_turns:
         click.echo(f"without the first {prompt.dropped_turns} turns: the context is full", err=True)
