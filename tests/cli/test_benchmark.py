@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from gemma_eval.cli import command
 from gemma_eval.cli.benchmark import arguments
 from gemma_eval.plugins import load
 from tests.plugin.project import NEVER, a_case, head, latest, newest_run, write_project
+from tests.plugin.test_plugin_waiting import HOLDER, saying
 
 CALM = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:benchmark")
 NOTHING: dict[str, str | tuple[str, ...] | None] = {"case": ()}
@@ -195,13 +197,18 @@ def until_recorded(folder: Path, process: subprocess.Popen[str]) -> None:
     raise AssertionError(f"nothing was recorded; exit code {process.poll()}")
 
 
-def on_a_terminal(folder: Path, *words: str) -> tuple[int, str]:
-    """Run the command on a terminal of its own, and return its exit code and all that it wrote there."""
+def on_a_terminal(
+    folder: Path, *words: str, read: Callable[[str], object] = len, **more: str
+) -> tuple[int, str]:
+    """Run the command on a terminal of its own, and return its exit code and all that it wrote there.
+
+    `read` is given what it has written so far, whenever that has grown.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "gemma_eval", "benchmark", *words, *CALM],
         cwd=folder,
-        env=environment(TERM="xterm-256color", LINES="30"),
+        env=environment(TERM="xterm-256color", LINES="30", **more),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -217,6 +224,7 @@ def on_a_terminal(folder: Path, *words: str) -> tuple[int, str]:
         if not piece:
             break
         written += piece
+        read(written.decode(errors="replace"))
     os.close(ours)
     return process.wait(TIMEOUT_S), written.decode()
 
@@ -236,6 +244,28 @@ def test_a_terminal_shows_a_panel_in_the_place_of_dots_and_then_what_pytest_prin
     assert "gemma_eval: run" in plain
     assert "1 failed, 1 passed" in plain
     assert not re.search(r"^two\.gemma\.toml [.F]", plain, re.MULTILINE)
+
+
+def test_whom_a_benchmark_waits_for_is_said_above_the_panel(tmp_path: Path) -> None:
+    """Once, in a line that stays, and the panel is drawn again below it."""
+    write_project(tmp_path)
+    locks = tmp_path / f"gemma_eval-{os.getuid()}"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(locks), "600"], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+
+    def read(written: str) -> None:
+        if "waits for" in written:
+            holder.kill()
+
+    with holder:
+        code, written = on_a_terminal(tmp_path, "cities", "--case", "fast", read=read, TMPDIR=str(tmp_path))
+        holder.kill()
+    assert code == 0, written
+    assert " ".join(written.split()).count(saying(holder.pid)) == 1
+    assert written.index("fast[echo/greedy/plain]") < written.index("waits for") < written.rindex("1/1")
 
 
 def test_who_asks_for_lines_gets_lines(tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ def _done(progress: Progress, *, gone_s: float) -> RenderableType:
 
 
 def _told(progress: Progress) -> Iterator[Text]:
-    for word, nodeids, style in (("runs", list(progress.running), ""), ("failed", progress.failed, "red")):
+    latest = [] if progress.latest is None else [progress.latest]  # what follows begins in a moment
+    runs = list(progress.running) or latest
+    for word, nodeids, style in (("runs", runs, ""), ("failed", progress.failed, "red")):
         if nodeids:
             more = f" and {len(nodeids) - 1} more" if len(nodeids) > 1 else ""
             yield _line(f"{word:<8}{_label(nodeids[-1])}{more}", style)

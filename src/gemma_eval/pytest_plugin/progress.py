@@ -46,6 +46,7 @@ class Progress:
         self.failed: list[str] = []
         self.groups: dict[Group, SoFar] = {}
         self.running: dict[str, float] = {}
+        self.latest: str | None = None
         self._cells = cells
         self._left = Counter(_keys(cell)[0] for cell in cells.values() for _ in range(cell.case.n_trials))
         self._took: defaultdict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -62,6 +63,7 @@ class Progress:
     def begin(self, nodeid: str, *, now_s: float) -> None:
         """Note that an item runs."""
         self.running[nodeid] = now_s
+        self.latest = nodeid
         self._most_at_once = max(self._most_at_once, len(self.running))
 
     def learn(self, nodeid: str, outcomes: Iterable[Outcome]) -> None:
