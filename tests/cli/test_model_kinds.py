@@ -140,7 +140,7 @@ def refused(folder: Path, name: str) -> str:
         ("nothing", "there is no such file or folder"),
         ("half.gguf", "not a whole GGUF file"),
         ("text.gguf", "does not begin as a GGUF file; is the download complete?"),
-        ("gemma", "is a program; give the weights that it runs, a file *.sbs, with --option binary="),
+        ("gemma", "is a program; name what it runs, as --option weights=gemma.sbs"),
         ("model.safetensors", "is one file of a model; give its folder"),
         ("notes.txt", "is no model that is known"),
         ("adapter", "is an adapter; merge it into its model"),

@@ -129,6 +129,19 @@ def test_what_cannot_be_is_said_before_anything_is_written(given: list[str], wha
     assert not PROJECT.exists()
 
 
+def test_a_program_of_gemma_cpp_is_added_with_its_weights(tmp_path: Path) -> None:
+    """The weights are the location, the program an option."""
+    program, sbs = tmp_path / "gemma", tmp_path / "here" / "gemma.sbs"
+    for file in (program, sbs):
+        file.write_bytes(b"\0" * 8)
+    program.chmod(0o755)
+    printed = run("add", "g", str(program), "--option", "weights=gemma.sbs", "--option", "threads=2")
+    assert "g: gemma_cpp, for gemma.cpp runs files *.sbs" in printed.stdout
+    added = models.load(PROJECT.absolute())["g"]
+    assert Path(added.location).samefile(sbs)
+    assert added.options == {"binary": str(program), "threads": 2}
+
+
 def test_a_dry_run_writes_nothing() -> None:
     """It shows what would be added."""
     assert '+location = "@pocket"' in run("add", "x", "@pocket", "--dry-run").stdout

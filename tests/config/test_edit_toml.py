@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gemma_eval.config import shipped
 from gemma_eval.config.edit_inline import literal, written
-from gemma_eval.config.edit_toml import drop, put
+from gemma_eval.config.edit_toml import _first_right, drop, put
 from gemma_eval.config.same import same
 from gemma_eval.errors import UsageError
 
@@ -202,6 +202,14 @@ def test_what_is_no_table_is_not_written_over() -> None:
         put("model.m = 1", ("model", "m", "backend"), "b")
     with pytest.raises(UsageError, match="model is no table"):
         put("[[model]]\na = 1\n", ("model", "m"), {"backend": "b"})
+
+
+def test_an_edit_that_says_something_else_is_never_given_out() -> None:
+    """Each is read again; the next way is tried, and where none is right that is said."""
+    ways = [lambda: "a = 2\n", lambda: "a =", lambda: "a = 1 # right\n"]
+    assert _first_right([{"a": 1}], ways, what="a").text == "a = 1 # right\n"
+    with pytest.raises(UsageError, match="a is written in a way that cannot be edited by rule"):
+        _first_right([{"a": 1.0}], ways, what="a")
 
 
 def test_the_law_of_the_bytes_can_fail() -> None:

@@ -41,6 +41,18 @@ def recognised(
     return replace(kind, lacking=lacking(*packages, extra=extra))
 
 
+def with_weights(location: str, options: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
+    """Return location and options of a model that is given as a program with the option `weights`.
+
+    The weights are its location, and the program is its option `binary`.
+    """
+    weights = options.get("weights")
+    if not isinstance(weights, str) or not os.access(read.expanded(location), os.X_OK):
+        return location, options
+    others = {key: value for key, value in options.items() if key != "weights"}
+    return weights, {"binary": str(read.expanded(location).absolute()), **others}
+
+
 def _found(location: str, lacking: Callable[..., str | None]) -> Kind:
     if not location.strip():
         raise UsageError("the location is empty; give a file *.gguf, a folder of a model, or a URL")
@@ -73,10 +85,7 @@ def _file(path: Path, location: str, lacking: Callable[..., str | None]) -> Kind
     if path.suffix == ".gguf":
         raise ModelNotFound(f"{location}: does not begin as a GGUF file; is the download complete?")
     if os.access(path, os.X_OK):
-        raise UsageError(
-            f"{location}: is a program; give the weights that it runs, a file *.sbs, "
-            f"with --option binary={location}"
-        )
+        raise UsageError(f"{location}: is a program; name what it runs, as --option weights=gemma.sbs")
     raise UsageError(f"{location}: is no model that is known; give a file *.gguf or *.sbs, or a folder")
 
 

@@ -45,6 +45,7 @@ def add(  # noqa: PLR0913 - the options of the command
     where: Where,
 ) -> None:
     """Add the model NAME at LOCATION: a file *.gguf or *.sbs, the folder of a model, a URL, or an @name.
+    A program of gemma.cpp is given with its weights: gemma --option weights=gemma.sbs.
 
     What it is is read off its own header, and what no backend runs is refused. A path in the project is kept
     relative to models.toml. Keys of servers are named by the variable that holds them, as
@@ -60,14 +61,15 @@ def add(  # noqa: PLR0913 - the options of the command
     path = edited.target(FILE, where, known=())
     if (name in known.of and where.file is None) or _in(path, name) is not None:
         raise UsageError(f'there is a model "{name}" already; change it with gemma-eval models set {name} …')
+    location, options = model_kinds.with_weights(location, dict(_option(each) for each in given))
     kind = model_kinds.recognised(location, backend=backend)
     table: dict[str, object] = {"backend": kind.backend, "location": kept(location, path)}
     if context_tokens is not None:
         table["context_tokens"] = context_tokens
     if chat_template is not None:
         table["chat_template"] = chat_template
-    if given:
-        table["options"] = dict(_option(each) for each in given)
+    if options:
+        table["options"] = options
     _refuse_flawed(name, table, path, registry)
     edited.write(path, lambda text: edits.with_model(text, name, table), check=config.parse, where=where)
     click.echo(f"{name}: {kind.backend}, for {kind.why}")
