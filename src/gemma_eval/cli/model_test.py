@@ -6,7 +6,8 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -35,7 +36,9 @@ def test(ctx: click.Context, *, name: str, tokens: int, as_json: bool) -> None:
     with the reason. A single answer is no measurement: gemma-eval benchmark makes one.
     """
     spec = chosen.model(name)
-    told = {"model": name, "backend": spec.backend, "location": spec.location, **tried(spec, tokens=tokens)}
+    with _waiting(f"{name} is loaded and asked"):
+        made = tried(spec, tokens=tokens)
+    told = {"model": name, "backend": spec.backend, "location": spec.location, **made}
     if as_json:
         screen.print_json(told)
     elif "problem" in told:
@@ -67,6 +70,19 @@ def tried(spec: ModelSpec, *, tokens: int, program: Sequence[str] = _PROGRAM) ->
     last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "it said nothing")
     told = clear(last.strip()[:_LONGEST])
     return {"problem": f"the engine ended its process ({_ending(done.returncode)}): {told}"}
+
+
+@contextmanager
+def _waiting(what: str) -> Iterator[None]:
+    """Show on a terminal what is waited for."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    click.echo(what, err=True, nl=False)
+    try:
+        yield
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)
 
 
 _LONGEST = 300
