@@ -189,6 +189,7 @@ def _refuse(cell: Cell, registry: Registry, *, suite: Path) -> None:
     """
     from gemma_eval.backends.refusals import flaw, refusal
     from gemma_eval.cases.load_tables import misfit
+    from gemma_eval.prompts.check import unfit
 
     case = f'the case "{cell.case.id}"'
     if cell.case.slo is None:
@@ -198,5 +199,5 @@ def _refuse(cell: Cell, registry: Registry, *, suite: Path) -> None:
     factory = registry.backends.find(cell.model.backend)
     if problem := flaw(factory, cell.model, suite=suite):
         raise ConfigError([problem])
-    if reason := refusal(factory, cell):
+    if reason := refusal(factory, cell) or unfit(cell.template, cell.model.name):
         raise UsageError(f'model "{cell.model.name}" with profile "{cell.profile.name}": {reason}')
