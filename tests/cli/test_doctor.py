@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gemma_eval.cli import command, doctor_engines, doctor_install, doctor_machine
+from gemma_eval.cli import command, doctor_engines, doctor_install, doctor_machine, doctor_try
 from gemma_eval.cli.doctor import _lines
 from gemma_eval.cli.doctor_findings import Finding, guarded
 from gemma_eval.plugins import load
@@ -135,6 +135,19 @@ def started(program: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [("@pocket", '"token": '), ("no-such-folder", '"problem": "no-such-folder: no such folder or file')],
+)
+def test_what_is_tried_tells_in_one_line(
+    capsys: pytest.CaptureFixture[str], location: str, told: str
+) -> None:
+    """Among whatever an engine prints."""
+    doctor_try.main("numpy_gemma", location)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(doctor_try.MARK))
+    assert told in line
 
 
 def test_an_engine_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
