@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gemma_eval.config import profiles
 from gemma_eval.config.changing import change
@@ -195,6 +197,48 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path: Path) -> N
         live.poll()
         seen.add(live.value)
     assert seen == {("1", "1"), ("8", "8")}
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["in place", "rename", "delete and create", "delete", "touch"]),
+        st.sampled_from(['{"a": 1}', '{"a": 2}', '{"b": 3}', "{", ""]),
+        st.sampled_from([0.0, 0.02, 0.2, 1.0]),
+    ),
+    max_size=12,
+)
+
+
+@given(edits=EDITS)
+def test_whatever_is_done_the_last_good_text_is_in_use_in_the_end(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, str, float]]
+) -> None:
+    """And every value there was is one that was saved; each reload is one step of the generation."""
+    file = tmp_path_factory.mktemp("law") / "numbers.json"
+    file.write_text('{"a": 1}')
+    clock, heard = Clock(), Heard()
+    live = a_live(file, clock, heard)
+    saved, seen = {'{"a": 1}'}, [json.dumps(live.value)]
+    for way, text, seconds in edits:
+        if way == "rename":
+            file.with_suffix(".new").write_text(text)
+            file.with_suffix(".new").replace(file)
+        elif way == "touch":
+            file.touch()
+        else:
+            if way != "in place":
+                file.unlink(missing_ok=True)
+            if way != "delete":
+                file.write_text(text)
+        saved |= {text} if way not in ("touch", "delete") else set()
+        settle(live, clock, seconds)
+        seen.append(json.dumps(live.value))
+    settle(live, clock, 3)
+    last = file.read_text() if file.exists() else ""
+    if last.endswith("}"):
+        assert live.value == json.loads(last)
+    assert set(seen) <= saved
+    assert live.snapshot.generation == 1 + len(heard.reloads)
 
 
 def test_files_that_are_broken_at_first_are_refused(file: Path) -> None:

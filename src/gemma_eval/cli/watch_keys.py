@@ -28,12 +28,13 @@ class Keys(AbstractContextManager["Keys"]):
 
     def __init__(self, fd: int | None = None) -> None:
         """Listen to the standard input, or to another file."""
-        self._fd = sys.stdin.fileno() if fd is None else fd
-        self._is_terminal = os.isatty(self._fd)
+        is_closed = fd is None and sys.stdin is None
+        self._fd = -1 if is_closed else sys.stdin.fileno() if fd is None else fd
+        self._is_terminal = not is_closed and os.isatty(self._fd)
         self._before: list[Any] | None = None
         self._signals: dict[signal.Signals, Any] = {}
         self._pending = b""
-        self._has_ended = False
+        self._has_ended = is_closed
 
     def __enter__(self) -> Keys:
         """Have each key sent as it is pressed, and not shown."""

@@ -50,13 +50,13 @@ def touched(cell: Cell, names: Iterable[str]) -> tuple[str, ...]:
 def unlike(planned: Cell, made: Cell) -> tuple[str, ...]:
     """Return what two cells of one label do not share; the rows of a dataset have cases of their own."""
     ours = dict(_parts(None, planned))
-    differ = [
-        name
-        for name, record in _parts(None, made)
-        if record != ours.get(name) and identity(record) != identity(ours.get(name))
-    ]
     is_row = planned.case.dataset is not None
-    return tuple(name.partition("\t")[0] for name in differ if not (is_row and name.startswith("case ")))
+    found = {name: record for name, record in _parts(None, made) if not (is_row and name.startswith("case "))}
+    return tuple(
+        name.partition("\t")[0]
+        for name, record in found.items()
+        if record != ours.get(name) and identity(record) != identity(ours.get(name))
+    )
 
 
 def _parts(suite: Suite | None, cell: Cell) -> Iterator[tuple[str, object]]:
