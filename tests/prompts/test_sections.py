@@ -108,6 +108,7 @@ def test_of_a_server_that_writes_the_markup_the_turns_are_told() -> None:
         "{% for letter in query %}{{ letter }} {% endfor %}",
         "{% if query == 'Where?' %}yes{% endif %} {{ query }}",
         "{{ query[:3] }}",
+        "{{ raise_exception('long') if query|length > 6 }}{{ query }}",
         "{{ query }}\U000f0000",
     ],
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
 
+from gemma_eval.errors import TemplateError
 from gemma_eval.prompts import chat, templates
 from gemma_eval.prompts.budget import CountTokens
 from gemma_eval.prompts.sandbox import Plain
@@ -37,18 +38,21 @@ class Piece:
 def pieces(cell: Cell, prompt: Prompt, *, chat_template: str | None) -> tuple[Piece, ...] | None:
     """Return a prompt in the order of its text, piece by piece; `None` where that cannot be told.
 
-    Without a `chat_template` they are those of the turns alone. Raises TemplateError.
+    Without a `chat_template` they are those of the turns alone.
     """
     case = replace(cell.case, messages=(*prompt.messages[:-1], cell.case.messages[-1]))
     whole = _joined(prompt.messages) if prompt.text is None else prompt.text
     if any(mark in whole for mark in map(chr, _MARKS)):
         return None
-    asked = _marked(
-        "template", templates.render(cell.template, _values(cell, case.messages, prompt.passages))
-    )
-    earlier = [replace(turn, content=_marked("history", turn.content)) for turn in case.messages[:-1]]
-    turns = (*earlier, Message(role="user", content=asked))
-    made = _joined(turns) if chat_template is None else chat.render(chat_template, turns)
+    try:
+        asked = _marked(
+            "template", templates.render(cell.template, _values(cell, case.messages, prompt.passages))
+        )
+        earlier = [replace(turn, content=_marked("history", turn.content)) for turn in case.messages[:-1]]
+        turns = (*earlier, Message(role="user", content=asked))
+        made = _joined(turns) if chat_template is None else chat.render(chat_template, turns)
+    except TemplateError:  # marks may lead where the text itself does not
+        return None
     return tuple(_parsed(made)) if made.translate(_MARKS) == whole else None
 
 
