@@ -14,12 +14,15 @@ from model import Pocket, Shape
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
-    "{% for message in messages %}"
+    "{% if messages[0]['role'] == 'system' %}"
+    "{% set told = messages[0]['content'] | trim + '\n\n' %}{% set turns = messages[1:] %}"
+    "{% else %}{% set told = '' %}{% set turns = messages %}{% endif %}"
+    "{% for message in turns %}"
     "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}"
     "{% endif %}"
     "{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else message['role']) + '\n' "
-    "+ message['content'] | trim + '<end_of_turn>\n' }}"
+    "+ (told if loop.first else '') + message['content'] | trim + '<end_of_turn>\n' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
 )

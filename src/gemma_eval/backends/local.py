@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from gemma_eval.backends.beginning import begun
 from gemma_eval.backends.reading import ReadBeside, Reader
 from gemma_eval.backends.vocabulary import TokenizerVocabulary
 from gemma_eval.backends.writing import Writing
@@ -33,12 +34,12 @@ class Local:
     clock: Clock
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
-        """Return the ids of a prompt as it stands. Raises BackendError."""
+        """Return the ids of a prompt, begun as its tokenizer begins every text. Raises BackendError."""
         if prompt.text is None:
             raise BackendError(
                 "the prompt has no text; its messages need a chat_template to be rendered with"
             )
-        ids = self.tokenizer.encode(prompt.text)
+        ids = begun(self.tokenizer.encode(prompt.text), self.tokenizer.added)
         if not ids:
             raise BackendError("the prompt is empty; at least one token is needed")
         self._demand_embeddings(ids, "the prompt")
@@ -102,6 +103,7 @@ class Local:
         return Reader(
             encode=self.tokenizer.encode,
             beginning=lambda: self.tokenizer.beginning,
+            added=lambda: self.tokenizer.added,
             demand=self._demand,
             read_beside=read_beside,
             clock=self.clock,

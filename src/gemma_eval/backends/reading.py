@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from gemma_eval.backends.beginning import begun
 from gemma_eval.backends.seam import divided
 from gemma_eval.backends.windows import windows
 from gemma_eval.errors import BackendError, NonFiniteLogits
@@ -23,9 +24,10 @@ ReadBeside = Callable[[Ids, Sequence[Ids]], Sequence[Reading]]
 class Reader:
     """Reads with an engine that is told tokens.
 
-    `encode` returns the ids of a text, none added, and `beginning` the one that an empty prompt consists of.
-    `demand` raises BackendError for ids that the engine cannot read. At once it reads `most_tokens`, `None`
-    where nothing limits them.
+    `encode` returns the ids of a text, none added, `beginning` the one that an empty prompt consists of, and
+    `added` the one that the tokenizer puts before every text, `None` where it puts none. `demand` raises
+    BackendError for ids that the engine cannot read. At once it reads `most_tokens`, `None` where nothing
+    limits them.
     """
 
     encode: Callable[[str], tuple[int, ...]]
@@ -34,6 +36,7 @@ class Reader:
     read_beside: ReadBeside
     clock: Clock
     most_tokens: int | None
+    added: Callable[[], int | None] = lambda: None
 
     def read(self, prompt: Prompt, *, continuation: str) -> Generation:
         """Read `continuation` after `prompt.text` and say how probable each of its tokens is.
@@ -75,7 +78,7 @@ class Reader:
             raise BackendError(f"{what} is empty; at least one token is needed")
         encode = cache(self.encode)  # the prompt's ids are the same for each text
         pairs = [divided(prompt.text, text, encode=encode) for text in texts]
-        before = pairs[0][0]
+        before = begun(pairs[0][0], self.added())
         readings = self._readings(before, [tokens for _, tokens in pairs], what=what)
         return before, tuple(_known(text, reading) for text, reading in zip(texts, readings, strict=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -12,7 +13,7 @@ from gemma_eval.config.files import VERSION, Problems, parse_table, read_text
 from gemma_eval.config.versions import MIGRATE
 from gemma_eval.files import locate, read, rows
 from gemma_eval.logs import secrets
-from gemma_eval.records import ModelSpec, Options, RopeScaling
+from gemma_eval.records import BRINGS_ITS_OWN, CHAT_FORMATS, ModelSpec, Options, RopeScaling
 
 SHIPPED = "@"
 """A location that begins so is no path: its backend knows what it means."""
@@ -69,6 +70,8 @@ def _model(name: str, table: object, problems: Problems) -> ModelSpec:
             problems.say(at, f"{prefix}needs a {key}")
     for path, what in secrets.flaws({key: table.get(key) for key in ("location", "options")}):
         problems.say((*at, *path), f"{prefix}{rows.dotted(path)} {what}")
+    if flaw := _format_flaw(row.chat_template or ""):
+        problems.say((*at, "chat_template"), prefix + flaw)
     scaling = None if row.rope_scaling is None else _scaling(row.rope_scaling, at, problems)
     return ModelSpec(
         name=name,
@@ -88,6 +91,14 @@ def _scaling(table: dict[str, object], model: locate.Path, problems: Problems) -
     for key, what in rope.contradictions(row, given=table):
         problems.say((*at, key) if key else at, prefix + what)
     return rope.record(row)
+
+
+def _format_flaw(chat_template: str) -> str | None:
+    """Say what is wrong with the name of a chat format, `None` for one that is known and for Jinja2."""
+    name = chat_template.strip().removeprefix("@")
+    if not re.fullmatch(r"@[\w.-]*", chat_template.strip()) or name in CHAT_FORMATS:
+        return None
+    return BRINGS_ITS_OWN.get(name) or rows.unknown("chat format", name, CHAT_FORMATS)
 
 
 def _resolved(location: str, folder: Path) -> str:

@@ -42,6 +42,7 @@ def load(path: Path, header: Header) -> Tokenizer:
         built,
         chat_template=template if isinstance(template, str) else None,
         stop_ids=_stop_ids(header.metadata, built),
+        added=_put_first(given, sentencepiece=kind == "llama"),
     )
 
 
@@ -178,6 +179,13 @@ def _added(tokens: Sequence[str], kinds: Sequence[float], *, special: bool) -> I
     for token, kind in zip(tokens, kinds, strict=True):
         if kind in wanted and token:
             yield AddedToken(token, special=special, normalized=False)
+
+
+def _put_first(given: _Metadata, *, sentencepiece: bool) -> int | None:
+    """Return the token that the file has put before a text; where it is silent SentencePiece has one put."""
+    bos = given.metadata.get("tokenizer.ggml.bos_token_id")
+    wanted = given.flag("add_bos_token", default=sentencepiece)
+    return bos if wanted and isinstance(bos, int) else None
 
 
 def _stop_ids(metadata: Mapping[str, Value], tokenizer: tokenizers.Tokenizer) -> frozenset[int]:

@@ -21,23 +21,33 @@ def load(folder: Path) -> Tokenizer:
         tokenizer,
         chat_template=_chat_template(folder),
         stop_ids=frozenset(_stop_ids(folder, tokenizer)),
+        added=_added(folder, tokenizer),
     )
 
 
 class Tokenizer:
-    """The tokenizer of a model, its chat template, and the ids that end an answer."""
+    """The tokenizer of a model, its chat template, and the ids that end an answer.
+
+    `added` is the id of the token that it puts before every text by its own rules, `None` where it puts none.
+    """
 
     def __init__(
-        self, tokenizer: tokenizers.Tokenizer, *, chat_template: str | None, stop_ids: frozenset[int]
+        self,
+        tokenizer: tokenizers.Tokenizer,
+        *,
+        chat_template: str | None,
+        stop_ids: frozenset[int],
+        added: int | None = None,
     ) -> None:
         self._tokenizer = tokenizer
         self.chat_template = chat_template
         self.stop_ids = stop_ids
+        self.added = added
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Return the ids of `text`, special tokens in its markup included and none added.
 
-        Chat markup begins with `<bos>`; the tokenizer must not put a second one before it.
+        Chat markup may begin with `<bos>`: who makes a prompt of the ids puts `added` before others alone.
         """
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
@@ -132,6 +142,18 @@ def _chat_template(folder: Path) -> str | None:
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, Mapping)}
         template = named.get("default")
     return template if isinstance(template, str) else None
+
+
+def _added(folder: Path, tokenizer: tokenizers.Tokenizer) -> int | None:
+    """Return what the tokenizer puts before a text, unless its configuration says that it must not."""
+    says = read_optional_json(folder / "tokenizer_config.json").get("add_bos_token")
+    put_first: list[int] = tokenizer.encode("", add_special_tokens=True).ids
+    if says is False or not (put_first or says):
+        return None
+    if put_first:
+        return put_first[0]
+    known: int | None = tokenizer.token_to_id("<bos>")
+    return known
 
 
 def _stop_ids(folder: Path, tokenizer: tokenizers.Tokenizer) -> Iterator[int]:

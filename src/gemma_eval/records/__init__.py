@@ -50,6 +50,8 @@ from gemma_eval.records.cases import (
     Subject,
 )
 from gemma_eval.records.choices import (
+    BRINGS_ITS_OWN,
+    CHAT_FORMATS,
     PROMPT_VARIABLES,
     DynatempMode,
     ModelSpec,
@@ -120,6 +122,8 @@ from gemma_eval.records.suites import Suite
 from gemma_eval.records.verdicts import Compared, Comparison, Lean, Unit, Verdict
 
 __all__ = [
+    "BRINGS_ITS_OWN",
+    "CHAT_FORMATS",
     "MICROBENCHMARK",
     "NOBODY",
     "PROMPT_VARIABLES",

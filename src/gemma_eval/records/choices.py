@@ -14,6 +14,13 @@ RopeType = Literal["default", "linear", "ntk", "dynamic", "yarn", "llama3", "lon
 DynatempMode = Literal["llama", "edt", "threshold"]
 Surprise = Literal["renormalized", "original"]
 
+CHAT_FORMATS = ("chatml", "gemma3", "generic")
+"""What a model may name as its chat template with `@`, as `@gemma3`, where its files bring none."""
+BRINGS_ITS_OWN: Mapping[str, str] = {
+    "gemma4": "Gemma 4 brings its own chat template in its files; leave chat_template out to use it"
+}
+"""Formats that are not among them, and why."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RopeScaling:
@@ -45,7 +52,8 @@ class RopeScaling:
 class ModelSpec:
     """A model and the backend that drives it; `location` is a folder, a file or a URL.
 
-    `rope_scaling` takes the place of what the model's own configuration says; `None` leaves that alone.
+    `chat_template` and `rope_scaling` take the place of what the model's own files say; `None` leaves that
+    alone. The former is Jinja2, or `@` and one of `CHAT_FORMATS`.
     """
 
     name: str

@@ -433,6 +433,7 @@ class Breaking:
     """An engine that streams the given pieces, a millisecond apart."""
 
     pieces: Sequence[Mapping[str, object]]
+    added: int | None = None
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Return a token for each character."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from gemma_eval.backends import llama_request
+from gemma_eval.backends.beginning import begun
 from gemma_eval.backends.capabilities import lack
 from gemma_eval.backends.extras import lacking
 from gemma_eval.backends.llama_cpp import reply as llama_cpp_reply
@@ -182,6 +183,7 @@ class LlamaCpp:
         return Reader(
             encode=self.engine.tokenize,
             beginning=lambda: self.file.beginning,
+            added=lambda: self.engine.added,
             demand=lambda ids: self._demand_room(len(ids)),
             read_beside=partial(read_beside, self.engine),
             clock=self.clock,
@@ -219,7 +221,7 @@ class LlamaCpp:
             raise BackendError(
                 "the prompt has no text; llama_cpp needs the messages rendered with its chat_template"
             )
-        ids = self.engine.tokenize(prompt.text)
+        ids = begun(self.engine.tokenize(prompt.text), self.engine.added)
         if not ids:
             raise BackendError("the prompt is empty; at least one token is needed")
         return ids

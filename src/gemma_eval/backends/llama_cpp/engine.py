@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from importlib import import_module
 from typing import Any
@@ -67,6 +68,18 @@ class Engine:
         """Return the ids of `text`, markup read as control tokens and none added. Raises BackendError."""
         fields = {"content": text, "add_special": False, "parse_special": True}
         return tuple(self._ask("/tokenize", fields)["tokens"])
+
+    @cached_property
+    def added(self) -> int | None:
+        """The token that the engine puts before a text by its own rules, `None` where it puts none.
+
+        Raises BackendError.
+        """
+        own, bare = (
+            self._ask("/tokenize", {"content": "a", "add_special": special, "parse_special": True})["tokens"]
+            for special in (True, False)
+        )
+        return own[0] if own[1 : 1 + len(bare)] == bare else None
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """Return the joined texts of tokens, control tokens as their markup. Raises BackendError."""
