@@ -189,6 +189,18 @@ SLIPS = [
     (JSON, '{\n"version": 1,\n"profiles": {\n"calm": {},\n}\n}\n', 5),
     (TOML, 'version = 1\n[model.mine]\nbackend = llama_cpp\nlocation = "mine.gguf"\n', 3),
     (YAML, 'version: 1\nreload: {poll_s: 1\nbackups: 5\n"more: 1"\n', 3),
+    (JSON, '{\n"version": 1,\n"profiles": {\n"calm": {"temperature": 0.9}\n}\n', 6),  # a brace is missing
+    (JSON, '"version": 1,\n"profiles": {"calm": {"temperature": 0.9}}\n}\n', 1),
+    (JSON, '// mine\n{"version": 1, "profiles": {"calm": {"temperature": 0.9}}}\n', 1),
+    (JSON, '<<<<<<< HEAD\n{"version": 1, "profiles": {}}\n=======\n{"version": 1}\n>>>>>>> b\n', 1),
+    (JSON, '{"version": 1, "profiles": {"calm": {"temperature": 0.9,}}}', 1),
+    (JSON, '{\n"version": 1,\n"profiles": {"calm": {"temperature": 0.9}}\n}}', 4),
+    (TOML, 'version 1\n[model.mine]\nbackend = "llama_cpp"\nlocation = "mine.gguf"\n', 1),
+    (TOML, '[model.mine\nbackend = "llama_cpp"\nlocation = "mine.gguf"\n', 1),
+    (TOML, "<<<<<<< HEAD\nversion = 1\n=======\nversion = 1\n>>>>>>> b\n", 1),
+    (YAML, "version: 1: 1\nbackups: 5\n", 1),
+    (YAML, "\tbackups: 5\n", 1),
+    (YAML, "version: 1\nreload: {poll_s: 1\n", 3),  # a brace is missing
 ]
 
 
@@ -205,6 +217,17 @@ def test_a_slip_of_the_hand_is_an_error_with_a_way_back(
     assert problem.line == line
     when = listed(path)[0].when
     assert problem.what.endswith(f"; or bring its version of {when} back: gemma-eval config restore {path}")
+
+
+def test_json_that_was_cut_where_a_line_ends_is_damaged(tmp_path: Path) -> None:
+    """It is the last version without its end, and cannot be read: nobody writes that by hand."""
+    path = JSON.at(tmp_path)
+    whole = path.read_bytes()
+    for cut in [at for at in range(2, len(whole)) if whole[at - 1 : at] == b"\n"]:
+        path.write_bytes(whole[:cut])
+        value, notice = read_or_last_good(path, JSON.reader(path))
+        assert value == JSON.reader(path)(JSON.second)
+        assert notice is not None
 
 
 @every_format

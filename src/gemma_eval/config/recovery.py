@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TypeVar
 from gemma_eval.config import backups
 from gemma_eval.config.backups import Good
 from gemma_eval.config.files import NotParsed, decoded, read_bytes
+from gemma_eval.config.settings_keys import KEYS
 from gemma_eval.errors import ConfigError, Problem
 from gemma_eval.files import read
 
@@ -40,16 +42,19 @@ def damage_of(path: Path, data: bytes, error: ConfigError | None = None) -> Prob
     """Return what a crash or another program has done to a file; `None` where a person may have written it.
 
     `error` is what was said of its text. Damaged is a file that is empty, has zero bytes, is not UTF-8,
-    breaks off, or is not of its format from the first line on. A slip of the hand within it is none: whoever
-    leaves a comma out wants to be told where, and not to have last week's values measured.
+    breaks off, or is something else altogether. A slip of the hand is none: whoever leaves a comma or the
+    last brace out wants to be told where, and not to have last week's values measured.
     """
     if data.startswith(_MARKS):
         return None  # an editor writes those
     if (flaw := _flaw_of_bytes(data)) is not None:
         return Problem(path=path, line=flaw[0], what=flaw[1])
-    if isinstance(error, NotParsed):
-        return error.problems[0] if _is_at_an_end(data, error.problems[0].line) else None
-    return Problem(path=path, line=_line(data, len(data)), what=_CUT) if _breaks_off(path, data) else None
+    is_read = not isinstance(error, NotParsed)
+    if _is_beginning(path, data) and not (is_read and data.endswith(b"\n")):  # no edit by hand looks so
+        return Problem(path=path, line=_line(data, len(data)), what=_CUT)
+    if is_read or error is None or not (_is_cut(data, error) or _is_another(data, error)):
+        return None
+    return error.problems[0]
 
 
 def refuse_damaged(path: Path, data: bytes, parse: Callable[[str], object]) -> None:
@@ -100,18 +105,29 @@ def _and(problem: Problem, what: str) -> Problem:
     return Problem(path=problem.path, line=problem.line, what=f"{problem.what}; {what}")
 
 
-def _is_at_an_end(data: bytes, line: int) -> bool:
-    """Whether a line is the last one and not ended, or the first of what does not begin as a table does."""
-    if line >= _line(data, len(data)):
-        return True
-    blank = len(data) - len(data.lstrip())
-    return line == _line(data, blank) and not data.lstrip().startswith(b"{")
-
-
-def _breaks_off(path: Path, data: bytes) -> bool:
-    """Whether this is the newest version without its end, cut within a line: no edit by hand looks so."""
-    if data.endswith(b"\n"):
+def _is_cut(data: bytes, error: ConfigError) -> bool:
+    """Whether what cannot be read is the last line, which has no end, with something left open in JSON."""
+    if data.endswith(b"\n") or error.problems[0].line < _line(data, len(data)):
         return False
+    between = _STRING.sub(b"", data)
+    return not data.lstrip().startswith(b"{") or b'"' in between or between.count(b"{") > between.count(b"}")
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NAMES = "|".join(sorted({"version", "profiles", "model", *(key.path[0] for key in KEYS)}))
+_OWN = re.compile(rf"^[\s{{\[\"']*(?:{_NAMES})\b".encode(), re.MULTILINE)
+"""Begins a line of one of the files, also of one that has a slip in it or a conflict of git."""
+
+
+def _is_another(data: bytes, error: ConfigError) -> bool:
+    """Whether a text is not of its format from the first line on, and has nothing that these files have."""
+    first = _line(data, len(data) - len(data.lstrip()))
+    is_from_first_line = error.problems[0].line == first and not data.lstrip().startswith(b"{")
+    return is_from_first_line and not _OWN.search(data)
+
+
+def _is_beginning(path: Path, data: bytes) -> bool:
+    """Whether this is the newest version without its end."""
     newest = backups.listed(path)[:1]
     try:
         kept = read.read_bytes(newest[0].path) if newest else b""
