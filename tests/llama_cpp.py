@@ -66,7 +66,10 @@ def serve(
     params.cache_type_k = params.cache_type_v = module.ggml_type.GGML_TYPE_F32
     params.flash_attn_type = module.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     for name, value in settings.items():
-        setattr(params, name, _member(module, name, value) if isinstance(value, str) else value)
+        is_text = isinstance(getattr(params, name), str)
+        setattr(
+            params, name, _member(module, name, value) if isinstance(value, str) and not is_text else value
+        )
     params.endpoint_metrics = True
     server = module.Server(params)
     server.handle_metrics()  # waits for the server's loop: one that was asked nothing may hang at its end
@@ -107,6 +110,10 @@ class LlamaCpp:
         """Return the ids of `text`, none added."""
         body = {"content": text, "add_special": False, "parse_special": True}
         return tuple(self._ask("POST", "/tokenize", body)["tokens"])
+
+    def applied(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return the prompt that the engine makes of turns."""
+        return str(self._ask("POST", "/apply-template", {"messages": list(messages)})["prompt"])
 
     def greedy(self, prompt: Prompt, n: int) -> tuple[int, ...]:
         """Return at most `n` ids of the most probable answer."""

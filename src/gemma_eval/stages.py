@@ -123,12 +123,7 @@ def stages(
             nonce=nonce() if keeps and trial.cell.case.kind == "benchmark" else None,
             clock=clock,
         ),
-        generate=lambda prompt, trial: cleared.answer(
-            whole(
-                _generate(prompt, trial, backend, once=once, build=build_scorer),
-                backend=trial.cell.model.backend,
-            )
-        ),
+        generate=lambda prompt, trial: _answer(prompt, trial, backend, once=once, build=build_scorer),
         score=lambda case, given: tuple(
             checks.unscored_yet(check, "it was not judged")
             if check.judges
@@ -175,6 +170,19 @@ def _score(
     if check.of_passages or given.generation is None:
         return checks.score_passages(check, case, given, build=build)
     return checks.score(check, case, given.generation, build=build, services=services)
+
+
+def _answer(
+    prompt: Prompt,
+    trial: Trial,
+    backend: Backend,
+    *,
+    once: Callable[..., Generation],
+    build: checks.Build,
+) -> Generation:
+    """Return an answer with all that it must have, and without the keys that its model was asked with."""
+    made = _generate(prompt, trial, backend, once=once, build=build)
+    return cleared.answer(whole(made, backend=trial.cell.model.backend))
 
 
 def _generate(

@@ -46,6 +46,7 @@ def reader(line: Line, server: Server, *, limits: Limits, context_tokens: int | 
         read_beside=asked.read_beside,
         clock=line.transport.clock,
         most_tokens=None if context_tokens is None else context_tokens - asked.written,
+        added=asked.added,
     )
 
 
@@ -59,6 +60,11 @@ class _Asked:
 
     written: ClassVar[int] = 0
     """How many tokens must be written for a text to be read."""
+
+    def added(self) -> int | None:
+        """Return the token that the server puts before every completion, `None` where it puts none."""
+        tokens = self.tokenize(self.server.added_bos) if self.server.added_bos else ()
+        return tokens[0] if len(tokens) == 1 else None
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the ids of `text`, none added. Raises BackendError."""
