@@ -259,6 +259,13 @@ def test_every_file_is_checked_and_every_problem_said(
     assert [each["line"] for each in told] == [2, 2, 1, None, None]
 
 
+def test_a_file_that_may_not_be_looked_at_is_a_problem(user: Path, project: Path) -> None:
+    """Neither check nor migration takes it for none."""
+    (project / "models.toml").symlink_to("models.toml")
+    assert "cannot be read" in run("validate", str(project), code=2).stdout
+    assert "cannot be" in fails("migrate", error=ConfigError)
+
+
 def test_names_in_settings_that_nothing_has_are_a_problem(user: Path, project: Path) -> None:
     """At the line where they were chosen."""
     path = settings_of(project, "version: 1\nchat:\n  model: pocket\n  profile: gredy\n")

@@ -56,6 +56,26 @@ def test_nothing_is_restored_unasked(path: Path) -> None:
     assert path.read_bytes() == b""
 
 
+def test_what_is_restored_is_not_said_to_be_damaged_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that is the settings, which say how many versions are kept."""
+    monkeypatch.chdir(tmp_path)
+    run("config", "set", "backups", "3", "--project")
+    Path(".gemma-eval/settings.yaml").write_bytes(b"")
+    result = run("config", "restore", ".gemma-eval/settings.yaml", "--yes")
+    assert result.output.count("is empty") == 1
+    assert "brings that back" not in result.output
+
+
+@pytest.mark.parametrize("more", [["--yes"], ["--from", "profiles.json.20260101T000000.000000Z"]])
+def test_json_is_for_the_list_alone(path: Path, more: list[str]) -> None:
+    """Nobody takes a list for what was restored."""
+    with pytest.raises(UsageError, match="--json lists the versions and restores nothing"):
+        run("config", "restore", str(path), "--json", *more)
+    assert path.read_bytes() == b""
+
+
 @pytest.mark.parametrize(("answer", "text"), [("y", TEXTS[1]), ("n", ""), ("", "")])
 def test_on_a_terminal_it_is_asked(path: Path, answer: str, text: str) -> None:
     """The answer that changes nothing is the usual one."""

@@ -76,6 +76,21 @@ def test_problems_of_all_files_are_said_together(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["models.toml", "profiles.json", "templates"])
+def test_what_may_not_be_looked_at_is_an_error_and_never_taken_for_absent(name: str, tmp_path: Path) -> None:
+    """A link in a circle, as one without rights: what it holds would else be missed without a word."""
+    (tmp_path / name).symlink_to(name)
+    with pytest.raises(ConfigError, match=f"{name}: cannot be read: "):
+        catalog.load([tmp_path])
+
+
+def test_a_file_in_the_place_of_the_templates_is_an_error(tmp_path: Path) -> None:
+    """It has no templates, and is no folder without any."""
+    (tmp_path / "templates").write_text("")
+    with pytest.raises(ConfigError, match="templates: cannot be read: not a directory"):
+        catalog.load([tmp_path])
+
+
 def test_a_template_is_named_by_its_file(tmp_path: Path) -> None:
     """Other files and other folders are left alone."""
     (tmp_path / "a.jinja").write_text("A\n")

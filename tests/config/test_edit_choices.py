@@ -111,6 +111,13 @@ def test_what_is_written_is_known_with_its_place_and_the_last_counts(tmp_path: P
         as_written.of_profiles(places)
 
 
+def test_a_file_that_may_not_be_looked_at_is_an_error(tmp_path: Path) -> None:
+    """It is not passed over as if it were not there."""
+    (tmp_path / "profiles.json").symlink_to("profiles.json")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        as_written.of_profiles([Place(layer="user", folder=tmp_path)])
+
+
 def test_a_damaged_file_is_read_as_it_was_and_that_is_said(tmp_path: Path) -> None:
     """With the line of the version that counts."""
     path = tmp_path / "profiles.json"

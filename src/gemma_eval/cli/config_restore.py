@@ -31,6 +31,8 @@ def restore(*, file: Path, lists: bool, version: str | None, yes: bool, as_json:
     """
     from gemma_eval.config import restoring
 
+    if as_json and (yes or version):
+        raise UsageError("--json lists the versions and restores nothing; leave it out to restore one")
     if lists or as_json:
         _show(restoring.kept(file), as_json=as_json)
         return

@@ -61,10 +61,11 @@ def set_(*, key: str, value: str, user: bool, project: bool, dry_run: bool) -> N
 def unset(*, key: str, user: bool, project: bool, dry_run: bool) -> None:
     """Take KEY out of settings.yaml of the project, where there is one, else out of that of the user."""
     from gemma_eval.config import edit_settings, settings
+    from gemma_eval.files.read import stands
 
     known = settings.find(key)
     file = _file(user=user, project=project)
-    if not file.exists():
+    if not stands(file):
         raise UsageError(f"{short(file)}: there is no such file, so nothing is set in it")
     _write(file, partial(edit_settings.drop, key=known), dry_run=dry_run)
     if not dry_run:
@@ -72,11 +73,15 @@ def unset(*, key: str, user: bool, project: bool, dry_run: bool) -> None:
 
 
 def backups() -> int:
-    """Return how many earlier versions of a file are kept, also where it is the settings that are mended."""
+    """Return how many earlier versions of a file are kept, also where it is the settings that are mended.
+
+    That one of them is damaged is not said: the file that is changed here says so of itself.
+    """
+    from gemma_eval.config import settings
     from gemma_eval.config.changing import BACKUPS
 
     try:
-        return chosen.settings().backups
+        return settings.load(chosen.places(), environment=os.environ).backups
     except ConfigError:
         return BACKUPS
 

@@ -220,8 +220,9 @@ def _known() -> AsWritten[ModelSpec]:
 def _in(path: Path, name: str) -> Written[ModelSpec] | None:
     """Return the model of a file, `None` where it has none of that name. Raises ConfigError."""
     from gemma_eval.config import as_written
+    from gemma_eval.files.read import stands
 
-    return as_written.of_model_file(path).last(name) if path.exists() else None
+    return as_written.of_model_file(path).last(name) if stands(path) else None
 
 
 def _is_of(written: Written[ModelSpec], path: Path) -> bool:

@@ -110,8 +110,9 @@ def _known() -> AsWritten[SamplingProfile]:
 def _in(path: Path, name: str) -> Written[SamplingProfile] | None:
     """Return the profile of a file, `None` where it has none of that name. Raises ConfigError."""
     from gemma_eval.config import as_written
+    from gemma_eval.files.read import stands
 
-    return as_written.of_profile_file(path).last(name) if path.exists() else None
+    return as_written.of_profile_file(path).last(name) if stands(path) else None
 
 
 def _is_of(written: Written[SamplingProfile], path: Path) -> bool:

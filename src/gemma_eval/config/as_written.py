@@ -12,6 +12,7 @@ from gemma_eval.config import models, profiles
 from gemma_eval.config.files import parse_table
 from gemma_eval.config.places import Layer, Place
 from gemma_eval.config.recovery import read_or_last_good
+from gemma_eval.files.read import stands
 from gemma_eval.records import ModelSpec, SamplingProfile
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ class _Reading(Generic[T]):
         seen: set[str] = set()
         for place in places:
             path = place.folder / self.file
-            if (real := os.path.realpath(path)) not in seen and path.exists():
+            if (real := os.path.realpath(path)) not in seen and stands(path):
                 seen.add(real)
                 self.add(place.layer, path)
         return AsWritten(

@@ -11,6 +11,7 @@ from gemma_eval.config import models, profiles, templates
 from gemma_eval.config.files import read_table
 from gemma_eval.config.recovery import read_or_last_good
 from gemma_eval.errors import ConfigError, Problem
+from gemma_eval.files.read import stands
 from gemma_eval.records import ModelSpec, SamplingProfile, Template
 
 T = TypeVar("T")
@@ -103,7 +104,7 @@ class _Merge:
     def of(self, kind: Kind, read: Callable[[Path], Mapping[str, T]]) -> dict[str, T]:
         merged: dict[str, T] = {}
         for folder in dict.fromkeys(self.folders):
-            if not (path := folder / FILES[kind]).exists():
+            if not stands(path := folder / FILES[kind]):
                 continue
             try:
                 found = read(path)

@@ -129,7 +129,7 @@ def refuse_shipped(path: Path) -> None:
 def _found(path: Path, seen: str | None) -> bytes | None:
     """Return what is in a file, `None` where there is none. Raises ConfigError."""
     with said(path):
-        found = read.read_bytes(path) if os.path.exists(path) else None  # noqa: PTH110 - a loop of links is none
+        found = read.read_bytes(path) if read.stands(path) else None
         if seen is not None and seen != (writing.ABSENT if found is None else writing.digest(found)):
             raise writing.Changed("was changed by somebody else meanwhile, and is left as it is; try again")
     return found

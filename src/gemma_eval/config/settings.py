@@ -13,7 +13,7 @@ from gemma_eval.config import environment as variables
 from gemma_eval.config.places import PROJECT_FOLDER, Layer, Place
 from gemma_eval.config.settings_keys import BY_NAME, Key
 from gemma_eval.errors import ConfigError, Problem, UnknownName
-from gemma_eval.files.read import expanded
+from gemma_eval.files.read import expanded, stands
 
 FILE = "settings.yaml"
 
@@ -84,7 +84,7 @@ def load(
     read = _Reading(damaged)
     chosen: dict[str, tuple[object, Origin]] = {}
     for place, path in files(places):
-        chosen |= read.layer(partial(read.file, place, path)) if _is_there(path) else {}
+        chosen |= read.layer(partial(read.file, place, path)) if stands(path) else {}
     chosen |= _of_values(ini or {}, "ini")
     chosen |= read.layer(partial(_of_environment, environment))
     chosen |= _of_values(given or {}, "command line")
@@ -105,17 +105,6 @@ def find(name: str) -> Key:
 def files(places: Sequence[Place]) -> tuple[tuple[Place, Path], ...]:
     """Return the files that hold settings by precedence, whether they are there or not."""
     return tuple((place, place.folder / FILE) for place in places if place.layer in ("user", "project"))
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there is such a file; where one may not look, reading it says so."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 Chosen = Mapping[str, tuple[object, Origin]]

@@ -10,6 +10,7 @@ from gemma_eval.config.files import read_text
 from gemma_eval.config.template_parts import SUFFIXES, Parts
 from gemma_eval.errors import ConfigError, Problem
 from gemma_eval.files import rows
+from gemma_eval.files.read import stands, unlistable
 from gemma_eval.records import Template
 
 PART = "_"
@@ -19,6 +20,8 @@ _NO_TEMPLATES = frozenset({"readme.md"})
 
 def load(folder: Path) -> dict[str, Template]:
     """Return the templates of a folder by name, none when there is no folder. Raises ConfigError."""
+    if stands(folder) and (what := unlistable(folder)):
+        raise ConfigError([Problem(path=folder, line=0, what=what)])
     found: dict[str, Template] = {}
     parts = Parts(folder)
     problems = parts.problems

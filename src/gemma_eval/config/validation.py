@@ -10,7 +10,7 @@ from gemma_eval.config.catalog import Catalog
 from gemma_eval.config.settings import Settings
 from gemma_eval.errors import ConfigError, Problem, UsageError, suggestion
 from gemma_eval.files import rows
-from gemma_eval.files.read import exists
+from gemma_eval.files.read import exists, stands
 
 TEMPLATES = "templates"
 
@@ -26,8 +26,7 @@ NAMES = tuple(_READ)
 
 def files(folder: Path) -> tuple[Path, ...]:
     """Return those that a folder has."""
-    found = (folder / name for name in NAMES)
-    return tuple(path for path in found if exists(path, "folder" if path.name == TEMPLATES else "file"))
+    return tuple(path for path in (folder / name for name in NAMES) if stands(path))
 
 
 def named(path: Path) -> tuple[Path, ...]:
@@ -36,7 +35,7 @@ def named(path: Path) -> tuple[Path, ...]:
     Raises UsageError: there is nothing, or nothing that is one of these.
     """
     if path.name in _READ:
-        if not path.exists():
+        if not stands(path):
             raise UsageError(f"{path}: there is no such file or folder")
         return (path,)
     if exists(path, "folder"):

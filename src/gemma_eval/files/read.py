@@ -74,6 +74,26 @@ def exists(path: Path, kind: Literal["file", "folder"]) -> bool:
         return False
 
 
+def stands(path: Path) -> bool:
+    """Whether there is anything; of what one may not look at this says yes, so that reading it says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def unlistable(folder: Path) -> str | None:
+    """Say why what is in a folder cannot be told, `None` where it can."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        return f"cannot be read: {_reason(error)}"
+    return None
+
+
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
