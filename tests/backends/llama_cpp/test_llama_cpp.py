@@ -540,6 +540,48 @@ class Interrupted(BaseException):
     """Raised by a signal, as KeyboardInterrupt is."""
 
 
+INTERRUPTED = """
+import signal, types
+from gemma_eval.backends.llama_cpp import backend, engine
+
+real = engine.package()
+
+
+def server(given):
+    made = real.Server(given)
+    signal.raise_signal(signal.SIGINT)
+    return made
+
+
+beside = {name: getattr(real, name) for name in dir(real) if not name.startswith("__")}
+package = types.SimpleNamespace(**{**beside, "Server": server})
+engine.package = lambda name="xllamacpp": package
+from gemma_eval.measure.clock import clock
+from gemma_eval.records import ModelSpec
+
+try:
+    spec = ModelSpec(name="pocket", backend="llama_cpp", location="@pocket")
+    backend.load(spec, clock=clock, transforms={})
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_while_the_model_is_loaded_ends_the_process() -> None:
+    """A server whose loop has not begun would never be let go of, as a third of these showed once."""
+    command = [sys.executable, "-c", INTERRUPTED]
+    pipe = subprocess.PIPE
+    children = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(5)]
+    try:
+        said = [child.communicate(timeout=120) for child in children]
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+    assert said == [("interrupted\n", "")] * 5
+    assert [child.returncode for child in children] == [0] * 5
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no signal that is free to use")
 def test_a_signal_interrupts_a_generation_at_once() -> None:
     """Ctrl-C in the middle of a long answer: it is raised, the engine stops writing, and answers again."""

@@ -49,14 +49,20 @@ class Engine:
     """A server that runs until it is closed, forgotten, or the interpreter ends."""
 
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
-        """Load the model. Raises MissingDependency, and BackendError with what llama.cpp says against it."""
+        """Load the model. Raises MissingDependency, and BackendError with what llama.cpp says against it.
+
+        It is loaded in another thread, so that what interrupts the waiting comes between no two steps of it.
+        """
         module = package()
         key = secrets.token_hex(16)
+        given = parameters(module, settings, key=key, verbosity=_SILENT)
+        loading = ThreadPoolExecutor(1, thread_name_prefix="llama_cpp")
         try:
-            server = module.Server(parameters(module, settings, key=key, verbosity=_SILENT))
-            server.handle_metrics()  # waits for its loop: one that is ended before it begins never ends
+            server = loading.submit(_served, module, given).result()
         except (RuntimeError, MemoryError):
             raise BackendError(f"{settings.path}: llama.cpp cannot run it: {reason(settings)}") from None
+        finally:
+            loading.shutdown(wait=False)
         self._clock = clock
         self._key = key
         self._address = urlsplit(server.listening_address).netloc
@@ -190,6 +196,13 @@ _FLASH: Mapping[str, str] = {
     "on": "LLAMA_FLASH_ATTN_TYPE_ENABLED",
     "off": "LLAMA_FLASH_ATTN_TYPE_DISABLED",
 }
+
+
+def _served(module: Json, given: Json) -> Json:
+    """Return a server whose loop runs: the destructor of one that is let go of before waits for ever."""
+    server = module.Server(given)
+    server.handle_metrics()  # waits for the loop
+    return server
 
 
 def _close(pool: ThreadPoolExecutor, servers: list[Json]) -> None:
