@@ -5,10 +5,12 @@ EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+COVERED := $(CURDIR)/.coverage
 OLDEST := $(VENV)/pytest-8.4
 PLUGIN := tests/plugin/test_plugin_
 # Whatever pytest calls or is asked: collection, reports, JUnit, summaries, usage errors, workers, an interrupt.
-ON_OLDEST := $(PLUGIN)collection.py $(PLUGIN)units.py $(PLUGIN)gates.py $(PLUGIN)usage_errors.py \
+ON_COVERED := $(CURDIR)/.coverage
+OLDEST := $(PLUGIN)collection.py $(PLUGIN)units.py $(PLUGIN)gates.py $(PLUGIN)usage_errors.py \
   $(PLUGIN)xdist.py::test_the_outcomes_of_workers_are_recorded \
   $(PLUGIN)running.py::test_an_interrupt_ends_the_run_in_order
 
@@ -41,11 +43,10 @@ layers: $(INSTALLED)
 	$(BIN)/lint-imports
 
 tests: $(INSTALLED)
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not slow and not alone" -n 2 --dist loadfile
-	$(BIN)/coverage run -m pytest -m "alone and not slow"
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	rm -rf $(COVERED)
+	COVERED=$(COVERED) $(BIN)/pytest -m "not slow and not alone" -n 2 --dist loadfile
+	$(BIN)/pytest -m "alone and not slow"
+	$(BIN)/slipcover --branch --skip-covered --fail-under 90 --merge $(COVERED)/*.json --out $(COVERED)/all
 
 oldest: $(INSTALLED)  ## Run a choice of the plugin's tests on the oldest pytest that is supported.
 	@test -d $(OLDEST) || $(BIN)/python -m pip install --quiet --no-deps --target $(OLDEST) 'pytest==8.4.*'
@@ -60,7 +61,7 @@ example: $(INSTALLED)  ## Make reports/example again from a real run.
 	$(BIN)/python docs/make_example.py
 
 clean:  ## Remove the environment and what runs have left.
-	rm -rf $(VENV) .coverage* reports/*.db*
+	rm -rf $(VENV) $(COVERED) reports/*.db*
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -6,6 +6,7 @@ A run of a suite loads this file as well, and whoever only measures has installe
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
@@ -31,15 +32,27 @@ ALONE = (
 what runs pytest-benchmark, which does nothing in a worker of pytest-xdist."""
 
 
+_write_covered: list[Callable[[], None]] = []
+if "COVERED" in os.environ:
+    from tests.covered import begin
+
+    _write_covered.append(begin(Path(os.environ["COVERED"])))
+
+
+def pytest_sessionfinish() -> None:
+    """Write which lines were reached, where that is measured."""
+    for write in _write_covered:
+        write()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that want the machine for themselves, before `-m` chooses.
 
-    From here on no process that a test starts is measured by coverage: that costs more than most of them do,
-    and lines that only they run are few. The workers of pytest-xdist have been started by then.
+    From here on no process that a test starts is measured. The workers of pytest-xdist have been started by
+    then.
     """
-    for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS_")]:
-        del os.environ[name]
+    os.environ.pop("COVERED", None)
     alone = tuple(Path(__file__).parent / place for place in ALONE)
     for item in items:
         if any(item.path.is_relative_to(place) for place in alone):

@@ -12,6 +12,7 @@ from gemma_eval.records import Acceptance, Gate, Gated, Gating, Outcome, Run
 from gemma_eval.store.read import Reader, open_reader
 from gemma_eval.verdict.accepting import accepted
 from gemma_eval.verdict.comparable import is_same_machine
+from gemma_eval.verdict.edited import edited
 from gemma_eval.verdict.gates import Side, Sides, judge
 from gemma_eval.verdict.history import MOST, Earlier
 from gemma_eval.verdict.sides import AXES, Axis, changes, name_on
@@ -55,7 +56,7 @@ def hold(held: Held, *, earlier: tuple[Earlier, ...] = ()) -> Gating:
         found=held.base.found,
         blocks=_blocks(held.outcomes, theirs) if held.together else None,
         gated=tuple(accepted(each, held.acceptances, today=held.today) for each in found),
-        changes=changes(theirs, held.outcomes) if theirs and held.outcomes else (),
+        changes=_changes(theirs, held.outcomes),
         notes=(*_notes(found), *_scorings(held.run), *(() if base is None else _scorings(base))),
         commits={"candidate": held.run.commit, **({} if base is None else {"base": base.commit})},
         spoiled=held.spoiled,
@@ -126,6 +127,12 @@ def _scorings(run: Run) -> Iterator[str]:
     if run.scorings:
         newest = run.scorings[-1]
         yield f"run {run.id} was scored again, and is judged by scoring {newest.number} of {newest.at_utc}"
+
+
+def _changes(base: Sequence[Outcome], candidate: Sequence[Outcome]) -> tuple[str, ...]:
+    if not base or not candidate:
+        return ()
+    return (*changes(base, candidate), *edited(base, candidate))
 
 
 def _notes(gated: Sequence[Gated]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gemma_eval.records import Compared, Comparison, Outcome
+from gemma_eval.verdict.edited import edited
 from gemma_eval.verdict.quality import MARGIN, compare_scores
 from gemma_eval.verdict.sides import Pair, changes, pairs, unpaired
 from gemma_eval.verdict.speed import BY_THEMSELVES, TOLERANCES, Timing, compare_costs
@@ -25,7 +26,7 @@ def compare(
     found = (comparison for pair in pairs(base, candidate) for comparison in _of(pair, margin, timing))
     return Compared(
         comparisons=tuple(found),
-        changes=changes(base, candidate),
+        changes=(*changes(base, candidate), *edited(base, candidate)),
         left_out=unpaired(base, candidate),
     )
 
