@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ _TELL_OF_PLUGINS = ("doctor", "plugins")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `gemma-eval`; what a person can mend is one clear message and exit code 2."""
+    _print_all()
     try:
         command(_registry(sys.argv[1:] if arguments is None else arguments))(
             arguments, prog_name="gemma-eval"
@@ -29,6 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         interrupted()
+
+
+def _print_all() -> None:
+    """Have nothing end in a traceback that stdout cannot show: a path of other bytes, a letter it lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        is_unicode = sys.stdout.encoding.lower().startswith("utf")
+        sys.stdout.reconfigure(errors="surrogateescape" if is_unicode else "backslashreplace")
 
 
 def _registry(arguments: Sequence[str]) -> Registry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -225,3 +226,29 @@ def test_a_mistake_on_the_command_line_is_code_two() -> None:
     assert result.exit_code == 2
     assert "No such option" in result.output
     assert "--db" in result.output
+
+
+PATH = b"/\xff/\xe2\x80\x93"
+"""No UTF-8 in its first part, a dash in its last."""
+
+
+def printed(folder: Path, encoding: str, *words: str) -> bytes:
+    """Return what `gemma-eval` prints where the user's folder is `PATH`."""
+    variables = {**environment(folder), "PYTHONIOENCODING": encoding, "GEMMA_EVAL_CONFIG": os.fsdecode(PATH)}
+    process = [sys.executable, "-m", "gemma_eval", "config", *words]
+    done = subprocess.run(process, env=variables, cwd=folder, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def test_a_path_that_is_no_text_is_printed_as_it_is(tmp_path: Path) -> None:
+    """A shell opens it by that; and JSON stays JSON, from which a program reads the same path."""
+    assert printed(tmp_path, "utf-8:strict", "path") == PATH + b"/settings.yaml\n"
+    places = json.loads(printed(tmp_path, "utf-8:strict", "show", "--json"))["places"]
+    assert os.fsencode(places[1]["folder"]) == PATH
+
+
+def test_a_letter_that_the_terminal_lacks_ends_nothing(tmp_path: Path) -> None:
+    """It is told as a number."""
+    assert b"u2013/settings.yaml" in printed(tmp_path, "latin-1:strict", "path")
+    assert b"chat.model" in printed(tmp_path, "ascii:strict", "show", "--origin")

@@ -40,5 +40,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: S
 
 
 def print_json(value: object) -> None:
-    """Print a plain value as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a plain value as JSON; a path that is no UTF-8 is written so that it is read as the same path."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    click.echo(text)
