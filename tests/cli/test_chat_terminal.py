@@ -70,9 +70,9 @@ class Terminal:
         self._wait(is_seen, wanted)
         return seen[-1]
 
-    def prompt(self, names: str = "pocket/greedy") -> None:
+    def prompt(self, names: str = "pocket/greedy", *, end: str = ">") -> None:
         """Wait until a line can be typed."""
-        self.see(lambda shown: shown.splitlines()[-1:] == [f"{names}>"])
+        self.see(lambda shown: shown.splitlines()[-1:] == [f"{names}{end}"])
 
     def kill(self, number: signal.Signals) -> None:
         """Send a signal to the command."""
@@ -96,6 +96,7 @@ class Terminal:
 
 
 Begin = Callable[..., Terminal]
+CHAT = (sys.executable, "-m", "gemma_eval", "chat")
 
 
 @pytest.fixture
@@ -111,8 +112,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
         servers.append(f"gemma-eval-{token_hex(6)}")
         terminal = Terminal(tmux=tmux, server=servers[-1], folder=tmp_path)
         given = {"XDG_STATE_HOME": str(tmp_path / "state"), "TERM": "screen-256color", **environment}
-        command = [sys.executable, "-m", "gemma_eval", "chat", *arguments]
-        own = f"echo $$ >{servers[-1]}.process; exec {shlex.join(command)}"
+        own = f"echo $$ >{servers[-1]}.process; exec {shlex.join([*CHAT, *arguments])}"
         variables = [part for name, value in given.items() for part in ("-e", f"{name}={value}")]
         terminal._run(
             *("new-session", "-d", "-s", "chat", "-x", "100", "-y", "200", "-c", str(tmp_path), *variables),
@@ -166,6 +166,33 @@ def test_ctrl_c_stops_a_long_answer_while_it_is_written_and_keeps_the_chat(begin
     terminal.see("\n25\n")
     terminal.say("/quit")
     assert terminal.ended() == 0
+
+
+def test_a_line_that_is_begun_is_there_again_after_ctrl_z(begin: Begin, tmp_path: Path) -> None:
+    """And can be edited; the shell had the terminal to itself in between."""
+    bash = shutil.which("bash")
+    if bash is None:
+        required.missing("bash", "needs bash, for its jobs")
+    terminal = begin("--help")
+    assert terminal.ended() == 0
+    (tmp_path / "rc").write_text("PS1='$ '\n")
+    terminal._run("respawn-pane", "-k", "-t", "chat", "-c", str(tmp_path), f"{bash} --rcfile rc -i")
+    terminal.prompt("$", end="")
+    terminal.type(shlex.join(CHAT), "Enter")
+    terminal.prompt()
+    terminal.type("What is 12 + 1?")
+    terminal.see("> What is 12 + 1?")
+    terminal.type("C-z")
+    terminal.see("Stopped")
+    terminal.type("echo between", "Enter")
+    terminal.see("\nbetween\n")
+    terminal.type("fg", "Enter")
+    terminal.see(lambda shown: shown.endswith("\npocket/greedy> What is 12 + 1?"))
+    terminal.type("Left", "3", "Enter")
+    terminal.see("> What is 12 + 13?\n25\n")
+    terminal.prompt()
+    terminal.type("C-d")
+    terminal.prompt("$", end="")
 
 
 def test_the_prompt_shows_what_was_switched(begin: Begin) -> None:

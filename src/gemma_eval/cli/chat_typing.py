@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 import click
@@ -115,13 +118,24 @@ class Terminal:
     def read(self, prompt: str) -> str | None:
         """Return a line. Raises GivenUp at Ctrl-C, which says how to end."""
         try:
-            return input(self._shown(prompt))
+            return self._read(self._shown(prompt))
         except EOFError:
             click.echo()
             return None
         except KeyboardInterrupt:
             click.echo("\n/quit or Ctrl-D ends", err=True)
             raise GivenUp from None
+
+    def _read(self, shown: str) -> str:
+        """Return a line; after Ctrl-Z and `fg` the prompt is there again, with what was typed."""
+        typed = ""
+        while True:
+            try:
+                with _stoppable(), _begun_with(typed):
+                    return input(shown)
+            except _Stopped as stopped:
+                typed = str(stopped)
+                os.kill(os.getpid(), signal.SIGTSTP)  # it goes on here
 
     def keep(self, typed: str) -> None:
         """Add what was typed to the history, the arrows' and the file's; nobody needs it there twice."""
@@ -160,6 +174,45 @@ class Terminal:
         if state == 0:
             self._found = self._complete(readline.get_line_buffer()[: readline.get_endidx()])
         return self._found[state] if state < len(self._found) else None
+
+
+class _Stopped(Exception):
+    """Ctrl-Z was typed, with a line begun."""
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Raise _Stopped in the block at Ctrl-Z, so that readline gives the terminal back before."""
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        import readline
+
+        raise _Stopped(readline.get_line_buffer())
+
+    can_stop = "readline" in sys.modules and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
+    if can_stop:
+        signal.signal(signal.SIGTSTP, heard)
+    try:
+        yield
+    finally:
+        if can_stop:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+
+
+@contextmanager
+def _begun_with(text: str) -> Iterator[None]:
+    """Have the next line begin with a text."""
+    if not text:
+        yield
+        return
+    import readline
+
+    readline.set_startup_hook(lambda: readline.insert_text(text))
+    try:
+        yield
+    finally:
+        readline.set_startup_hook(None)
 
 
 def kept(path: Path) -> list[str]:
