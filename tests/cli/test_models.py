@@ -17,7 +17,7 @@ from gemma_eval.backends.model_files import locate
 from gemma_eval.cli import command
 from gemma_eval.cli.model_test import tried
 from gemma_eval.config import models, shipped
-from gemma_eval.errors import ConfigError, GemmaEvalError, UnknownName, UsageError
+from gemma_eval.errors import ConfigError, GemmaEvalError, ModelNotFound, UnknownName, UsageError
 from gemma_eval.plugins import load
 from gemma_eval.records import ModelSpec, Outcome
 from gemma_eval.store.write import open_store
@@ -165,6 +165,32 @@ def test_keys_are_set_and_taken_out_and_notes_stay() -> None:
     with pytest.raises(UnknownName, match="no option of the model served"):
         run("set", "served", "options.timout_s=5")
     assert PROJECT.read_text() == OWN.replace("8080", "9")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["location="], "location is empty"),
+        (["--unset", "backend"], "needs a backend"),
+        (["context_tokens=1", "--unset", "context_tokens"], "is given a value and taken out"),
+        (['rope_scaling={"rope_type": "linear", "factor": null}'], "null is nothing that TOML can hold"),
+        (["options.stop=[null]"], "null is nothing that TOML can hold"),
+    ],
+)
+def test_what_a_file_cannot_hold_is_refused(given: list[str], said: str) -> None:
+    """In a line, and the file stays."""
+    PROJECT.write_text(OWN)
+    with pytest.raises(UsageError, match=said):
+        run("set", "served", *given)
+    assert PROJECT.read_text() == OWN
+
+
+@pytest.mark.parametrize("backend", ["gemma_cpp", "sentence_bert", "onnx_bert", "llama_cpp"])
+def test_a_model_that_is_not_there_is_not_added(backend: str) -> None:
+    """Nor is one whose backend a person names."""
+    with pytest.raises(ModelNotFound, match="no such"):
+        run("add", "gone", "nowhere/at.all", "--backend", backend)
+    assert not PROJECT.exists()
 
 
 def test_a_model_that_ships_is_overruled_and_stays() -> None:

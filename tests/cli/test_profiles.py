@@ -159,8 +159,33 @@ def test_a_file_is_chosen_by_who_has_the_name_then_by_the_project(user: Path) ->
     assert (
         "calm: .gemma-eval/profiles.json overrules it here" in run("set", "calm", "top_k=1", "--user").stderr
     )
-    run("set", "calm", "top_k=9", "--file", "beside.json")
+    beside = run("set", "calm", "top_k=9", "--file", "beside.json")
+    assert beside.stderr.splitlines() == [
+        "calm: the one in .gemma-eval/profiles.json stays as it is",
+        "beside.json: is read by nothing until it is called profiles.json",
+    ]
     assert profiles.load(Path("beside.json"))["calm"].top_k == 9
+
+
+def test_what_does_not_count_is_not_said_to_overrule(user: Path) -> None:
+    """The user's file is written from the project's, and the project's counts still."""
+    run("set", "mine", "top_k=3", "--project")
+    assert run("set", "mine", "top_k=4", "--user").stderr.splitlines() == [
+        "mine: the one in .gemma-eval/profiles.json stays as it is",
+        "mine: .gemma-eval/profiles.json overrules it here",
+    ]
+    assert run("set", "greedy", "top_k=4", "--user").stderr == (
+        "greedy: the one that ships stays as it is; what is written overrules it\n"
+    )
+
+
+def test_a_key_is_set_or_taken_out_and_not_both(user: Path) -> None:
+    """Which of the two was meant nobody knows."""
+    write(user)
+    before = user.read_text()
+    with pytest.raises(UsageError, match='"top_k" is given a value and taken out; do one of the two'):
+        run("set", "calm", "top_k=3", "--unset", "top_k")
+    assert user.read_text() == before
 
 
 def test_the_folder_that_one_works_in_counts_last(user: Path) -> None:

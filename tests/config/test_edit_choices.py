@@ -53,6 +53,13 @@ def test_a_table_that_loses_its_last_key_goes() -> None:
     assert edits.changed({"a": 1}, {("a", "b"): 2}) == {"a": {"b": 2}}
 
 
+def test_an_empty_table_that_nobody_asks_about_stays() -> None:
+    """What is not changed is left as it was written."""
+    assert edits.changed({"a": {}, "c": 1}, {("c",): 2}) == {"a": {}, "c": 2}
+    text = '{"version": 1, "profiles": {"p": {"logit_bias": {}, "top_k": 1}}}'
+    assert edits.set_profile(text, "p", {("top_k",): 2}, base={}) == text.replace("1}", "2}")
+
+
 def test_what_another_has_changed_of_the_same_profile_stays() -> None:
     """A change is made of the text as it is when the file is locked, not of what was read before."""
     text = edits.set_profile("", "p", {("top_k",): 1}, base={})

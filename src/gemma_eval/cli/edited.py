@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gemma_eval.config.places import Place
 
 Which = Literal["user", "project"]
+_NAMES = ("models.toml", "profiles.json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +108,9 @@ def write(path: Path, edit: Callable[[str], str], *, check: Callable[..., object
     click.echo(
         f"{short(path)}: {'would be' if where.dry_run else 'is'} {'changed' if made.before else 'made'}"
     )
+    if path.name not in _NAMES:
+        name = next(name for name in _NAMES if name.endswith(path.suffix))
+        click.echo(f"{short(path)}: is read by nothing until it is called {name}", err=True)
 
 
 def show_diff(lines: Iterable[str]) -> None:
@@ -124,6 +128,12 @@ def short(path: Path) -> str:
     except ValueError:
         home = os.path.expanduser("~")  # noqa: PTH111 - a home that nobody has is no error here
         return f"~{str(path).removeprefix(home)}" if str(path).startswith(f"{home}/") else str(path)
+
+
+def overrules(path: Path, known: Iterable[Written[object]]) -> bool:
+    """Whether what is written into `path` counts here before all that have the name already."""
+    is_read = any(place.folder / path.name == path for place in places()) and path.name in _NAMES
+    return is_read and overruled_by(path, known) is None
 
 
 def overruled_by(path: Path, known: Iterable[Written[object]]) -> str | None:

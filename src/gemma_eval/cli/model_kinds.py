@@ -207,10 +207,19 @@ def _for_http(location: str) -> None:
     parse(location, model=location)
 
 
+def _where_it_is(location: str) -> None:
+    """Refuse a path that nothing is at. Raises ModelNotFound."""
+    if not location.startswith("@") and not read.stands(read.expanded(location)):
+        raise ModelNotFound(f"{location}: there is no such file or folder")
+
+
 _LOOKS: Mapping[str, Callable[[str], Facts | None]] = {
     "numpy_gemma": _for_numpy,
     "llama_cpp": model_facts.of_gguf,
     "hf_transformers": _for_transformers,
+    "gemma_cpp": _where_it_is,
+    "sentence_bert": _where_it_is,
+    "onnx_bert": _where_it_is,
     "openai_http": _for_http,
     "openai_embeddings": _for_http,
 }

@@ -99,9 +99,7 @@ def set_(
     from gemma_eval.config import models as config
     from gemma_eval.config.models import ModelRow
 
-    changes: Changes = pairs.read(ModelRow, given, noun="model") | {
-        pairs.key(ModelRow, key, noun="model"): None for key in unset
-    }
+    changes: Changes = pairs.changes(ModelRow, given, unset, noun="model")
     if not changes:
         raise UsageError(
             f"nothing to set; give key=value, as gemma-eval models set {name} context_tokens=4096"
@@ -117,10 +115,11 @@ def set_(
     if isinstance(location := changes.get(("location",)), str):
         changes = {**changes, ("location",): kept(location, path)}
     whole = edits.changed(table, changes)
-    _refuse_unknown(str(whole.get("backend", "")), registry)
     _refuse_flawed(name, whole, path, registry)
+    _refuse_unknown(str(whole["backend"]), registry)
     if not _is_of(base, path):
-        click.echo(f"{name}: {_from(base)} stays as it is; what is written overrules it", err=True)
+        over = "; what is written overrules it" if edited.overrules(path, known.of[name]) else ""
+        click.echo(f"{name}: {_from(base)} stays as it is{over}", err=True)
     edited.write(
         path,
         lambda text: edits.set_model(text, name, changes, base=table),
@@ -157,7 +156,7 @@ def kept(location: str, path: Path) -> str:
     from gemma_eval.config.places import PROJECT_FOLDER
     from gemma_eval.files.read import expanded
 
-    if location.startswith("@") or "://" in location or location == "-":
+    if location.startswith("@") or "://" in location or location.strip() in ("", "-"):
         return location
     file = Path(os.path.abspath(expanded(location)))  # noqa: PTH100 - a link in the project stays one
     folder = path.absolute().parent
@@ -201,7 +200,10 @@ def _refuse_flawed(name: str, table: Mapping[str, object], path: Path, registry:
     from gemma_eval.config import models
     from gemma_eval.protocols import CheckingBackendFactory
 
-    text = tomli_w.dumps({"version": 1, "model": {name: table}})
+    try:
+        text = tomli_w.dumps({"version": 1, "model": {name: table}})
+    except TypeError as error:
+        raise UsageError("null is nothing that TOML can hold; leave the key out, or --unset it") from error
     try:
         spec = models.parse(text, path=path)[name]
     except ConfigError as error:

@@ -33,6 +33,19 @@ def read(kind: type[Row], pairs: Iterable[str], *, noun: str) -> dict[Path, obje
     return given
 
 
+def changes(
+    kind: type[Row], pairs: Iterable[str], unset: Iterable[str], *, noun: str
+) -> dict[Path, object | None]:
+    """Return what `read` does, and `None` for each key to take out. Raises UsageError, UnknownName."""
+    given: dict[Path, object | None] = dict(read(kind, pairs, noun=noun))
+    for name in unset:
+        at = key(kind, name, noun=noun)
+        if at in given and given[at] is not None:
+            raise UsageError(f"{show(name)} is given a value and taken out; do one of the two")
+        given[at] = None
+    return given
+
+
 def key(kind: type[Row], name: str, *, noun: str) -> Path:
     """Return the path of a key; a key that is no table has no dots in it. Raises UnknownName, UsageError."""
     first, dot, rest = name.partition(".")

@@ -37,9 +37,7 @@ def set_(*, name: str, given: tuple[str, ...], unset: tuple[str, ...], where: Wh
     from gemma_eval.config import edits, profiles
     from gemma_eval.config.profiles import ProfileRow
 
-    changes: Changes = pairs.read(ProfileRow, given, noun="profile") | {
-        pairs.key(ProfileRow, key, noun="profile"): None for key in unset
-    }
+    changes: Changes = pairs.changes(ProfileRow, given, unset, noun="profile")
     if not changes:
         raise UsageError(f"nothing to set; give key=value, as gemma-eval profiles set {name} top_k=40")
     known = _known()
@@ -49,7 +47,8 @@ def set_(*, name: str, given: tuple[str, ...], unset: tuple[str, ...], where: Wh
     table = {} if base is None else base.table
     _refuse_flawed(name, edits.changed(table, changes))
     if base is not None and not _is_of(base, path):
-        click.echo(f"{name}: {_from(base)} stays as it is; what is written overrules it", err=True)
+        over = "; what is written overrules it" if edited.overrules(path, all_of) else ""
+        click.echo(f"{name}: {_from(base)} stays as it is{over}", err=True)
     edited.write(
         path,
         lambda text: edits.set_profile(text, name, changes, base=table),

@@ -20,7 +20,7 @@ _NEW_MODELS = "# Models: gemma-eval models list shows them, gemma-eval models te
 
 
 def changed(table: Mapping[str, object], changes: Changes) -> Table:
-    """Return a profile or model with changes; a table that is empty then is taken out."""
+    """Return a profile or model with changes; a table that they empty is taken out."""
     made = copy.deepcopy(dict(table))
     for at, value in changes.items():
         holder = made
@@ -33,7 +33,9 @@ def changed(table: Mapping[str, object], changes: Changes) -> Table:
             holder.pop(at[-1], None)
         else:
             holder[at[-1]] = value
-    return {key: value for key, value in made.items() if value != {} or (key,) in changes}
+    return {
+        key: value for key, value in made.items() if value != {} or (key,) in changes or table.get(key) == {}
+    }
 
 
 def set_profile(text: str, name: str, changes: Changes, *, base: Mapping[str, object]) -> str:
