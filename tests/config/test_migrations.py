@@ -63,14 +63,16 @@ def test_a_newer_file_is_refused_and_nothing_else_is_said_of_it(name: str, text:
         migrate(text, FORMATS[name])
 
 
-@pytest.mark.parametrize("wrong", ["true", "-1", "1.5", '"1"', "[]"])
+@pytest.mark.parametrize("wrong", ["true", "0", "-1", "1.0", "1.5", '"1"', "[]", "null"])
 def test_what_cannot_be_a_version_is_said_to_be_none(wrong: str) -> None:
-    """In each of the three."""
+    """In each of the three; TOML has no null. A file of the first version gives none, and never 0."""
     for name, text in (
         ("profiles.json", f'{{"version": {wrong}, "profiles": {{}}}}'),
         ("models.toml", f"version = {wrong}\nmodel = {{}}\n"),
         ("settings.yaml", f"version: {wrong}\n"),
     ):
+        if (name, wrong) == ("models.toml", "null"):
+            continue
         with pytest.raises(ConfigError, match=r"version is .*; it should be 1"):
             FORMATS[name].check(text, Path(name))
         with pytest.raises(ReadError, match="it should be 1"):
@@ -89,9 +91,13 @@ def lines(number: int) -> Format:
     def step(n: int) -> Step:
         return lambda text: f"version={n + 1}\n{text.partition(chr(10))[2]}step {n}\n"
 
+    def read(text: str) -> dict[str, object]:
+        given = int(text.partition("\n")[0].removeprefix("version="))
+        return {"version": given} if given else {}
+
     return Format(
         steps=tuple(map(step, range(number))),
-        read=lambda text: {"version": int(text.partition("\n")[0].removeprefix("version="))},
+        read=read,
         check=lambda text, path: None,
     )
 

@@ -80,7 +80,8 @@ def parse_table(text: str, *, path: Path) -> tuple[decode.Table, Problems]:
     if what := versions.newer(table, known=VERSION):
         problems.say((versions.KEY,), what)
         problems.stop()
-    if isinstance(table.get(versions.KEY), bool):  # Python takes true for 1
+    version = table.get(versions.KEY, VERSION)
+    if type(version) is not int and version in (None, VERSION):  # true and 1.0 equal 1 in Python
         problems.say((versions.KEY,), versions.flaw(table, known=VERSION, written="") or "")
     for repeated, line in lines.repeated:
         what = f"key {rows.show(str(repeated[-1]))} is given twice; keep one"

@@ -12,8 +12,10 @@ MIGRATE = "gemma-eval config migrate"
 
 def of(table: Mapping[str, object]) -> int | None:
     """Return the version of a table: 0 when it gives none, `None` when what it gives cannot be one."""
-    version = table.get(KEY, 0)
-    is_one = isinstance(version, int) and not isinstance(version, bool) and version >= 0
+    if KEY not in table:
+        return 0
+    version = table[KEY]
+    is_one = isinstance(version, int) and not isinstance(version, bool) and version >= 1
     return version if is_one else None  # type: ignore[return-value]
 
 
