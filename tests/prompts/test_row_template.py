@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gemma_eval.errors import TemplateError
 from gemma_eval.prompts import sandbox
-from gemma_eval.prompts.row_template import RowTemplate, compile_row
 from gemma_eval.prompts.check import check
+from gemma_eval.prompts.row_template import RowTemplate, compile_row
 from gemma_eval.records import Template
 
 Plain = sandbox.Plain

@@ -207,6 +207,50 @@ def test_escapes_do_escape_where_there_is_no_sandbox() -> None:
     assert "class" in jinja2.Environment().from_string(ESCAPES[0]).render(query="x")
 
 
+_DOUBLED = (
+    "{% set ns = namespace(a=[1], b=[1], t=(1,)) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}"
+    "{% set ns.b = [ns.b, ns.b] %}{% set ns.t = (ns.t, ns.t) %}{% endfor %}"
+)
+"""Lists of lists and pairs of pairs: small, and endless to whoever looks at all that is in them."""
+_LONG = (
+    "{% set ns = namespace(a='a', l=[1]) %}{% for i in range(18) %}{% set ns.a = ns.a ~ ns.a %}"
+    "{% set ns.l = ns.l + ns.l %}{% endfor %}{% set a = ns.a %}{% set l = ns.l %}"
+    "{% set b = a.replace('a', 'b') %}"
+)
+COMPARISONS = [
+    *(
+        _DOUBLED + text
+        for text in (
+            "{{ ns.a == ns.b }}",
+            "{{ ns.a < ns.b }}",
+            "{{ ns.a in [ns.b] }}",
+            "{{ ns.a is eq(ns.b) }}",
+            "{{ [ns.b].count(ns.a) }}",
+            "{{ [ns.a]|select('in', [ns.b])|list|length }}",
+            "{% for each in (ns.a, ns.b) %}{{ loop.changed(each) }}{% endfor %}",
+            "{{ {ns.t: 1}|length }}",
+            "{{ {'a': 1}[ns.t] }}",
+            "{{ {'a': 1}.get(ns.t) }}",
+            "{{ ns.t in {'a': 1} }}",
+        )
+    ),
+    *(
+        _LONG + text
+        for text in (
+            "{{ range(2, 10002)|list|select('in', l)|list|length }}",
+            "{{ range(2, 10002)|list|select('eq', l)|list|length }}",
+            "{{ a.rfind('ab' ~ a[:100000]) }}",
+            "{{ a.rsplit('ab' ~ a[:100000], 1)|length }}",
+            "{{ a.strip(b ~ 'a')|length }}",
+            "{{ a|trim(b ~ 'a')|length }}",
+        )
+    ),
+    "{{ 1.5|round(100000000, 'ceil') }}",
+]
+"""What makes nothing, and would look at what there is without end."""
+FLOODS += COMPARISONS
+
+
 @pytest.mark.parametrize("text", FLOODS, ids=range(len(FLOODS)))
 def test_every_flood_ends_in_a_template_error(text: str) -> None:
     """It is stopped while it rises."""
@@ -288,6 +332,9 @@ def test_what_a_template_is_given_is_a_copy() -> None:
         ("{% for k, v in passages[0].items() %}{{ k }}={{ v }};{% endfor %}", "number=1;text=a;"),
         ("{{ passages|selectattr('number', 'equalto', 1)|list|length }}", "1"),
         ("{{ query.replace('l', 'L', 1) }}{{ query|replace('h', 'j') }}", "heLlojello"),
+        ("{{ 1 < n <= 3 }}{{ 'ell' in query }}{{ 4 not in [1, 2] }}{{ 'a' in {'a': 1} }}", "True" * 4),
+        ("{{ {'a': 1, n: 2}[3] }}{{ {(1, 2): 'x'}[(1, 2)] }}{{ [1, [2]] == [1, [2]] }}", "2xTrue"),
+        ("{{ 2.345|round(2) }} {{ 2.1|round(method='ceil') }} {{ 'xaax'.strip('x') }}", "2.35 3.0 aa"),
         ("a\n{% if true %}\nb\n{% endif %}\nc\n", "a\nb\nc"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from jinja2.filters import do_round
 from jinja2.runtime import Undefined
 
 MOST_CHARACTERS = 1 << 20
@@ -19,8 +20,14 @@ MOST_ITEMS = 10_000
 MOST_STEPS = 100_000
 MOST_BITS = 256
 
+MOST_DIGITS = 308
+
 _LEAST = 8
 """A piece of a text is charged as so many characters at least, for it takes time however short it is."""
+_OF_AN_ITEM = 4
+"""An item that is compared is charged as so many characters."""
+_AT_ONCE = 64
+"""So many characters of a text are compared in the time in which one is made."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,7 +54,9 @@ class Meter:
         """Account for a text or list of this size, before it is made where that can be known."""
         self.work += size
         if size > MOST_CHARACTERS or self.work > MOST_WORK:
-            raise RefusedError(f"it makes more than {MOST_CHARACTERS:,} characters, or too many in all")
+            raise RefusedError(
+                f"it makes more than {MOST_CHARACTERS:,} characters, or makes and compares too many in all"
+            )
 
 
 METER: ContextVar[Meter] = ContextVar("meter of the rendering under way")
@@ -132,6 +141,50 @@ def metered(items: Iterable[R]) -> Iterator[R]:
         yield item
 
 
+def compared(value: object) -> object:
+    """Account for all that is inside of a value, for it is looked at when it is compared or looked up."""
+    meter = METER.get()
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            meter.charge(len(each) // _AT_ONCE)
+        elif isinstance(each, list | tuple | dict | range):
+            meter.charge(len(each) * _OF_AN_ITEM)
+            waiting += (*each, *each.values()) if isinstance(each, dict) else ()
+            waiting += each if isinstance(each, list | tuple) else ()
+    return value
+
+
+def searched(value: object) -> object:
+    """Account for a value in which something is looked up; where in a dictionary that is, takes no time."""
+    return value if isinstance(value, dict) else compared(value)
+
+
+def found_in(text: str, letters: object) -> None:
+    """Account for a search that may look at a part of `letters` for each letter of a text."""
+    METER.get().charge(len(text) * (1 + size(letters) // _AT_ONCE))
+
+
+def comparing(function: Callable[P, R]) -> Callable[P, R]:
+    """Wrap a test so that what it compares is accounted for."""
+
+    @wraps(function)
+    def comparing(*args: P.args, **kwargs: P.kwargs) -> R:
+        for arg in args:
+            compared(arg)
+        return function(*args, **kwargs)
+
+    return comparing
+
+
+def rounded(number: float, precision: int = 0, method: str = "common") -> float:
+    """Round to so many digits, which are not more than a number has."""
+    if not -MOST_DIGITS <= precision <= MOST_DIGITS:
+        raise RefusedError(f"round to {precision} digits is not allowed")
+    return do_round(number, precision, method)  # type: ignore[arg-type]
+
+
 def charged(function: Callable[P, R]) -> Callable[P, R]:
     """Wrap a filter so that the texts and lists it is given, and so may copy, are charged."""
 
@@ -148,7 +201,8 @@ def of_text(function: Callable[..., str]) -> Callable[..., str]:
 
     @wraps(function)
     def checked(value: object, *args: object) -> str:
-        METER.get().charge(size(value))
+        for arg in (None, *args):
+            found_in(str(printable(value)), arg)
         return function(printable(value), *args)
 
     return checked

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import cast
@@ -47,8 +47,11 @@ _ATTRIBUTES: Mapping[type, frozenset[str]] = {
     LoopContext: frozenset(_LOOP.split()),
     BlockReference: frozenset(("super",)),
 }
+_COMPARING = "!= < <= == > >= eq equalto ge greaterthan gt in le lessthan lt ne"
 METHODS = frozenset().union(*_ATTRIBUTES.values())
 """What may be called on a value, whichever it is."""
+_BACKWARDS = frozenset(("lstrip", "rfind", "rsplit", "rstrip", "strip"))
+"""Methods that may look at all of what they are given for each letter of a text."""
 _COST_OF_A_PIECE = 16
 """A piece of a split text takes as much memory as this many characters, at least."""
 
@@ -111,6 +114,18 @@ class _Metered(parts.References):
         self.generic_visit(node)
         return _filtered(nodes.List(node.nodes, lineno=node.lineno), "join")
 
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802 - as above
+        self.generic_visit(node)
+        node.expr = _filtered(node.expr, "compared")
+        for each in node.ops:
+            each.expr = _filtered(each.expr, "searched" if each.op in ("in", "notin") else "compared")
+        return node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Pair:  # noqa: N802 - as above
+        self.generic_visit(node)
+        node.key = _filtered(node.key, "compared")
+        return node
+
 
 def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
@@ -141,12 +156,18 @@ class _Environment(ImmutableSandboxedEnvironment):
         listed = {name: limits.charged(self.filters[name]) for name in _FILTERS.split()}
         of_text = {name: limits.of_text(self.filters[name]) for name in _TEXT_FILTERS.split()}
         own = {
+            "compared": limits.compared,
             "join": limits.join,
             "metered": limits.metered,
             "replace": limits.replace,
+            "round": limits.rounded,
+            "searched": limits.searched,
             "tojson": limits.to_json,
         }
         self.filters = {**listed, **of_text, **own}
+        self.tests |= {
+            name: limits.comparing(cast(Callable[..., bool], self.tests[name])) for name in _COMPARING.split()
+        }
 
     concat = staticmethod(limits.concat)
 
@@ -174,9 +195,11 @@ class _Environment(ImmutableSandboxedEnvironment):
         """Leave `str.format` to `is_safe_attribute`, which does not list it."""
 
     def getitem(self, obj: object, argument: object) -> object:
-        """Look up an item; a slice copies, so it is charged."""
+        """Look up an item; a slice copies, and a key is compared, so they are charged."""
         if isinstance(argument, slice):
             limits.METER.get().charge(limits.size(obj))
+        else:
+            limits.compared(argument)
         return super().getitem(obj, argument)
 
     def call(self, context: Context, obj: object, *args: object, **kwargs: object) -> object:
@@ -189,6 +212,11 @@ class _Environment(ImmutableSandboxedEnvironment):
             if name == "replace":
                 return limits.replace(owner, *cast(tuple[str, str], args))
             meter.charge(len(owner) * (_COST_OF_A_PIECE if "split" in name else 1))
+            for arg in args if name in _BACKWARDS else ():
+                limits.found_in(owner, arg)
+        elif owner is not None:
+            for each in (owner if isinstance(owner, list) else None, *args):
+                limits.compared(each)
         return super().call(context, obj, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
@@ -241,7 +269,7 @@ def said(name: str, what: str, *, part: str = "", line: int = 0) -> TemplateErro
 
 
 def _reason(error: Exception, variables: Iterable[str]) -> str:
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError | SyntaxError):  # the latter of Python, for loops in loops in loops
         return "it is nested or recurses too deep"
     if isinstance(error, MemoryError):
         return "it needs too much memory"
