@@ -51,6 +51,7 @@ class Panel:
         self._clock_s = clock_s
         self._began_s = self._drawn_s = clock_s()
         self._live: Live | None = None
+        self._is_shown = False
         self._progress = Progress((), {})
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -69,18 +70,21 @@ class Panel:
         shown = session.config.pluginmanager.get_plugin("terminalreporter")
         if isinstance(shown, pytest.TerminalReporter):
             shown.showfspath = False
+        self._is_shown = True
         try:
             return (yield)
         finally:
+            self._is_shown = False
             self.end()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> Generator[None, tuple[str, str, object] | None, tuple[str, str, object] | None]:
-        """Have pytest count what became of an item, and write no letter for it."""
+        """Have pytest count what became of an item, and write no letter for it; its summary says it later."""
         found = yield
-        return found if found is None or not isinstance(report, pytest.TestReport) else (found[0], "", "")
+        is_told = self._is_shown and isinstance(report, pytest.TestReport)
+        return (found[0], "", "") if found is not None and is_told else found
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -156,6 +160,7 @@ class Panel:
                 redirect_stderr=False,
             )
             self._live.start()
+            self._live.console.show_cursor()  # Ctrl-Z gives the terminal to a shell, which hides none
         return self._live
 
 
