@@ -174,6 +174,7 @@ def test_what_does_not_count_is_not_said_to_overrule(user: Path) -> None:
         "mine: the one in .gemma-eval/profiles.json stays as it is",
         "mine: .gemma-eval/profiles.json overrules it here",
     ]
+    assert run("remove", "mine", "--user").stderr == ""
     assert run("set", "greedy", "top_k=4", "--user").stderr == (
         "greedy: the one that ships stays as it is; what is written overrules it\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def test_a_version_is_named_by_its_time(tmp_path: Path) -> None:
     assert [each.path for each in listed(path)] == [second, first]
     assert listed(path)[0].when == "2026-11-29 12:00:01 UTC"
     assert min(entry.name for entry in (tmp_path / FOLDER).iterdir()) == ".gitignore"
+
+
+def test_a_version_is_for_nobody_whom_the_file_is_not_for(tmp_path: Path) -> None:
+    """It has the rights of the file, and so has what is set aside."""
+    path = tmp_path / "settings.yaml"
+    path.write_text("version: 1\n")
+    path.chmod(0o600)
+    for place in (keep(path, b"a", most=2), set_aside(path, b"b", most=2)):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    assert stat.S_IMODE(keep(tmp_path / "absent.yaml", b"a", most=2).stat().st_mode) & 0o400
 
 
 @pytest.mark.parametrize("after", [0, -3600 * SECOND])

@@ -130,6 +130,17 @@ def short(path: Path) -> str:
         return f"~{str(path).removeprefix(home)}" if str(path).startswith(f"{home}/") else str(path)
 
 
+def is_of(written: Written[object], path: Path) -> bool:
+    """Whether something stands in a file."""
+    return os.path.realpath(written.path) == os.path.realpath(path)
+
+
+def the_one(written: Written[object]) -> str:
+    """Return the one of several of a name that is meant, in words."""
+    ships = written.layer == "built-in"
+    return "the one that ships" if ships else f"the one in {short(written.path)}"
+
+
 def overrules(path: Path, known: Iterable[Written[object]]) -> bool:
     """Whether what is written into `path` counts here before all that have the name already."""
     is_read = any(place.folder / path.name == path for place in places()) and path.name in _NAMES

@@ -117,9 +117,9 @@ def set_(
     whole = edits.changed(table, changes)
     _refuse_flawed(name, whole, path, registry)
     _refuse_unknown(str(whole["backend"]), registry)
-    if not _is_of(base, path):
+    if not edited.is_of(base, path):
         over = "; what is written overrules it" if edited.overrules(path, known.of[name]) else ""
-        click.echo(f"{name}: {_from(base)} stays as it is{over}", err=True)
+        click.echo(f"{name}: {edited.the_one(base)} stays as it is{over}", err=True)
     edited.write(
         path,
         lambda text: edits.set_model(text, name, changes, base=table),
@@ -144,11 +144,12 @@ def remove(*, name: str, where: Where) -> None:
     if _in(path, name) is None:
         if not all_of:
             raise UnknownName("model", name, known.of)
-        raise UsageError(f'{edited.short(path)}: has no model "{name}"; there is {_from(all_of[-1])}')
+        other = edited.the_one(all_of[-1])
+        raise UsageError(f'{edited.short(path)}: has no model "{name}"; there is {other}')
     edited.write(path, lambda text: edits.without_model(text, name), check=config.parse, where=where)
-    others = [each for each in all_of if not _is_of(each, path)]
-    if others and not where.dry_run:
-        click.echo(f"{name}: {_from(others[-1])} counts again", err=True)
+    others = [each for each in all_of if not edited.is_of(each, path)]
+    if others and not where.dry_run and edited.is_of(all_of[-1], path):
+        click.echo(f"{name}: {edited.the_one(others[-1])} counts again", err=True)
 
 
 def kept(location: str, path: Path) -> str:
@@ -173,7 +174,7 @@ def _is_users(folder: Path) -> bool:
 
 def _moved(base: Written[ModelSpec], path: Path) -> Mapping[str, object]:
     """Return the keys of a model for another file, from whose folder a relative location is another place."""
-    if _is_of(base, path) or "location" not in base.table:
+    if edited.is_of(base, path) or "location" not in base.table:
         return base.table
     return {**base.table, "location": kept(base.value.location, path)}
 
@@ -225,12 +226,3 @@ def _in(path: Path, name: str) -> Written[ModelSpec] | None:
     from gemma_eval.files.read import stands
 
     return as_written.of_model_file(path).last(name) if stands(path) else None
-
-
-def _is_of(written: Written[ModelSpec], path: Path) -> bool:
-    return os.path.realpath(written.path) == os.path.realpath(path)
-
-
-def _from(written: Written[ModelSpec]) -> str:
-    ships = written.layer == "built-in"
-    return "the one that ships" if ships else f"the one in {edited.short(written.path)}"

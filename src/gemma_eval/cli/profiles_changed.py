@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,9 +45,9 @@ def set_(*, name: str, given: tuple[str, ...], unset: tuple[str, ...], where: Wh
     base = _in(path, name) or known.last(name)
     table = {} if base is None else base.table
     _refuse_flawed(name, edits.changed(table, changes))
-    if base is not None and not _is_of(base, path):
+    if base is not None and not edited.is_of(base, path):
         over = "; what is written overrules it" if edited.overrules(path, all_of) else ""
-        click.echo(f"{name}: {_from(base)} stays as it is{over}", err=True)
+        click.echo(f"{name}: {edited.the_one(base)} stays as it is{over}", err=True)
     edited.write(
         path,
         lambda text: edits.set_profile(text, name, changes, base=table),
@@ -93,11 +92,12 @@ def remove(*, name: str, where: Where) -> None:
     if _in(path, name) is None:
         if not all_of:
             raise UnknownName("profile", name, known.of)
-        raise UsageError(f'{edited.short(path)}: has no profile "{name}"; there is {_from(all_of[-1])}')
+        other = edited.the_one(all_of[-1])
+        raise UsageError(f'{edited.short(path)}: has no profile "{name}"; there is {other}')
     edited.write(path, lambda text: edits.without_profile(text, name), check=profiles.parse, where=where)
-    others = [each for each in all_of if not _is_of(each, path)]
-    if others and not where.dry_run:
-        click.echo(f"{name}: {_from(others[-1])} counts again", err=True)
+    others = [each for each in all_of if not edited.is_of(each, path)]
+    if others and not where.dry_run and edited.is_of(all_of[-1], path):
+        click.echo(f"{name}: {edited.the_one(others[-1])} counts again", err=True)
 
 
 def _known() -> AsWritten[SamplingProfile]:
@@ -112,15 +112,6 @@ def _in(path: Path, name: str) -> Written[SamplingProfile] | None:
     from gemma_eval.files.read import stands
 
     return as_written.of_profile_file(path).last(name) if stands(path) else None
-
-
-def _is_of(written: Written[SamplingProfile], path: Path) -> bool:
-    return os.path.realpath(written.path) == os.path.realpath(path)
-
-
-def _from(written: Written[SamplingProfile]) -> str:
-    ships = written.layer == "built-in"
-    return "the one that ships" if ships else f"the one in {edited.short(written.path)}"
 
 
 def _refuse_flawed(name: str, table: Mapping[str, object]) -> None:

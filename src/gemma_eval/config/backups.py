@@ -78,7 +78,7 @@ def keep(path: Path, data: bytes, *, most: int, now: Clock = time.time_ns) -> Pa
         return same.path
     place = folder / f"{name}.{_later(now, than=there)}"
     if same is None:
-        writing.write(place, data)
+        writing.write(place, data, like=path)
     else:
         same.path.rename(place)
     _forget(listed(path)[most:])
@@ -93,7 +93,7 @@ def set_aside(path: Path, data: bytes, *, most: int, now: Clock = time.time_ns) 
     folder, prefix = made_folder(path), f"{Path(os.path.realpath(path)).name}.damaged-"
     there = sorted(_stamped(folder, prefix), key=lambda each: each.at, reverse=True)
     place = folder / f"{prefix}{_later(now, than=there)}"
-    writing.write(place, data)
+    writing.write(place, data, like=path)
     _forget(there[max(most - 1, 0) :])
     return place
 

@@ -42,28 +42,32 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write(path: Path, data: bytes, *, seen: str | None = None, durable: bool = True) -> None:
+def write(
+    path: Path, data: bytes, *, seen: str | None = None, durable: bool = True, like: Path | None = None
+) -> None:
     """Write a whole file as `replacing` does. Raises WriteError, Changed."""
-    with replacing(path, seen=seen, durable=durable) as file:
+    with replacing(path, seen=seen, durable=durable, like=like) as file:
         file.write(data)
 
 
 @contextmanager
-def replacing(path: Path, *, seen: str | None = None, durable: bool = True) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, seen: str | None = None, durable: bool = True, like: Path | None = None
+) -> Iterator[BinaryIO]:
     """Give a file to write to that stands at `path` at the end; after an error all is as it was.
 
     A link stays one: the file that it leads to is replaced. That keeps its rights and its owner, and a new
-    file gets those that the user gives new files. With `durable` the bytes are on the disk when the block
-    ends. With `seen`, the digest of what the writer had read or `ABSENT`, a file that was changed since is
-    refused. Raises WriteError, Changed.
+    file gets those of `like`, or those that the user gives new files. With `durable` the bytes are on the
+    disk when the block ends. With `seen`, the digest of what the writer had read or `ABSENT`, a file that was
+    changed since is refused. Raises WriteError, Changed.
     """
     target = Path(os.path.realpath(path))
     try:
-        old = _replaceable(target)
-        with _beside(target, old) as file:
+        rights = _replaceable(target) or _rights_of(like)
+        with _beside(target, rights) as file:
             yield file
             file.flush()
-            _keep_rights(file.fileno(), old)
+            _keep_rights(file.fileno(), rights)
             if durable:
                 os.fsync(file.fileno())
             _refuse_changed(target, seen)
@@ -95,6 +99,12 @@ def _replaceable(target: Path) -> os.stat_result | None:
     if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise WriteError("cannot be written: it is read-only")
     return old
+
+
+def _rights_of(like: Path | None) -> os.stat_result | None:
+    with suppress(OSError):
+        return None if like is None else like.stat()
+    return None
 
 
 @contextmanager
