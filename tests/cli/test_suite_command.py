@@ -12,7 +12,7 @@ from gemma_eval.cli import command
 from gemma_eval.cli.suite import STARTERS
 from gemma_eval.config import suite_files
 from gemma_eval.config.shipped import suite_names
-from gemma_eval.errors import UnknownName, UsageError
+from gemma_eval.errors import ConfigError, UnknownName, UsageError
 from gemma_eval.plugins import load
 from tests.plugin.gating import session
 from tests.plugin.project import a_case, head, latest, write_project
@@ -56,6 +56,8 @@ def test_a_new_suite_is_a_toml_file(tmp_path: Path) -> None:
     """Another name is no suite to anybody; its folders are made."""
     with pytest.raises(UsageError, match=r"did you mean mine\.gemma\.toml\?"):
         suite("new", "mine")
+    with pytest.raises(UsageError, match="the path is empty"):
+        suite("new", "")
     suite("new", "deep/er/mine.toml")
     assert (tmp_path / "deep/er/mine.toml").is_file()
 
@@ -138,6 +140,23 @@ def test_a_suite_is_shown_as_it_was_written(tmp_path: Path) -> None:
     path = write_project(tmp_path)
     assert suite("show", "cities").output == path.read_text()
     assert Path(suite("show", "cities", "--path").output.strip()).samefile(path)
+
+
+def test_a_suite_that_is_no_text_cannot_be_shown(tmp_path: Path) -> None:
+    """That is said with its line."""
+    (tmp_path / "bad.toml").write_bytes(b"# a\n\xff")
+    with pytest.raises(ConfigError, match=r"bad\.toml:2: is not UTF-8 here"):
+        suite("show", "bad.toml")
+
+
+def test_a_suite_of_a_folder_in_the_project_is_listed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the name by which it is called."""
+    suite("new", "evals/cats.gemma.toml")
+    monkeypatch.setenv("GEMMA_EVAL_SUITE_PATHS", str(tmp_path / "evals"))
+    named = [each["name"] for each in json.loads(suite("list", "--json").stdout)]
+    assert [name for name in named if "cats" in name] == ["cats"]
 
 
 def test_the_suites_of_a_project_are_found_without_walking_through_everything(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def new(*, path: Path, example: str) -> None:
 
     It runs as it is, on the model that ships. Where the name ends in .gemma.toml, pytest finds it by itself.
     """
+    if not path.name:
+        raise UsageError("the path is empty; give a file, as cats.gemma.toml")
     if path.suffix != ".toml":
         near = path.with_name(f"{path.name}.gemma.toml")
         raise UsageError(f"{path}: a suite is a file *.toml; did you mean {near}?")
@@ -109,6 +111,7 @@ def list_(registry: Registry, *, as_json: bool) -> None:
 def show(*, suite: str, path_only: bool) -> None:
     """Print the file of a suite, to be read or begun with."""
     from gemma_eval.cli.suites_known import find
+    from gemma_eval.config.files import read_text
 
     path = find(suite)
-    click.echo(str(path) if path_only else path.read_text(encoding="utf-8"), nl=path_only)
+    click.echo(str(path) if path_only else read_text(path), nl=path_only)

@@ -40,6 +40,8 @@ def everywhere() -> tuple[Known, ...]:
     for where, suites in places:
         for name, path in suites.items():
             is_hidden = name in found and where == "project"
+            if is_hidden and os.path.realpath(found[name].path) == os.path.realpath(path):
+                continue
             called = str(path.relative_to(Path.cwd())) if is_hidden else name
             found.setdefault(called, Known(name=called, path=path, where=where))
     return tuple(found.values())
