@@ -226,7 +226,9 @@ def test_one_key_is_enough_at_a_terminal(project: Path) -> None:
 
 ENDINGS: dict[str, tuple[Callable[[Watched], None], int]] = {
     "Ctrl-C": (lambda watched: watched.process.send_signal(signal.SIGINT), 130),
+    "Ctrl-D": (lambda watched: watched.say("\x04"), 0),
     "SIGTERM": (lambda watched: watched.process.send_signal(signal.SIGTERM), 128 + signal.SIGTERM),
+    "SIGHUP": (lambda watched: watched.process.send_signal(signal.SIGHUP), 128 + signal.SIGHUP),
 }
 
 
@@ -256,3 +258,45 @@ def test_a_process_that_was_stopped_goes_on_to_hear_keys(project: Path) -> None:
         watched.say("q")
         assert watched.process.wait(PATIENCE_S) == 0
         assert termios.tcgetattr(terminal) == before
+
+
+def test_an_arrow_is_no_letter(project: Path) -> None:
+    """Terminals send it as `ESC [ A`, and that must accept nothing; neither does it end."""
+    with at_terminal(project, "--case", "Finn") as (watched, _):
+        watched.until("waits for edits")
+        watched.say("\x1b[A\x1bOq\x1b[1;5A")
+        watched.until("a accept")
+        watched.say("r")
+        assert "accepted" not in watched.until("all cells run again")
+        watched.say("q")
+        assert watched.process.wait(PATIENCE_S) == 0
+
+
+def test_a_terminal_that_is_gone_is_the_end(project: Path) -> None:
+    """Also where the signal that says so is ignored, as `nohup` has it."""
+    code = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    code += "from gemma_eval.__main__ import main; sys.exit(main())"
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", code, "watch", "towns.gemma.toml", "--case", "Finn"]
+    said = project / "said"
+    with (
+        said.open("wb") as out,
+        subprocess.Popen(
+            command,
+            cwd=project,
+            stdin=theirs,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        ) as process,
+    ):
+        try:
+            os.close(theirs)
+            while b"waits for edits" not in said.read_bytes():
+                assert process.poll() is None, said.read_text()
+                time.sleep(0.05)
+            os.close(ours)
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            process.kill()
+    assert "Traceback" not in said.read_text()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import sys
 import termios
 import threading
 import tty
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import FrameType
 from typing import Any
 
 END = "q"
 """What is heard at the end of the input: nobody is there any more."""
 
-TERMINATED = 128 + signal.SIGTERM
-"""What a shell reports of a program that was asked to end."""
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+"""What asks a program to end; after the latter its terminal may be gone."""
+_END_OF_INPUT = b"\x04"
+_LONG_KEY = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)")
+"""What a terminal sends of a key that is no letter, as an arrow, in which there may be letters."""
 
 
 class Keys(AbstractContextManager["Keys"]):
@@ -42,7 +46,9 @@ class Keys(AbstractContextManager["Keys"]):
             self._before = termios.tcgetattr(self._fd)
             self._hear_again()
         if threading.current_thread() is threading.main_thread():
-            self._signals[signal.SIGTERM] = signal.signal(signal.SIGTERM, _end)
+            for number in _ENDINGS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                    self._signals[number] = signal.signal(number, _end)
             self._signals[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._hear_again)
         return self
 
@@ -52,7 +58,8 @@ class Keys(AbstractContextManager["Keys"]):
             signal.signal(number, before)
         self._signals = {}
         if self._before is not None:
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
+            with suppress(termios.error):  # of a terminal that is gone
+                termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
             self._before = None
 
     @property
@@ -70,15 +77,24 @@ class Keys(AbstractContextManager["Keys"]):
             ready, _, _ = select.select([self._fd], [], [], seconds)
             if not ready:
                 return None
-            read = os.read(self._fd, 1024)
-            self._has_ended = not read
-            self._pending += read
+            self._read()
 
     def are_to_end(self) -> bool:
         """Whether somebody at a terminal has asked to end; no other key is lost by asking."""
         if self._is_terminal and select.select([self._fd], [], [], 0)[0]:
-            self._pending += os.read(self._fd, 1024)
-        return self._is_terminal and END.encode() in self._pending.lower()
+            self._read()
+        return self._is_terminal and (self._has_ended or END.encode() in self._pending.lower())
+
+    def _read(self) -> None:
+        """Take what has come, and of a terminal letters alone; one that is gone has ended."""
+        try:
+            read = os.read(self._fd, 1024)
+        except OSError:
+            read = b""
+        self._has_ended = not read
+        if self._is_terminal:
+            read = _LONG_KEY.sub(b"\x1b", read).replace(_END_OF_INPUT, END.encode())
+        self._pending += read
 
     def _next(self) -> str | None:
         """Take a key of those that have come; without a terminal, a whole line or the last one."""
@@ -98,5 +114,5 @@ class Keys(AbstractContextManager["Keys"]):
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    sys.exit(TERMINATED)
+    del frame
+    sys.exit(128 + number)
