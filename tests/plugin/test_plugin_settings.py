@@ -82,7 +82,7 @@ def test_a_mistake_in_settings_ends_the_run_before_it_begins(
     pytester: pytest.Pytester, project: Path
 ) -> None:
     """With a line for each and no traceback, whether a suite is asked for or found by its name."""
-    path = choose(project, "databse: x\nbackups: many\n")
+    path = choose(project, "databse: x\nbackups: many\n").relative_to(project)
     said = [
         f'{path}:2: unknown key "databse"; did you mean "database"?',
         f'{path}:3: backups is "many"; it should be a whole number',

@@ -12,6 +12,7 @@ import pytest
 from gemma_eval.config import settings as settings_of
 from gemma_eval.config.places import places
 from gemma_eval.errors import UsageError
+from gemma_eval.pytest_plugin.problems import usage_error
 from gemma_eval.records import CaseKind
 
 
@@ -75,7 +76,7 @@ def settings(config: pytest.Config) -> settings_of.Settings:
         known = places(here=here, environment=os.environ)
         return settings_of.load(known, environment=os.environ, ini=ini)
     except UsageError as error:
-        raise pytest.UsageError(*str(error).splitlines()) from error
+        raise usage_error(error, here=here) from error
 
 
 def _names(config: pytest.Config, option: str) -> tuple[str, ...]:
