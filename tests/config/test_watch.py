@@ -149,3 +149,26 @@ def test_the_next_look_is_when_a_change_may_be_over(file: Path, clock: Clock, po
     file.write_text("two")
     watch.poll()
     assert watch.wait_s(poll_s) == pytest.approx(min(poll_s, QUIET_S), abs=0.002)
+
+
+def test_very_many_files_do_not_take_the_processor(file: Path, clock: Clock) -> None:
+    """There is more time between looks that take longer, at marks as at bytes; one slow look is none."""
+    looks: list[float] = []
+    look_s = 0.0
+
+    def paths() -> list[Path]:
+        clock.now += look_s
+        looks.append(clock.now)
+        return [file]
+
+    watch = Watch(paths, quiet_s=QUIET_S, clock_s=clock)
+    look_s = 0.05
+    watch.poll()
+    assert watch.wait_s(0.1) == 0.1
+    watch.poll()
+    assert watch.wait_s(0.1) == pytest.approx(20 * 0.05)
+    looks.clear()
+    for _ in range(100):
+        clock.now += CONTENT_S
+        watch.poll()
+    assert 100 + 100 * CONTENT_S / 6 < len(looks) < 100 + 100 * CONTENT_S / 4, "at bytes every five seconds"

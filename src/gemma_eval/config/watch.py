@@ -21,11 +21,16 @@ Mark = tuple[int, ...]
 """Device, inode, time of the last change in nanoseconds and size of a file; of one that is not there, why."""
 
 CONTENT_S = 2.0
-"""So often the bytes are compared as well."""
+"""So often the bytes are compared as well, and less often where they are many."""
 GONE_S = 0.5
 """So long a file that was there may be away before that counts: editors delete it and make it anew."""
 PATIENCE_S = 1.0
 """Files that are never at rest are read all the same after so long."""
+
+_SHARE = 20
+"""Between two looks there is so much more time than one takes, where there are very many files."""
+_SHARE_OF_CONTENT = 100
+"""The same of looks at bytes."""
 
 _DEEPEST = 8
 """Folders in folders, of which a link may make a ring."""
@@ -55,11 +60,13 @@ class Watch:
         self._content_at = clock_s() + CONTENT_S
         self._changed_at: float | None = None
         self._began_at = 0.0
+        self._look_s = (0.0, 0.0)
 
     def poll(self) -> bool:
         """Look once; return whether there was a change that has not been told of, and it is over."""
         now = self._clock_s()
         found = marks(self._paths())
+        self._look_s = (self._look_s[1], self._clock_s() - now)
         if found != self._seen or self._differs(now):
             self._seen = found
             self._begin(now)
@@ -76,6 +83,7 @@ class Watch:
 
     def wait_s(self, poll_s: float) -> float:
         """Return when to look next, in seconds: after `poll_s`, or when a change may be over."""
+        poll_s = max(poll_s, _SHARE * min(self._look_s))  # a machine that is busy for once does not count
         if self._changed_at is None:
             return poll_s
         return min(poll_s, max(self._changed_at + self._quiet_s - self._clock_s(), 0.0) + 0.001)
@@ -96,8 +104,10 @@ class Watch:
         """Whether the bytes are others, though nothing else tells; asked every two seconds."""
         if now < self._content_at:
             return False
-        self._content_at = now + CONTENT_S
+        began = self._clock_s()
         before, self._digest = self._digest, content(self._paths())
+        ended = self._clock_s()
+        self._content_at = max(now + CONTENT_S, ended + _SHARE_OF_CONTENT * (ended - began))
         return self._changed_at is None and before != self._digest
 
 
