@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from gemma_eval.cli import command, completion
 from gemma_eval.cli.ending import interrupted
@@ -17,6 +18,7 @@ _TELL_OF_PLUGINS = ("doctor", "plugins")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `gemma-eval`; what a person can mend is one clear message and exit code 2."""
+    _open_what_is_closed()
     _print_all()
     try:
         command(_registry(sys.argv[1:] if arguments is None else arguments))(
@@ -29,8 +31,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         sys.stderr.write(f"gemma-eval: {_shown(clear(str(error)))}\n")
         sys.exit(2)
+    except FileNotFoundError:
+        if _has_folder():
+            raise
+        sys.stderr.write("gemma-eval: the folder that this shell is in is gone; go to one that is there\n")
+        sys.exit(2)
     except KeyboardInterrupt:
         interrupted()
+
+
+def _open_what_is_closed() -> None:
+    """Have a stream that the caller has closed read as empty, or lose what is written, and end nothing.
+
+    Its number is taken, too: the next file that is opened would get it, and what is printed with it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)  # noqa: FBT003 - Python's
+    os.close(number)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _print_all() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from gemma_eval.cli import command
 from gemma_eval.cli.chat_chosen import changed, table_of, values
 from gemma_eval.cli.chat_commands import COMMANDS, ENDS, completions
 from gemma_eval.cli.chat_talk import Talk
+from gemma_eval.cli.chat_typing import piped
 from gemma_eval.errors import UsageError
 from gemma_eval.records import SamplingProfile
 from gemma_eval.report.numbers import MISSING
@@ -78,8 +80,7 @@ def test_what_ends_a_chat_ends_it(chat: Chat, end: str) -> None:
 def test_a_slip_is_told_what_was_meant(chat: Chat) -> None:
     """And what to do where it was no command."""
     said = chat("/stat").stderr
-    assert said.startswith('gemma-eval: no command "/stat"; did you mean "/stats"?')
-    assert "a space before the slash" in said
+    assert said.startswith('gemma-eval: no command "/stat"; did you mean "/stats"? (a space before the slash')
 
 
 def test_a_slash_behind_a_space_is_said(chat: Chat) -> None:
@@ -293,6 +294,15 @@ def test_bytes_that_are_no_text_are_refused() -> None:
     result = CliRunner().invoke(command(plugins.load()), ["chat"], input=b"Hi.\n\xff\xfe\n")
     assert isinstance(result.exception, UsageError)
     assert str(result.exception) == "standard input is not UTF-8 text"
+    with pytest.raises(UsageError, match="not UTF-8"):
+        piped(StringIO("a locale without letters: \udcff\n"))("")
+
+
+def test_a_question_of_other_bytes_is_an_error_in_a_line(chat: Chat) -> None:
+    """As a shell hands on the name of a file."""
+    result = chat(arguments=("--ask", "\udcff"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "gemma-eval: what was typed is not UTF-8 text\n"
 
 
 def test_values_are_json_or_words() -> None:

@@ -291,15 +291,15 @@ def test_a_block_between_quotes_is_one_message(begin: Begin) -> None:
 
 
 def test_what_a_model_writes_is_shown_and_not_obeyed(begin: Begin, tmp_path: Path) -> None:
-    """An escape sequence would clear the screen."""
+    """An escape sequence would clear the screen, and a mark of direction turn what follows around."""
     (tmp_path / "models.toml").write_text(
         'version = 1\n[model.rude]\nbackend = "scripted"\nlocation = "-"\n'
-        'options = { reply = "before \\u001b[2J\\u001b[31mafter" }\n'
+        'options = { reply = "before \\u001b[2J\\u001b[31mafter \\u202eback" }\n'
     )
     terminal = begin("rude")
     terminal.prompt("rude/greedy")
     terminal.say("Hello.")
-    terminal.see("before \\x1b[2J\\x1b[31mafter")
+    terminal.see("before ␛[2J␛[31mafter \\u202eback")
 
 
 def test_no_colour_is_asked_for_where_none_is_wanted(begin: Begin) -> None:

@@ -252,3 +252,36 @@ def test_a_letter_that_the_terminal_lacks_ends_nothing(tmp_path: Path) -> None:
     """It is told as a number."""
     assert b"u2013/settings.yaml" in printed(tmp_path, "latin-1:strict", "path")
     assert b"chat.model" in printed(tmp_path, "ascii:strict", "show", "--origin")
+
+
+def in_a_shell(folder: Path, line: str) -> tuple[int, str]:
+    """Run a line of a shell in which `gemma-eval` is `$0`, and return its code and all that it prints."""
+    words = [sys.executable, "-m", "gemma_eval"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", line, *words],
+        env=environment(folder),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_the_caller_has_closed_ends_nothing(tmp_path: Path, closed: str) -> None:
+    """As a job without one; what is asked is asked, whoever hears the answer."""
+    is_heard = " >&-" not in f" {closed}"
+    asked = f'"$0" "$@" --log-json log.jsonl chat --ask "What is 12 + 13?" {closed}'
+    assert in_a_shell(tmp_path, asked) == (0, "25\n" if is_heard else "")
+    assert [json.loads(line)["event"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    """Of another shell, say; it is no fault of a file."""
+    (tmp_path / "gone").mkdir()
+    code, told = in_a_shell(tmp_path, 'cd gone && rmdir ../gone && "$0" "$@" runs')
+    assert (code, told) == (
+        2,
+        "gemma-eval: the folder that this shell is in is gone; go to one that is there\n",
+    )

@@ -38,7 +38,7 @@ def obey(talk: Talk, text: str) -> bool:
     if name not in COMMANDS:
         known = (*COMMANDS, *ENDS)
         raise UsageError(
-            f'no command "{name}"{suggestion(name, known)}; a space before the slash makes it something said'
+            f'no command "{name}"{suggestion(name, known)} (a space before the slash makes it something said)'
         )
     COMMANDS[name].do(talk, given.strip())
     return False

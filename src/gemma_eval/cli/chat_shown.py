@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import median
@@ -16,6 +15,7 @@ from gemma_eval.logs.redact import clear
 from gemma_eval.measure.latency import measure
 from gemma_eval.records import Measurement, Message, Retrieval
 from gemma_eval.report import numbers
+from gemma_eval.report.visible import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +60,6 @@ class Screen:
     def faint(self, text: str) -> str:
         """Return a text that stands back behind others, in the colour that the terminal has for it."""
         return click.style(text, dim=True) if self.has_colours else text
-
-
-def visible(text: str) -> str:
-    """Return a text in which what a terminal would obey is only shown; lines and tabs stay."""
-    return "".join(
-        letter if letter in "\n\t" or unicodedata.category(letter) != "Cc" else ascii(letter)[1:-1]
-        for letter in text
-    )
 
 
 def stats(turn: Turn | None) -> str:

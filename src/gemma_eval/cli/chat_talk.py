@@ -13,7 +13,7 @@ from gemma_eval.cli.chat_session import Session, Turn
 from gemma_eval.cli.chat_shown import Screen
 from gemma_eval.config.live import Live
 from gemma_eval.config.live_choices import Choices
-from gemma_eval.errors import GemmaEvalError
+from gemma_eval.errors import GemmaEvalError, UsageError
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend
 from gemma_eval.records import ModelSpec, SamplingProfile, Template
@@ -38,7 +38,6 @@ class Talk:
     screen: Screen
     load: Callable[[ModelSpec], Backend]
     poll_s: float
-    location: str | None = None
     n_failed: int = 0
 
     def run(self, messages: Iterable[str]) -> None:
@@ -53,7 +52,7 @@ class Talk:
 
     def answer(self, text: str) -> None:
         """Answer, and show that while it is written; what goes wrong with it ends no conversation."""
-        self.show(lambda: self.session.answer(text, tell=self.screen.tell))
+        self.show(lambda: self.session.answer(_utf8(text), tell=self.screen.tell))
 
     def show(self, make: Callable[[], Turn]) -> None:
         """Show a turn that is made, or why it is not."""
@@ -123,10 +122,19 @@ class Talk:
     def _obeyed(self, text: str) -> bool:
         """Obey a command, and return whether it ends the chat."""
         try:
-            return obey(self, text)
+            return obey(self, _utf8(text))
         except GemmaEvalError as error:
             self.n_failed += 1
             self.screen.note(str(error))
         except KeyboardInterrupt:
             self.screen.note(f"{text.split(maxsplit=1)[0]} was stopped")
         return False
+
+
+def _utf8(text: str) -> str:
+    """Return a text that can be written as UTF-8, as which a model reads it. Raises UsageError."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("what was typed is not UTF-8 text") from error
+    return text

@@ -82,7 +82,8 @@ def piped(stream: TextIO) -> Read:
         del prompt
         try:
             line = stream.readline()
-        except UnicodeDecodeError as error:
+            line.encode()  # in some locales other bytes come as halves of letters
+        except UnicodeError as error:
             raise UsageError("standard input is not UTF-8 text") from error
         return line.rstrip("\r\n") if line else None
 
