@@ -20,8 +20,17 @@ from gemma_eval.executors.rerunning import Difference, Rerunning
 from gemma_eval.executors.room import Room
 from gemma_eval.executors.sheet import Sheet, Wanted
 from gemma_eval.plugins import Registry
-from gemma_eval.protocols import Clock, RegisterBackend
-from gemma_eval.records import Comparison, Generation, ModelSpec, Prompt, Reloaded, SamplingProfile
+from gemma_eval.protocols import Clock, RegisterBackend, RegisterScorer
+from gemma_eval.records import (
+    Case,
+    Comparison,
+    Generation,
+    ModelSpec,
+    Prompt,
+    Reloaded,
+    SamplingProfile,
+    Score,
+)
 from tests.plugin.project import a_case, head
 
 MODELS = """\
@@ -46,6 +55,15 @@ class Readings:
     def register_backends(self, register: RegisterBackend) -> None:
         """Add the engine."""
         register("reading", self.load)
+
+    @gemma_eval.hookimpl
+    def register_scorers(self, register: RegisterScorer) -> None:
+        """Add a scorer that never scores."""
+
+        def broken(case: Case, generation: Generation) -> Score:
+            raise RuntimeError("not my day")
+
+        register("broken", lambda _: broken)
 
     def load(self, spec: ModelSpec, *, clock: Clock, transforms: object) -> Reading:
         """Load one."""
@@ -206,8 +224,20 @@ def test_a_case_that_comes_or_goes_is_held_against_nothing(bench: Bench) -> None
     found = bench.rerunning.difference(bench.run())
     assert len(found.new) == len(found.gone) == 4
     lines = list(watch_shown.difference(found))
-    assert "no case can be compared: what they ask has changed" in lines
+    assert "nothing can be compared: no case asks the same on both sides" in lines
     assert any(line.startswith("new, and held against nothing: Tom[reader/greedy/told], ") for line in lines)
+
+
+def test_a_case_that_has_no_score_is_not_said_to_ask_something_else(bench: Bench) -> None:
+    """Why a check could not be scored is shown, as it is for an engine that fails."""
+    suite = bench.folder / "towns.gemma.toml"
+    checked = suite.read_text()
+    suite.write_text(checked.replace('scorer = "contains", text = "Oslo"', 'scorer = "broken"'))
+    bench.rerunning.accept(bench.run())
+    lines = list(watch_shown.difference(bench.edit("told", TELLING)))
+    assert lines[-1] == "nothing can be compared: no case has a score on both sides"
+    said = list(watch_shown.failures(bench.rerunning.outcomes(bench.sheet())))
+    assert said == ["Finn[reader/greedy/told] and 7 more: no score of broken: RuntimeError: not my day"]
 
 
 def test_rows_of_a_dataset_are_cases_of_their_own(bench: Bench) -> None:

@@ -76,15 +76,21 @@ def without_empty(
 
 
 def failures(outcomes: Mapping[str, Sequence[Outcome]]) -> Iterator[str]:
-    """Say once for each reason why there is no answer, and for how many cases."""
+    """Say once for each reason why there is no answer, or no score of it, and for how many cases."""
     reasons: dict[str, list[str]] = defaultdict(list)
     for label, of_case in outcomes.items():
-        failed = next((each.failure for each in of_case if each.failure is not None), None)
-        if failed is not None:
-            reasons[failed.message].append(label)
+        if (why := next(filter(None, map(_lacked, of_case)), None)) is not None:
+            reasons[why].append(label)
     for message, labels in list(reasons.items())[:_REASONS]:
         more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
         yield visible(f"{labels[0]}{more}: {message}").replace("\n", " ")
+
+
+def _lacked(outcome: Outcome) -> str | None:
+    if outcome.failure is not None:
+        return outcome.failure.message
+    unscored = next((score for score in outcome.scores if score.unscored is not None), None)
+    return None if unscored is None else f"no score of {unscored.scorer}: {unscored.unscored}"
 
 
 def left_out(skipped: Iterable[Skipped]) -> Iterator[str]:
@@ -150,7 +156,10 @@ def _sentences(found: Difference, shown: Sequence[Comparison]) -> Iterator[str]:
         yield "every answer is the accepted one" if not found.new else "there is nothing to compare with"
         return
     if not shown:
-        yield "no case can be compared: what they ask has changed"
+        comparisons = () if found.compared is None else found.compared.comparisons
+        of_scores = tuple(each for each in comparisons if each.metric in SHARES)
+        reasons = dict.fromkeys(each.reason for each in of_scores or comparisons if each.reason)
+        yield f"nothing can be compared: {', '.join(reasons) or 'no score and no time is on both sides'}"
     several = len({each.shared for each in shown}) > 1
     for each in shown:
         where = " · ".join(filter(None, (each.shared if several else "", each.metric)))
