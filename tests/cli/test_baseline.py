@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,7 @@ def test_names_are_listed_with_their_runs(path: Path) -> None:
     head, *rows = invoke(path, "list").splitlines()
     assert head.split() == ["name", "run", "started", "(UTC)", "state", "suites"]
     assert [row.split()[:2] for row in rows] == [["main", "one"], ["v2", "two"]]
+    assert json.loads(invoke(path, "list", "--json")) == {"main": "one", "v2": "two"}
 
 
 def test_a_name_is_shown_with_what_is_to_know_of_its_run(path: Path) -> None:

@@ -142,6 +142,14 @@ def test_an_option_without_its_value_is_a_mistake_on_the_command_line() -> None:
     assert "Option '--profile' requires an argument." in done.output
 
 
+@pytest.mark.parametrize("words", [("-x", "smoke"), ("--lf", "-x", "smoke", "-n", "2")])
+def test_a_suite_behind_an_option_of_pytest_is_told_its_place(words: tuple[str, ...]) -> None:
+    """Which pytest would look for as a file, after the standard suite."""
+    done = CliRunner().invoke(command(load()), ["benchmark", *words])
+    assert done.exit_code == 4
+    assert f"a suite comes before pytest's options: gemma-eval benchmark smoke {words[0]}" in done.output
+
+
 def test_workers_of_pytest_xdist_are_passed_through(tmp_path: Path) -> None:
     """`-n 2` means what it means to pytest."""
     write_project(tmp_path)

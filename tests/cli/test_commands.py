@@ -51,6 +51,20 @@ def test_runs_lists_what_is_recorded(database: Path) -> None:
     assert "20260101-000000-abcd  2026-01-01 00:00:00  done" in printed
 
 
+def test_runs_are_listed_as_json(database: Path) -> None:
+    """With the names that a program looks for."""
+    (run,) = json.loads(invoke("runs", "--json", "--db", str(database)))
+    assert (run["id"], run["state"]) == ("20260101-000000-abcd", "done")
+    assert run["started_utc"].startswith("2026-01-01T00:00:00")
+
+
+def test_no_runs_are_an_empty_list(tmp_path: Path) -> None:
+    """Nothing else is printed."""
+    path = tmp_path / "empty.db"
+    open_store(path).close()
+    assert json.loads(invoke("runs", "--json", "--db", str(path))) == []
+
+
 def test_runs_says_how_to_make_a_first_one(tmp_path: Path) -> None:
     """An empty database is not an error."""
     path = tmp_path / "empty.db"

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gemma_eval.cli import database
+from gemma_eval.cli.screen import json_option, print_json
 from gemma_eval.errors import UnknownName, UsageError
 from gemma_eval.files.rows import name_flaw
 from gemma_eval.gating.baseline import unfit
@@ -61,9 +62,13 @@ def set_(*, name: str, run: str, force: bool, database: Path) -> None:
 
 @baseline.command("list", short_help="List the names.")
 @database.option
-def list_(*, database: Path) -> None:
+@json_option
+def list_(*, database: Path, as_json: bool) -> None:
     """List the names and their runs."""
     known, runs = _read(database)
+    if as_json:
+        print_json(dict(known))
+        return
     if not known:
         click.echo(f"{database}: no run has a name as a baseline; gemma-eval baseline set NAME RUN gives one")
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import click
 
@@ -18,6 +18,24 @@ USAGE_ERROR = 4
 _NAMING_SUITES = ("--gemma-suite", "--gemma-resume", "--gemma-selftest")
 
 
+_FLAGS = (
+    "-x",
+    "-v",
+    "-vv",
+    "-q",
+    "-s",
+    "-l",
+    "--lf",
+    "--ff",
+    "--nf",
+    "--sw",
+    "--pdb",
+    "--co",
+    "--gemma-plan",
+)
+"""Options of pytest that take no value, after which a person may write a suite."""
+
+
 class _PassingOn(click.Command):
     """Takes its own long options and leaves all other words to pytest, and all that follows `--`."""
 
@@ -26,7 +44,9 @@ class _PassingOn(click.Command):
         end = args.index("--") if "--" in args else len(args)
         own = ["--help" if word == "-h" else word for word in args[:end]]
         try:
-            return super().parse_args(ctx, [*own, *args[end:]])
+            left = super().parse_args(ctx, [*own, *args[end:]])
+            _refuse_late(ctx.params.get("words") or ())
+            return left
         except click.UsageError as error:
             error.show()
             ctx.exit(USAGE_ERROR)
@@ -71,7 +91,8 @@ def benchmark(*, words: tuple[str, ...], opens: bool, **named: str | tuple[str, 
     \b
         0  all ran as demanded        3  an error within pytest
         1  a demand or gate missed    4  a mistake on the command line, in a suite
-        2  interrupted by Ctrl-C      5  nothing was chosen
+        2  interrupted, by Ctrl-C     5  nothing was chosen
+           or by -x among workers
     """
     command = [sys.executable, "-m", "pytest", *arguments(words, named, opens=opens, seen=_is_seen())]
     # In the place of this process: signals, workers and exit codes are then what they are with pytest.
@@ -93,6 +114,17 @@ def arguments(
     made += ["--gemma-open"] if opens else []
     made += ["--gemma-panel"] if seen else []
     return [*made, *rest]
+
+
+def _refuse_late(words: Sequence[str]) -> None:
+    """Raise UsageError where none but pytest's words have one where it would look for a file of tests."""
+    found = next(
+        (word for flag, word in pairwise(words) if flag in _FLAGS and not word.startswith("-")), None
+    )
+    if found is not None and words[0].startswith("-"):
+        raise click.UsageError(
+            f"a suite comes before pytest's options: gemma-eval benchmark {found} {words[0]}"
+        )
 
 
 def _translated(named: Mapping[str, str | tuple[str, ...] | None]) -> Iterator[str]:

@@ -132,4 +132,5 @@ def _ending(states: list[str]) -> str:
     failed, noted = states.count("FAIL"), states.count("note")
     if failed:
         return click.style(f"{failed} of {len(states)} must be mended before anything works", fg="red")
-    return click.style(f"all that is needed works; {noted} notes", fg="green")
+    notes = "1 note" if noted == 1 else f"{noted} notes"
+    return click.style(f"all that is needed works; {notes}", fg="green")
