@@ -63,11 +63,10 @@ def _words(talk: Talk, name: str, given: str) -> Sequence[str]:
     if name == "/stats":
         return ["all"]
     if name == "/save":
-        return [str(path) for path in sorted(Path().glob("*.toml")) if path.name not in _NO_SUITES]
+        from gemma_eval.cli.chat_save import NO_SUITES
+
+        return [str(path) for path in sorted(Path().glob("*.toml")) if path.name not in NO_SUITES]
     return ()
-
-
-_NO_SUITES = ("models.toml", "pyproject.toml")
 
 
 def _help(talk: Talk, given: str) -> None:

@@ -39,7 +39,8 @@ USAGE = "/save SUITE.toml [ID] [contains TEXT]"
 """What the command is given; other checks are those of `WAYS`."""
 
 _WORD = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(\S+))""")
-_NO_SUITES = ("models.toml", "pyproject.toml")
+NO_SUITES = ("models.toml", "pyproject.toml")
+"""Files of TOML that a case is not written to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +78,7 @@ def requested(given: str) -> Request:
     if not words:
         raise UsageError(f"{USAGE} needs a file to write to")
     path = expanded(words[0][0])
-    if path.suffix != ".toml" or path.name in _NO_SUITES:
+    if path.suffix != ".toml" or path.name in NO_SUITES:
         example = f"{path.stem or 'mine'}.gemma.toml"
         raise UsageError(f"{path}: a suite is a TOML file of its own, as {example}")
     if path.absolute().parent == suites_directory():
