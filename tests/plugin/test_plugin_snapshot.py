@@ -198,3 +198,11 @@ def test_the_base_of_a_commit_is_of_that_commit_all_the_time(tmp_path: Path) -> 
     assert ended.has('ERROR: template "told" was changed while the run was under way*')
     (base,) = (run for name, run in runs_of(folder).items() if name.endswith("-base"))
     assert base.state == "interrupted"
+
+
+def test_workers_run_one_cell_of_a_suite_whose_others_have_other_limits(pytester: pytest.Pytester) -> None:
+    """What is not asked for was told to no worker, and is no edit."""
+    other = CASES.replace("home", "brief").replace("[[case]]", "[[case]]\nmax_tokens = 3")
+    a_project(pytester.path, cases=CASES + other)
+    chosen = ("-n", "1", "--gemma-suite", "towns.gemma.toml::home-1[reader/greedy/told]")
+    pytester.runpytest_subprocess(*chosen).assert_outcomes(passed=1)

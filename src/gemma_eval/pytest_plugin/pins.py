@@ -89,8 +89,9 @@ def refuse_changed(cell: Cell, evaluation: Evaluation) -> None:
         return
     known = config.stash.setdefault(_CHANGED, {})
     if cell.suite not in known:
-        loaded = next(each for each in evaluation.suites.values() if each.suite.name == cell.suite)
-        known[cell.suite] = differing(told, pinned(loaded.suite, loaded.cells))
+        here = of_session(evaluation)
+        ours = {name: sha256 for name, sha256 in here.items() if name.startswith(f"{cell.suite}\t")}
+        known[cell.suite] = differing(told, ours)
     if names := touched(cell, known[cell.suite]):
         raise UsageError(refusal(names))
 
