@@ -233,6 +233,10 @@ def test_a_template_is_begun_with_a_file_that_explains_itself(here: Path, tmp_pa
     assert "Answer in a warm tone." in run("render", "mine", "--raw", "--var", "tone=warm").stdout
     before = (here / ".gemma-eval/templates/mine.md").read_text()
     assert "mine.md: exists; give another name" in refusal("new", "mine")
+    (here / "templates").mkdir(exist_ok=True)
+    (here / "templates" / "near.jinja").write_text("{{ query }}")
+    said = run("new", "near").stdout
+    assert said == ".gemma-eval/templates/near.md: templates/near.jinja overrules it here\n"
     assert (here / ".gemma-eval/templates/mine.md").read_text() == before
     run("new", "other", "--user")
     assert (tmp_path / "user" / "templates" / "other.md").is_file()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 import click
 
 from gemma_eval.cli import chosen, edited
-from gemma_eval.errors import UsageError
+from gemma_eval.errors import ConfigError, UsageError
 
 STARTER = """\
 ---
@@ -59,4 +62,16 @@ def new(*, name: str, user: bool) -> None:
         backups=chosen.settings().backups,
         seen=ABSENT,
     )
-    click.echo(f"{edited.short(path)}: try it with gemma-eval templates render {name}")
+    tried = _overruling(name, path) or f"try it with gemma-eval templates render {name}"
+    click.echo(f"{edited.short(path)}: {tried}")
+
+
+def _overruling(name: str, path: Path) -> str:
+    """Say which other file is the template of that name here, "" where none is."""
+    from gemma_eval.config.templates import path_of
+
+    with suppress(ConfigError):  # of a file that is broken somewhere else
+        last = path_of(chosen.catalog().origins["template", name][-1] / "templates", name)
+        if last.resolve() != path.resolve():
+            return f"{edited.short(last)} overrules it here"
+    return ""
