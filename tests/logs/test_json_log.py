@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import os
 import re
 import subprocess
 import sys
@@ -286,6 +288,20 @@ def test_a_text_in_a_line_stays_one_line_and_is_kept_short(log: Path) -> None:
     assert len(str(second["failure_message"])) < 10_000
 
 
+def test_a_secret_leaves_the_line_whole_and_is_not_cut_in_half(log: Path) -> None:
+    """Neither a key that ends where a text is cut, nor one that has no end, nor what stands deeper."""
+    key = "sk-proj-Canary4713Canary4713Canary4713"
+    emit("error", failure_kind="x", failure_message="-----BEGIN PRIVATE KEY-----\nCanary")
+    emit("error", failure_kind="x", failure_message=" " * (json_file.LONGEST - 20) + key)
+    logger = logging.getLogger("gemma_eval.part")
+    logger.warning("asked", extra={"sent": {"keys": [key, (key,)]}, "at": Path(key), "share": math.nan})
+    assert "Canary" not in log.read_text()
+    cut, deep = lines(log)[1:]
+    assert str(cut["failure_message"]).endswith(" <hidden>")
+    assert deep["sent"] == {"keys": ["<hidden>", ["<hidden>"]]}
+    assert deep["share"] == "nan"
+
+
 def test_what_is_told_is_about_what_is_worked_on(log: Path) -> None:
     """In the block, in this thread, and no longer."""
     spec = ModelSpec(name="pocket", backend="numpy_gemma", location="@pocket")
@@ -316,6 +332,48 @@ def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
     finally:
         json_file.stop()
     assert json_file.flaw() is None
+
+
+def test_a_pipe_gets_the_lines_and_one_that_nobody_reads_is_refused(tmp_path: Path) -> None:
+    """It would be waited for without a word."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="nobody reads the pipe"):
+        json_file.start(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    json_file.start(pipe)
+    emit("error", failure_kind="x", failure_message="y")
+    assert json.loads(os.read(reader, 10_000))["failure_message"] == "y"
+    os.close(reader)
+    emit("error", failure_kind="x", failure_message="y")
+    assert json_file.flaw() == "Broken pipe"
+    json_file.stop()
+
+
+def test_a_full_disk_is_said_at_the_end_of_a_command_and_fails_nothing() -> None:
+    """As at the end of a run."""
+    words = (sys.executable, "-m", "gemma_eval", "--log-json", "/dev/full", "config", "path")
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stderr.endswith("gemma-eval: /dev/full: the log is not whole: No space left on device\n")
+
+
+@pytest.mark.parametrize("what", ["a suite that is asked for", "a suite", "the run"])
+def test_what_keeps_a_run_from_beginning_is_told(pytester: pytest.Pytester, what: str) -> None:
+    """A log that only ends would say that all was well."""
+    write_project(pytester.path)
+    given = ["--gemma-log-json", "log.jsonl"]
+    if "suite" in what:
+        write_project(pytester.path, "version = 1\n[[case]]\nid = 'bare'\n")
+        given += ["--gemma-suite", "cities.gemma.toml"] if "asked" in what else []
+    else:
+        pytester.runpytest_inprocess().assert_outcomes(passed=3)
+        given += ["--gemma-resume=latest", "-k", "home"]
+    assert pytester.runpytest_inprocess(*given).ret in (
+        pytest.ExitCode.USAGE_ERROR,
+        pytest.ExitCode.INTERRUPTED,
+    )
+    (line,) = of(lines(pytester.path / "log.jsonl"), "error")
+    assert ("bare" if "suite" in what else "cannot be resumed") in str(line["failure_message"])
 
 
 def test_a_full_disk_is_said_at_the_end_of_a_run_and_fails_nothing(pytester: pytest.Pytester) -> None:

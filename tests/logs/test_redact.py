@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from gemma_eval.logs import cleared
 from gemma_eval.logs.redact import HIDDEN, Redactor, of_environment
+from gemma_eval.measure.events import icl_s, itl_s
 from gemma_eval.records import Attempt, Channel, Delta, Generation
 from tests.logs.test_secrets import HARMLESS, SECRETS
 
@@ -18,7 +20,7 @@ KEY = "Canary+Key/4711=beats"
 REDACTOR = Redactor(keys=frozenset({KEY}), values=frozenset({"hunter2-of-the-house"}))
 LETTERS = st.text(alphabet="abcKEY+/=-_:@ \n4711é", max_size=60)
 AROUND = st.text(alphabet="xyz \né@:", max_size=60)
-KEYS = st.text(alphabet="abcKEY+/=-_4711", min_size=8, max_size=20)
+KEYS = st.text(alphabet="abcKEY+/=-_4711", min_size=7, max_size=20).map("4{}".format)
 
 
 @pytest.mark.parametrize("text", HARMLESS)
@@ -63,8 +65,8 @@ def test_pieces_joined_are_what_the_whole_becomes(pieces: list[str]) -> None:
 
 def test_a_longer_key_goes_before_one_that_is_within_it() -> None:
     """So that nothing of it is left."""
-    redactor = Redactor(keys=frozenset({"secret-a", "secret-a-and-more"}))
-    assert redactor.answer("secret-a-and-more, secret-a") == f"{HIDDEN}, {HIDDEN}"
+    redactor = Redactor(keys=frozenset({"secret-4", "secret-4-and-more"}))
+    assert redactor.answer("secret-4-and-more, secret-4") == f"{HIDDEN}, {HIDDEN}"
 
 
 def test_the_variables_that_hold_a_secret_are_known_by_their_names() -> None:
@@ -128,6 +130,31 @@ def test_an_answer_keeps_its_stamps_and_counts() -> None:
         (each.at_ns, each.n_tokens) for each in before.deltas
     ]
     assert after.attempts[0].message == f"500 for {HIDDEN}"
+
+
+def test_an_answer_whose_pieces_tell_no_counts_keeps_its_times() -> None:
+    """A piece that is emptied came with a token all the same."""
+    told = an_answer(*((piece, "output") for piece in ("It is Can", "ary+", "Key/4711", "=beats", ", Finn")))
+    before = replace(told, deltas=tuple(replace(each, n_tokens=None) for each in told.deltas))
+    after = cleared.answer(before, redactor=REDACTOR)
+    assert [each.text for each in after.deltas] == [f"It is {HIDDEN}", "", "", "", ", Finn"]
+    assert icl_s(after) == icl_s(before)
+    assert itl_s(after) == itl_s(before)
+    assert len(icl_s(before)) == 4
+
+
+@pytest.mark.parametrize("key", ["lm-studio", "not-needed", "sk-no-key-required", "PLACEHOLDER", "Anything"])
+def test_a_key_of_plain_words_is_part_of_an_answer(key: str) -> None:
+    """Servers without keys are given such, and a model that says the word is not to be scored without it."""
+    redactor = Redactor(keys=frozenset({key}))
+    assert redactor.answer(f"Use {key}.") == f"Use {key}."
+    assert redactor(f"refused {key}") == f"refused {HIDDEN}"
+
+
+@pytest.mark.parametrize("key", ["qhtzwlvkpdnrmbxcgjfsyaeuoi", "kQhTzWlVkPd", "token-abc123"])
+def test_a_key_that_is_drawn_goes_from_an_answer_though_it_is_letters(key: str) -> None:
+    """The planted error: one that is longer than words are, of mixed letters, or with digits."""
+    assert Redactor(keys=frozenset({key})).answer(f"It is {key}.") == f"It is {HIDDEN}."
 
 
 def test_an_answer_without_a_key_is_the_same_object() -> None:

@@ -47,6 +47,8 @@ def logged(ctx: click.Context) -> Iterator[None]:
     else:
         _finished(ctx, exit_code=0, began=began)
     finally:
+        if (why := json_file.flaw()) is not None:
+            click.echo(f"gemma-eval: {path}: the log is not whole: {why}", err=True)
         json_file.stop()
 
 

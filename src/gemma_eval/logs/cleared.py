@@ -81,4 +81,7 @@ def _clear_pieces(deltas: list[Delta], channel: Channel, redactor: Redactor) -> 
     places = [index for index, each in enumerate(deltas) if each.channel == channel]
     texts = redactor.pieces([deltas[index].text for index in places])
     for index, text in zip(places, texts, strict=True):
-        deltas[index] = replace(deltas[index], text=text)
+        before = deltas[index]
+        # Where nothing is counted a text tells that a token came, so that one that is emptied must count.
+        carried = 1 if before.n_tokens is None and before.text and not text else before.n_tokens
+        deltas[index] = replace(before, text=text, n_tokens=carried)

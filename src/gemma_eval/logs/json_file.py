@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import math
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -66,7 +68,7 @@ class JsonFile(logging.Handler):
         if self.flaw is not None:
             return
         try:
-            line = current()(self.format(record)).encode(errors="replace") + b"\n"
+            line = self.format(record).encode() + b"\n"
             if os.write(self._descriptor, line) < len(line):
                 self.flaw = "the disk is full"
         except OSError as error:
@@ -98,7 +100,7 @@ class _Lines(JsonFormatter):
         found = {**context.known(), **(self._of_message(record, message_dict) if told is None else told)}
         for name, value in found.items():
             if value is not None and name not in log_data:
-                log_data[name] = _short(value)
+                log_data[name] = _plain(value)
 
     def _of_message(self, record: logging.LogRecord, told: Mapping[str, Any]) -> dict[str, object]:
         """Return what was told to the logger, with the fields that the caller added."""
@@ -107,20 +109,38 @@ class _Lines(JsonFormatter):
         return {"logger": record.name, "message": record.getMessage(), **told, **extra}
 
 
-def _short(value: object) -> object:
+def _plain(value: object) -> object:
+    """Return what JSON has for a value: no secret and no long text in it, so that a line stays one.
+
+    A secret is taken out before a text is cut, lest half of it is left. What is no number is a text.
+    """
+    if isinstance(value, bool | int):
+        return value
     if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, str) and len(value) > LONGEST:
-        return f"{value[:LONGEST]}…"
-    return value
+        return round(value, 6) if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {_text(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    return None if value is None else _text(value)
+
+
+def _text(value: object) -> str:
+    text = current()(str(value))
+    return f"{text[:LONGEST]}…" if len(text) > LONGEST else text
 
 
 def _open(path: Path) -> int:
-    """Open a file to append to. Raises UsageError."""
+    """Open a file to append to, or a pipe that is read. Raises UsageError."""
     try:
         path.parent.mkdir(exist_ok=True)
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # One that nobody reads would be waited for without a word.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(path, flags, 0o666)
     except OSError as error:
+        why = "nobody reads the pipe" if error.errno == errno.ENXIO else error.strerror
         raise UsageError(
-            f"{path}: the log cannot be written there: {error.strerror}; give a file that can be written"
+            f"{path}: the log cannot be written there: {why}; give a file that can be written"
         ) from error
+    os.set_blocking(descriptor, True)
+    return descriptor

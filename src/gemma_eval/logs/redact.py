@@ -26,6 +26,9 @@ LEAST = 8
 _NAMED = re.compile(r"(?:^|_)(?:API_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|(?:SECRET|ACCESS|PRIVATE)_KEY)$")
 """Names of environment variables that hold a secret."""
 
+_WORDS = re.compile(r"(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[-_.](?:[a-z]+|[A-Z]+|[A-Z][a-z]+))*")
+_LONGEST_WORD = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
@@ -41,7 +44,8 @@ class Redactor:
 
     def __post_init__(self) -> None:
         """Make the forms in which the values may come."""
-        object.__setattr__(self, "_of_keys", _forms(self.keys))
+        drawn = (key for key in self.keys if len(key) > _LONGEST_WORD or not _WORDS.fullmatch(key))
+        object.__setattr__(self, "_of_keys", _forms(drawn))
         object.__setattr__(self, "_of_all", _forms(self.keys | self.values))
 
     def __call__(self, text: str) -> str:
@@ -52,7 +56,11 @@ class Redactor:
         return text
 
     def answer(self, text: str) -> str:
-        """Return what a model said, or a file with it, without the keys that models were asked with."""
+        """Return what a model said, or a file with it, without the keys that models were asked with.
+
+        One of plain words stays, as "lm-studio" or "not-needed", which servers without keys are given: it is
+        no secret, and models say such words.
+        """
         return _without(text, self._of_keys)
 
     def pieces(self, texts: Sequence[str]) -> list[str]:

@@ -23,6 +23,7 @@ from gemma_eval.executors.judges import Judges
 from gemma_eval.executors.refusals import cannot_read, refuse_malformed, refuse_unknown_backends, refused
 from gemma_eval.executors.rows import Bring, RowCell, row_cells, run_rows
 from gemma_eval.hookspecs import PROJECT
+from gemma_eval.logs.events import emit
 from gemma_eval.measure.clock import clock
 from gemma_eval.plugins import Registry
 from gemma_eval.protocols import Backend, ReadingBackend, Services, ServingBackendFactory
@@ -84,7 +85,10 @@ class Evaluation:
             try:
                 self.suite(path)
             except GemmaEvalError as error:
-                lines |= dict.fromkeys(lines_of(error, here=self.here))
+                found = dict.fromkeys(lines_of(error, here=self.here))
+                if not found.keys() <= lines.keys():  # a file that is asked for in two ways is told once
+                    emit("error", failure_kind=error.kind, failure_message=str(error))
+                lines |= found
         if lines:
             raise pytest.UsageError(*lines)
         for asked in self.asked:

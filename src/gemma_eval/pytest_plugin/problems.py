@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.errors import ConfigError, GemmaEvalError, Problem, SuiteError
+from gemma_eval.logs.events import emit
 from gemma_eval.logs.redact import clear
 from gemma_eval.report.visible import visible
 
@@ -20,7 +21,8 @@ def lines_of(error: GemmaEvalError, *, here: Path) -> tuple[str, ...]:
 
 
 def usage_error(error: GemmaEvalError, *, here: Path) -> pytest.UsageError:
-    """Return the error that ends pytest with the exit code of a usage error (4)."""
+    """Return the error that ends pytest with the exit code of a usage error (4), which the log is told."""
+    emit("error", failure_kind=error.kind, failure_message=str(error))
     return pytest.UsageError(*lines_of(error, here=here))
 
 

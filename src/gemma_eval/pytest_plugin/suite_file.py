@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gemma_eval.errors import GemmaEvalError
+from gemma_eval.logs.events import emit
 from gemma_eval.pytest_plugin.case_item import CaseItem
 from gemma_eval.pytest_plugin.dataset_item import DatasetItem
 from gemma_eval.pytest_plugin.evaluation import EVALUATION
@@ -23,6 +24,7 @@ class SuiteFile(pytest.File):
         try:
             loaded = self.config.stash[EVALUATION].suite(self.path)
         except GemmaEvalError as error:
+            emit("error", failure_kind=error.kind, failure_message=str(error))
             text = "\n".join(lines_of(error, here=self.config.invocation_params.dir))
             raise self.CollectError(text) from error
         return [self._item(cell, loaded.refused.get(cell.label)) for cell in loaded.cells]
