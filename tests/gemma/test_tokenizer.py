@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers.processors import TemplateProcessing
 
 from gemma_eval.errors import ModelNotFound
 from gemma_eval.gemma.tokenizer import Tokenizer, load
@@ -25,6 +26,31 @@ def test_markup_becomes_special_tokens_and_no_second_bos_is_added(tiny: Tokenize
     ids = tiny.encode("<bos><start_of_turn>a<end_of_turn>")
     assert ids == (BOS, 4, *tiny.encode("a"), END_OF_TURN)
     assert tokenizer().encode("<bos>a").ids[:2] == [BOS, BOS], "the trap is there"
+
+
+@pytest.mark.parametrize(
+    ("put", "config", "added"),
+    [
+        ("<bos> $A", {}, BOS),
+        ("<bos> $A <eos>", {}, BOS),
+        ("<bos> $A", {"add_bos_token": False}, None),
+        ("$A <eos>", {}, None),
+        ("$A", {"add_bos_token": True}, BOS),
+        ("$A", {"add_bos_token": True, "bos_token": {"content": "<eos>"}}, EOS),
+        ("$A", {"bos_token": "<bos>"}, None),
+    ],
+)
+def test_what_is_put_first_is_what_the_files_say(
+    tmp_path: Path, put: str, config: dict[str, object], added: int | None
+) -> None:
+    """What is put after a text is no beginning, and the beginning has the name that the files give it."""
+    folder = write_model(tmp_path)
+    made = tokenizer()
+    special = [("<bos>", BOS), ("<eos>", EOS)]
+    made.post_processor = TemplateProcessing(single=put, pair="$A $B", special_tokens=special)
+    made.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    assert load(folder).added == added
 
 
 def test_text_alone_gets_no_bos(tiny: Tokenizer) -> None:

@@ -145,14 +145,23 @@ def _chat_template(folder: Path) -> str | None:
 
 
 def _added(folder: Path, tokenizer: tokenizers.Tokenizer) -> int | None:
-    """Return what the tokenizer puts before a text, unless its configuration says that it must not."""
-    says = read_optional_json(folder / "tokenizer_config.json").get("add_bos_token")
-    put_first: list[int] = tokenizer.encode("", add_special_tokens=True).ids
-    if says is False or not (put_first or says):
+    """Return what the tokenizer puts before a text, unless its configuration says that it must not.
+
+    What it puts after one, as the `</s>` of T5, is no beginning.
+    """
+    config = read_optional_json(folder / "tokenizer_config.json")
+    says = config.get("add_bos_token")
+    own, bare = (tokenizer.encode("a", add_special_tokens=special).ids for special in (True, False))
+    if says is False:
         return None
-    if put_first:
-        return put_first[0]
-    known: int | None = tokenizer.token_to_id("<bos>")
+    if len(own) > len(bare) and own[1 : 1 + len(bare)] == bare:
+        first: int = own[0]
+        return first
+    if not says:
+        return None
+    named = config.get("bos_token")
+    text = named.get("content") if isinstance(named, Mapping) else named
+    known: int | None = tokenizer.token_to_id(text if isinstance(text, str) else "<bos>")
     return known
 
 
