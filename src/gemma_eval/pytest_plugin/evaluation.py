@@ -81,14 +81,12 @@ class Evaluation:
         if hasattr(self.config, "workerinput"):  # what was broken since is no usage error, but of one suite
             return
         lines: dict[str, None] = {}
-        for path in (*(asked.path for asked in self.asked), *given):
+        for path in dict.fromkeys((*(asked.path for asked in self.asked), *given)):
             try:
                 self.suite(path)
             except GemmaEvalError as error:
-                found = dict.fromkeys(lines_of(error, here=self.here))
-                if not found.keys() <= lines.keys():  # a file that is asked for in two ways is told once
-                    emit("error", failure_kind=error.kind, failure_message=str(error))
-                lines |= found
+                emit("error", failure_kind=error.kind, failure_message=str(error))
+                lines |= dict.fromkeys(lines_of(error, here=self.here))
         if lines:
             raise pytest.UsageError(*lines)
         for asked in self.asked:
