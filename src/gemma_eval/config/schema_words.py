@@ -10,7 +10,7 @@ _MODEL: Mapping[str, str] = {
     "backend": "what drives the model, as numpy_gemma",
     "location": "where it is: a folder, a file, a URL, or a name that begins with @",
     "context_tokens": "the most tokens of prompt and answer together; the model's own limit if left out",
-    "chat_template": "a Jinja2 chat template in place of the one that came with the model, or @gemma3, @chatml, @generic",
+    "chat_template": "a Jinja2 chat template in place of the model's own, or @gemma3, @chatml, @generic",
     "rope_scaling": "a longer context than the trained one",
     "options": "options of the backend",
 }
