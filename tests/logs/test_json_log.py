@@ -292,11 +292,12 @@ def test_a_secret_leaves_the_line_whole_and_is_not_cut_in_half(log: Path) -> Non
     """Neither a key that ends where a text is cut, nor one that has no end, nor what stands deeper."""
     key = "sk-proj-Canary4713Canary4713Canary4713"
     emit("error", failure_kind="x", failure_message="-----BEGIN PRIVATE KEY-----\nCanary")
+    emit("error", failure_kind="x", failure_message=f"what it was asked with:\n{key}\n")
     emit("error", failure_kind="x", failure_message=" " * (json_file.LONGEST - 20) + key)
     logger = logging.getLogger("gemma_eval.part")
     logger.warning("asked", extra={"sent": {"keys": [key, (key,)]}, "at": Path(key), "share": math.nan})
     assert "Canary" not in log.read_text()
-    cut, deep = lines(log)[1:]
+    cut, deep = lines(log)[2:]
     assert str(cut["failure_message"]).endswith(" <hidden>")
     assert deep["sent"] == {"keys": ["<hidden>", ["<hidden>"]]}
     assert deep["share"] == "nan"

@@ -26,6 +26,9 @@ LEAST = 8
 _NAMED = re.compile(r"(?:^|_)(?:API_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|(?:SECRET|ACCESS|PRIVATE)_KEY)$")
 """Names of environment variables that hold a secret."""
 
+_BY_PREFIX = tuple((shape.prefix, shape) for shape in SHAPES)
+"""Most texts have none of these, and nothing is called for them."""
+
 _WORDS = re.compile(r"(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[-_.](?:[a-z]+|[A-Z]+|[A-Z][a-z]+))*")
 _LONGEST_WORD = 24
 
@@ -51,8 +54,9 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """Return a message without secrets."""
         text = _without(text, self._of_all)
-        for shape in SHAPES:
-            text = shape.without(text, HIDDEN)
+        for prefix, shape in _BY_PREFIX:
+            if prefix in text:
+                text = shape.without(text, HIDDEN)
         return text
 
     def answer(self, text: str) -> str:
