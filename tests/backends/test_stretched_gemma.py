@@ -38,8 +38,8 @@ def load(folder: Path, *, scaling: RopeScaling | None, context_tokens: int | Non
 
 
 def prompt(length: int) -> Prompt:
-    """Return a prompt of so many tokens."""
-    text = "x" * length
+    """Return a prompt of so many tokens, the first of which the tokenizer puts before every text."""
+    text = "<bos>" + "x" * (length - 1)
     return Prompt(messages=(Message(role="user", content=text),), text=text, n_tokens=length)
 
 
