@@ -545,6 +545,7 @@ import signal, types
 from gemma_eval.backends.llama_cpp import backend, engine
 
 real = engine.package()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts with & ignore it
 
 
 def server(given):
