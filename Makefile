@@ -5,6 +5,8 @@ EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Many tests wait for processes that they start, so that three at once keep two cores busy.
+WORKERS ?= 3
 COVERED := $(CURDIR)/.coverage
 OLDEST := $(VENV)/pytest-8.4
 PLUGIN := tests/plugin/test_plugin_
@@ -44,7 +46,7 @@ layers: $(INSTALLED)
 
 tests: $(INSTALLED)
 	rm -rf $(COVERED)
-	COVERED=$(COVERED) $(BIN)/pytest -m "not slow and not alone" -n 2 --dist loadfile
+	COVERED=$(COVERED) $(BIN)/pytest -m "not slow and not alone" -n $(WORKERS) --dist loadfile
 	$(BIN)/pytest -m "alone and not slow"
 	$(BIN)/slipcover --branch --skip-covered --fail-under 90 --merge $(COVERED)/*.json --out $(COVERED)/all
 

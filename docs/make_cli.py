@@ -6,7 +6,7 @@ Run it as `python docs/make_cli.py` when a help has changed; tests/docs/test_cli
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -23,12 +23,11 @@ WIDTH = 78
 
 def main() -> None:
     """Replace what stands between the marks."""
-    PAGE.write_text(with_help(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_help(PAGE.read_text(encoding="utf-8"), dict(every_help())), encoding="utf-8")
 
 
-def with_help(page: str) -> str:
+def with_help(page: str, helps: Mapping[str, str]) -> str:
     """Return the page with the help of all commands that ship, section by section, between its marks."""
-    helps = dict(every_help())
     lines: list[str] = []
     for title, names in sections([name for name in helps if " " not in name]):
         lines += [f"## {title}", ""]

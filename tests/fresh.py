@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
@@ -17,12 +16,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def fresh(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what `function`, which a module has by its name, returns there; its coverage is not counted."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    """Return what `function`, which a module has by its name, returns there."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.fresh"],
         input=pickle.dumps((function, args, kwargs)),
-        env=environment,
         cwd=ROOT,
         stdout=subprocess.PIPE,
         timeout=120,

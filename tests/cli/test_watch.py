@@ -83,6 +83,12 @@ class Watched:
 
 
 COMMAND = (sys.executable, "-m", "gemma_eval", "watch", "towns.gemma.toml")
+HEARING = (
+    "import signal, sys; from gemma_eval.__main__ import main; "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "main(sys.argv[1:])"
+)
+"""What a terminal sends is heard, though nohup or a job in the background may have the tests ignore it."""
 
 
 @contextmanager
@@ -110,7 +116,7 @@ def at_terminal(project: Path, *arguments: str) -> Iterator[tuple[Watched, int]]
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 100))
     with subprocess.Popen(
-        [*COMMAND, *arguments],
+        [sys.executable, "-c", HEARING, *COMMAND[3:], *arguments],
         cwd=project,
         stdin=theirs,
         stdout=theirs,

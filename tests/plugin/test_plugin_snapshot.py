@@ -62,6 +62,12 @@ CASES = "".join(FOUND.replace("home", f"home-{n}") for n in range(4))
 TIMED = '[[case]]\nid = "fast"\nkind = "benchmark"\nprompt = "Say something."\nrepeats = 1\nwarmup = 0\n'
 
 
+@pytest.fixture(autouse=True)
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test starts is no worker, though the test may be run by one."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 def a_project(
     folder: Path, *, edit_after: int = 0, cases: str = CASES, templates: tuple[str, ...] = ("told",)
 ) -> Path:
