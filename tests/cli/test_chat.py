@@ -156,6 +156,13 @@ def test_a_name_that_there_is_not_is_said_before_anything_is_loaded(
     assert message in str(result.exception)
 
 
+def test_a_model_that_makes_vectors_is_refused() -> None:
+    """By what it makes, and not as an engine that nobody knows."""
+    result = chat("Hello.\n", "minilm")
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == 'model "minilm": sentence_bert makes vectors and writes no answers'
+
+
 def test_a_profile_that_an_engine_cannot_follow_is_refused() -> None:
     """As it is when a suite is collected."""
     result = chat("Hello.\n", "pocket-llama-cpp", "--profile", "epsilon")

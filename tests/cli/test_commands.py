@@ -78,7 +78,7 @@ def test_report_writes_the_reports_of_a_run_again(
 ) -> None:
     """By id or the newest, into a folder of the run's name."""
     folder = tmp_path / "reports"
-    printed = invoke("report", *arguments, "--db", str(database), "--to", str(folder))
+    printed = invoke("report", *arguments, "--db", str(database), "--out", str(folder))
     written = folder / "20260101-000000-abcd"
     assert {path.name for path in written.iterdir()} == {"report.html", "report.md", "results.json"}
     assert str(written / "report.html") in printed

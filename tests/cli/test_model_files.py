@@ -44,10 +44,10 @@ def test_a_file_is_replaced_only_when_asked_to(tmp_path: Path) -> None:
     """What was there stays as it was."""
     target = tmp_path / "pocket.gguf"
     target.write_text("mine")
-    with pytest.raises(UsageError, match=r"exists; give another name, or --force to replace it"):
+    with pytest.raises(UsageError, match=r"exists; give another name, or --replace to replace it"):
         export("@pocket", str(target))
     assert target.read_text() == "mine"
-    export("@pocket", str(target), "--force")
+    export("@pocket", str(target), "--replace")
     assert checkpoint.load(target).architecture.family == "gemma3"
 
 
@@ -71,9 +71,9 @@ def test_a_target_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 
 def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path) -> None:
-    """With `--force` neither: a device, written to as a file, would be one no more."""
+    """With `--replace` neither: a device, written to as a file, would be one no more."""
     target = tmp_path / "pipe.gguf"
     os.mkfifo(target)
     with pytest.raises(UsageError, match="is no ordinary file, and is not replaced"):
-        export("@pocket", str(target), "--force")
+        export("@pocket", str(target), "--replace")
     assert target.is_fifo()

@@ -267,7 +267,7 @@ def test_reports_and_the_list_of_runs_say_that_a_run_was_scored_again() -> None:
 
     assert "done, scored again" in shown("runs")
     for scoring, score, is_told in (("1", "0.83", True), ("0", "0.67", False)):
-        shown("report", "--scoring", scoring, "--to", scoring)
+        shown("report", "--scoring", scoring, "--out", scoring)
         text = (Path(scoring) / RUN.id / "report.md").read_text()
         assert f"The score is {score}" in text
         assert ("**Scored again:** on " in text) == is_told

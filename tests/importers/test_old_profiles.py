@@ -134,10 +134,10 @@ def test_profiles_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     path = tmp_path / "profiles.json"
     before = '{\n  "version": 1,\n  "profiles": {\n    "speed":  {"temperature": 1e0}\n  }\n}\n'
     path.write_text(before)
-    with pytest.raises(UsageError, match=r"has another profile speed; .*--force to replace it"):
+    with pytest.raises(UsageError, match=r"has another profile speed; .*--replace to replace it"):
         run(OLD, "--out", tmp_path)
     assert path.read_text() == before
-    assert run(OLD, "--out", tmp_path, "--force").exit_code == 0
+    assert run(OLD, "--out", tmp_path, "--replace").exit_code == 0
     assert list(profiles.load(path)) == ["speed", "precise-slow"]
     after = path.read_text()
     assert run(OLD, "--out", tmp_path).exit_code == 0

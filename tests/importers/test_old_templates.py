@@ -167,14 +167,14 @@ def test_a_file_becomes_a_template_of_the_project(tmp_path: Path, monkeypatch: p
     Path("old.md").write_text(OLD)
     done = run("old.md")
     assert (done.stdout, "note: line 12:" in done.stderr) == (".gemma-eval/templates/coding.md\n", True)
-    with pytest.raises(UsageError, match="exists; give another --name, or --force to replace it"):
+    with pytest.raises(UsageError, match="exists; give another --name, or --replace to replace it"):
         run("old.md")
-    assert run("old.md", "--force", "--name", "coding").exit_code == 0
+    assert run("old.md", "--replace", "--name", "coding").exit_code == 0
     assert run("old.md", "--user").stdout.endswith("user/templates/coding.md\n")
     assert run("old.md", "--out", "there", "--name", "other").stdout == "there/other.md\n"
     Path("there/old.jinja").write_text("{{ query }}")
     with pytest.raises(UsageError, match="exists; give another --name, or remove it first"):
-        run("old.md", "--out", "there", "--name", "old", "--force")
+        run("old.md", "--out", "there", "--name", "old", "--replace")
     Path("bad.md").write_text("{% for x in y %}")
     with pytest.raises(ConfigError):
         run("bad.md")

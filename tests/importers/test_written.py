@@ -66,7 +66,9 @@ def test_what_exists_is_replaced_only_when_asked_to(tmp_path: Path) -> None:
     """And then nothing of the new is written either."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "home.jsonl").write_text("mine")
-    with pytest.raises(UsageError, match=r"home\.jsonl: exists; give another folder with --out, or --force"):
+    with pytest.raises(
+        UsageError, match=r"home\.jsonl: exists; give another folder with --out, or --replace"
+    ):
         write(MADE, tmp_path, replaces=False)
     assert files(tmp_path) == {"data/home.jsonl": b"mine"}
     write(MADE, tmp_path, replaces=True)

@@ -116,6 +116,8 @@ class Chosen:
         if missing := lacking(self.template, self.texts):
             what = f'needs the variable "{missing}"'
             raise UsageError(f'template "{self.template.name}" {what}; give it: /template {missing}=…')
+        if model.backend in registry.embedders and model.backend not in registry.backends:
+            raise UsageError(f'model "{model.name}": {model.backend} makes vectors and writes no answers')
         if reason := of_profile(registry.backends.find(model.backend), model, profile):
             raise UsageError(f'model "{model.name}" with profile "{profile.name}": {clause(model, reason)}')
 

@@ -23,8 +23,8 @@ FILE = "profiles.json"
     metavar="DIR",
     help="Where to write.",
 )
-@click.option("--force", is_flag=True, help="Replace profiles of DIR that have the same names.")
-def import_profiles(*, file: Path, out: Path, force: bool) -> None:
+@click.option("--replace", "replaces", is_flag=True, help="Replace profiles of DIR that have the same names.")
+def import_profiles(*, file: Path, out: Path, replaces: bool) -> None:
     """Add the profiles of FILE to profiles.json of DIR: a list of them, or an object by name.
 
     Keys that are called here as there are carried over (temperature, top_k, top_p, max_tokens …). What
@@ -42,10 +42,10 @@ def import_profiles(*, file: Path, out: Path, force: bool) -> None:
     def edit(text: str) -> str:
         there = profiles.parse(text, path=path) if text.strip() else {}
         taken = [name for name in made.of if name in there and there[name] != new[name]]
-        if taken and not force:
+        if taken and not replaces:
             raise UsageError(
                 f"{edited.short(path)}: has another profile {', '.join(taken)}; "
-                "give another folder as --out, or --force to replace it"
+                "give another folder as --out, or --replace to replace it"
             )
         for name, table in made.of.items():
             text = edits.with_profile(text, name, table)

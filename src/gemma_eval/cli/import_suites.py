@@ -36,7 +36,7 @@ class _Asked:
     out: Path
     models: tuple[str, ...]
     name: str | None
-    force: bool
+    replaces: bool
 
 
 def _common(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,13 +44,15 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(
-        *, file: Path, out: Path, models: tuple[str, ...], name: str | None, force: bool, **own: object
+        *, file: Path, out: Path, models: tuple[str, ...], name: str | None, replaces: bool, **own: object
     ) -> None:
-        command(asked=_Asked(file=file, out=out, models=models, name=name, force=force), **own)
+        command(asked=_Asked(file=file, out=out, models=models, name=name, replaces=replaces), **own)
 
     decorated: Callable[..., None] = run
     for decorate in (
-        click.option("--force", is_flag=True, help="Replace files of DIR that have the same names."),
+        click.option(
+            "--replace", "replaces", is_flag=True, help="Replace files of DIR that have the same names."
+        ),
         click.option("--name", help="What the suite is called; as its file or task if not given."),
         click.option(
             "--model", "models", multiple=True, default=("pocket",), show_default=True, help="Who answers."
@@ -196,7 +198,7 @@ def _choice(asked: _Asked) -> Choice:
 def _write(imported: Imported, asked: _Asked) -> None:
     from gemma_eval.importers.written import write
 
-    for path in write(imported, asked.out, replaces=asked.force):
+    for path in write(imported, asked.out, replaces=asked.replaces):
         click.echo(path)
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)

@@ -20,8 +20,8 @@ from gemma_eval.errors import UsageError
     metavar="DIR",
     help="Write into this folder of templates.",
 )
-@click.option("--force", is_flag=True, help="Replace a template of that name.")
-def import_template(*, file: Path, name: str | None, user: bool, out: Path | None, force: bool) -> None:
+@click.option("--replace", "replaces", is_flag=True, help="Replace a template of that name.")
+def import_template(*, file: Path, name: str | None, user: bool, out: Path | None, replaces: bool) -> None:
     """Make templates/NAME.md of FILE, which has {name} and {% if name %} in it.
 
     Front matter and variables are carried over; braces of JSON stay. What cannot be carried over is named
@@ -39,8 +39,8 @@ def import_template(*, file: Path, name: str | None, user: bool, out: Path | Non
     made = convert(read_text(file), path=file, name=name)
     where = edited.Where(which="user" if user else "project")
     path = templates.path_of(out or edited.target("templates", where, known=()), made.name)
-    if path.exists() and (not force or path.suffix != ".md"):
-        mended = "or --force to replace it" if path.suffix == ".md" else "or remove it first"
+    if path.exists() and (not replaces or path.suffix != ".md"):
+        mended = "or --replace to replace it" if path.suffix == ".md" else "or remove it first"
         raise UsageError(f"{edited.short(path)}: exists; give another --name, {mended}")
     change(
         path,

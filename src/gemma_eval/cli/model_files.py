@@ -19,8 +19,8 @@ from gemma_eval.errors import UnknownName, UsageError
     show_default=True,
     help="How matrices are stored: F32, F16, Q8_0 (8.5 bits per weight) or Q4_0 (4.5).",
 )
-@click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
-def export_gguf(*, location: str, target: Path, dtype: str, force: bool) -> None:
+@click.option("--replace", "replaces", is_flag=True, help="Replace TARGET if it exists.")
+def export_gguf(*, location: str, target: Path, dtype: str, replaces: bool) -> None:
     """Write the Gemma 2 or 3 at LOCATION, a Hugging Face folder or @pocket, as the GGUF file TARGET.
 
     The file runs in llama.cpp and here, with its tokenizer and chat template. Norms are always float32.
@@ -34,8 +34,8 @@ def export_gguf(*, location: str, target: Path, dtype: str, force: bool) -> None
     folder = locate(location)
     if not folder.is_dir():
         raise UsageError(f"{location}: is a GGUF file already; give the folder that it was made from")
-    if target.exists() and not force:
-        raise UsageError(f"{target}: exists; give another name, or --force to replace it")
+    if target.exists() and not replaces:
+        raise UsageError(f"{target}: exists; give another name, or --replace to replace it")
     if target.exists() and not target.is_file():
         raise UsageError(f"{target}: is no ordinary file, and is not replaced; give the name of a file")
     try:

@@ -17,7 +17,7 @@ from gemma_eval.store.read import LATEST, open_reader
 @click.argument("run", default="latest", shell_complete=completing.runs)
 @database.option
 @click.option(
-    "--to",
+    "--out",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=lambda: chosen.settings().reports,

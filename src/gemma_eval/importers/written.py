@@ -62,7 +62,7 @@ def write(imported: Imported, folder: Path, *, replaces: bool) -> tuple[Path, ..
     taken = [path for path in contents if path.exists() or path.is_symlink()]
     if taken and not replaces:
         one = "; ".join(str(path) for path in taken)
-        raise UsageError(f"{one}: exists; give another folder with --out, or --force to replace it")
+        raise UsageError(f"{one}: exists; give another folder with --out, or --replace to replace it")
     if odd := [path for path in taken if path.is_symlink() or not path.is_file()]:
         raise UsageError(f"{odd[0]}: is no ordinary file, and is not replaced")
     if imported.profiles:
@@ -106,7 +106,9 @@ def _profiles(path: Path, wanted: Mapping[str, Mapping[str, Plain]], *, replaces
         raise UsageError(f'{path}: is not a profiles file of "version": 1, and is not replaced')
     for name, profile in wanted.items():
         if name in known and known[name] != profile and not replaces:
-            what = f"has another profile {show(name)}; give another folder as --out, or --force to replace it"
+            what = (
+                f"has another profile {show(name)}; give another folder as --out, or --replace to replace it"
+            )
             raise UsageError(f"{path}: {what}")
     merged = {"version": 1, "profiles": {**known, **wanted}}
     return (json.dumps(merged, ensure_ascii=False, indent=2) + "\n").encode()
