@@ -46,7 +46,7 @@ layers: $(INSTALLED)
 
 tests: $(INSTALLED)
 	rm -rf $(COVERED)
-	COVERED=$(COVERED) $(BIN)/pytest -m "not slow and not alone" -n $(WORKERS) --dist loadfile
+	COVERED=$(COVERED) $(BIN)/pytest -m "not slow and not alone" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest -m "alone and not slow"
 	$(BIN)/slipcover --branch --skip-covered --fail-under 90 --merge $(COVERED)/*.json --out $(COVERED)/all
 

@@ -32,6 +32,10 @@ ALONE = (
 what runs pytest-benchmark, which does nothing in a worker of pytest-xdist."""
 
 
+LONG = ("packaging", "plugin", "statistics", "suites", "training", "oracle")
+"""Where tests take long, as the pages of docs/ do: begun last, one of them would be waited for."""
+
+
 _write_covered: list[Callable[[], None]] = []
 if "COVERED" in os.environ:
     from tests.covered import begin
@@ -47,13 +51,18 @@ def pytest_sessionfinish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that want the machine for themselves, before `-m` chooses.
+    """Put what takes long first, and mark what wants the machine for itself, before `-m` chooses.
 
     From here on no process that a test starts is measured. The workers of pytest-xdist have been started by
     then.
     """
     os.environ.pop("COVERED", None)
-    alone = tuple(Path(__file__).parent / place for place in ALONE)
+    here = Path(__file__).parent
+    long = tuple(here / place for place in LONG)
+    items.sort(
+        key=lambda item: item.path.is_relative_to(here) and not any(map(item.path.is_relative_to, long))
+    )
+    alone = tuple(here / place for place in ALONE)
     for item in items:
         if any(item.path.is_relative_to(place) for place in alone):
             item.add_marker("alone")
