@@ -11,8 +11,7 @@ COVERED := $(CURDIR)/.coverage
 OLDEST := $(VENV)/pytest-8.4
 PLUGIN := tests/plugin/test_plugin_
 # Whatever pytest calls or is asked: collection, reports, JUnit, summaries, usage errors, workers, an interrupt.
-ON_COVERED := $(CURDIR)/.coverage
-OLDEST := $(PLUGIN)collection.py $(PLUGIN)units.py $(PLUGIN)gates.py $(PLUGIN)usage_errors.py \
+ON_OLDEST := $(PLUGIN)collection.py $(PLUGIN)units.py $(PLUGIN)gates.py $(PLUGIN)usage_errors.py \
   $(PLUGIN)xdist.py::test_the_outcomes_of_workers_are_recorded \
   $(PLUGIN)running.py::test_an_interrupt_ends_the_run_in_order
 
