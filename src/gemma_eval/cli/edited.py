@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
 from gemma_eval.cli import chosen
-from gemma_eval.errors import UsageError
+from gemma_eval.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
-    from gemma_eval.config.as_written import Written
+    from gemma_eval.config.as_written import AsWritten, Written
     from gemma_eval.config.places import Place
+
+T = TypeVar("T")
 
 Which = Literal["user", "project"]
 _NAMES = ("models.toml", "profiles.json")
@@ -111,6 +113,35 @@ def write(path: Path, edit: Callable[[str], str], *, check: Callable[..., object
     if path.name not in _NAMES:
         name = next(name for name in _NAMES if name.endswith(path.suffix))
         click.echo(f"{short(path)}: is read by nothing until it is called {name}", err=True)
+
+
+def remove(  # noqa: PLR0913 - what a kind of thing has of its own, each by its name
+    noun: Literal["model", "profile"],
+    name: str,
+    *,
+    file: str,
+    where: Where,
+    known: Mapping[str, Sequence[Written[T]]],
+    of_file: Callable[[Path], AsWritten[T]],
+    edit: Callable[[str], str],
+    check: Callable[..., object],
+) -> None:
+    """Take what is called `name` out of the file called `file`, and say what counts again.
+
+    Raises UnknownName, UsageError where another file has it, ConfigError.
+    """
+    from gemma_eval.files.read import stands
+
+    all_of = known.get(name, ())
+    path = target(file, where, known=all_of)
+    if not stands(path) or of_file(path).last(name) is None:
+        if not all_of:
+            raise UnknownName(noun, name, known)
+        raise UsageError(f'{short(path)}: has no {noun} "{name}"; there is {the_one(all_of[-1])}')
+    write(path, edit, check=check, where=where)
+    others = [each for each in all_of if not is_of(each, path)]
+    if others and not where.dry_run and is_of(all_of[-1], path):
+        click.echo(f"{name}: {the_one(others[-1])} counts again", err=True)
 
 
 def show_diff(lines: Iterable[str]) -> None:

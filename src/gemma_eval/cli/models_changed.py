@@ -135,21 +135,19 @@ def set_(
 @edited.options
 def remove(*, name: str, where: Where) -> None:
     """Take the model NAME out of its file; its weights stay, and what it overruled counts again."""
-    from gemma_eval.config import edits
+    from gemma_eval.config import as_written, edits
     from gemma_eval.config import models as config
 
-    known = _known()
-    all_of = known.of.get(name, ())
-    path = edited.target(FILE, where, known=all_of)
-    if _in(path, name) is None:
-        if not all_of:
-            raise UnknownName("model", name, known.of)
-        other = edited.the_one(all_of[-1])
-        raise UsageError(f'{edited.short(path)}: has no model "{name}"; there is {other}')
-    edited.write(path, lambda text: edits.without_model(text, name), check=config.parse, where=where)
-    others = [each for each in all_of if not edited.is_of(each, path)]
-    if others and not where.dry_run and edited.is_of(all_of[-1], path):
-        click.echo(f"{name}: {edited.the_one(others[-1])} counts again", err=True)
+    edited.remove(
+        "model",
+        name,
+        file=FILE,
+        where=where,
+        known=_known().of,
+        of_file=as_written.of_model_file,
+        edit=lambda text: edits.without_model(text, name),
+        check=config.parse,
+    )
 
 
 def kept(location: str, path: Path) -> str:

@@ -84,20 +84,18 @@ def copy(*, name: str, new: str, where: Where) -> None:
 @edited.options
 def remove(*, name: str, where: Where) -> None:
     """Take the profile NAME out of its file; what it overruled counts again."""
-    from gemma_eval.config import edits, profiles
+    from gemma_eval.config import as_written, edits, profiles
 
-    known = _known()
-    all_of = known.of.get(name, ())
-    path = edited.target(FILE, where, known=all_of)
-    if _in(path, name) is None:
-        if not all_of:
-            raise UnknownName("profile", name, known.of)
-        other = edited.the_one(all_of[-1])
-        raise UsageError(f'{edited.short(path)}: has no profile "{name}"; there is {other}')
-    edited.write(path, lambda text: edits.without_profile(text, name), check=profiles.parse, where=where)
-    others = [each for each in all_of if not edited.is_of(each, path)]
-    if others and not where.dry_run and edited.is_of(all_of[-1], path):
-        click.echo(f"{name}: {edited.the_one(others[-1])} counts again", err=True)
+    edited.remove(
+        "profile",
+        name,
+        file=FILE,
+        where=where,
+        known=_known().of,
+        of_file=as_written.of_profile_file,
+        edit=lambda text: edits.without_profile(text, name),
+        check=profiles.parse,
+    )
 
 
 def _known() -> AsWritten[SamplingProfile]:
