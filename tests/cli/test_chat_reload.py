@@ -78,6 +78,17 @@ def test_a_profile_that_is_edited_answers_the_next_question(talked: Talked) -> N
     assert err.splitlines() == ["gemma-eval: changed on disk and in use from now on: profile mine"]
 
 
+def test_an_edit_is_waited_for_however_seldom_files_must_rest(
+    talked: Talked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where they are looked at more often than that: the next question has the edit."""
+    monkeypatch.setenv("GEMMA_EVAL_RELOAD_POLL_S", "0.02")
+    monkeypatch.setenv("GEMMA_EVAL_RELOAD_QUIET_S", "0.2")
+    edit = saved("profiles.json", PROFILES.replace('"max_tokens": 1', '"max_tokens": 2'))
+    _, err = talked("Hi.", edit, "Hi.")
+    assert "changed on disk and in use from now on: profile mine" in err
+
+
 def test_a_template_that_is_edited_makes_the_next_prompt(talked: Talked) -> None:
     """The scripted model counts words."""
     edit = saved("templates/mine.jinja", "Please say: {{ query }}")

@@ -146,9 +146,11 @@ def test_the_next_look_is_when_a_change_may_be_over(file: Path, clock: Clock, po
     """And not later than a poll."""
     watch = a_watch(file, clock=clock)
     assert watch.wait_s(poll_s) == poll_s
+    assert not watch.is_changing
     file.write_text("two")
     watch.poll()
     assert watch.wait_s(poll_s) == pytest.approx(min(poll_s, QUIET_S), abs=0.002)
+    assert watch.is_changing
 
 
 def test_very_many_files_do_not_take_the_processor(file: Path, clock: Clock) -> None:

@@ -169,7 +169,6 @@ def _talk(stack: ExitStack, asked: _Asked, *, screen: Screen, registry: Registry
         registry=registry,
         screen=screen,
         load=lambda model: _loaded(model, registry),
-        poll_s=settings.reload_poll_s,
     )
     stack.callback(talk.close)
     return talk

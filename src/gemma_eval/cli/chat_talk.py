@@ -26,9 +26,8 @@ MOST_WAITED_S = 1.0
 class Talk:
     """A session with what is chosen for it, and where all of it is shown.
 
-    `files` are asked before each line; they look every `poll_s` seconds where they are asked as often, and
-    sooner while somebody writes. `load` loads the engine of a model. `n_failed` counts the turns and
-    commands that went wrong.
+    `files` are asked before each line, and waited for while somebody writes them. `load` loads the engine of
+    a model. `n_failed` counts the turns and commands that went wrong.
     """
 
     session: Session
@@ -37,7 +36,6 @@ class Talk:
     registry: Registry
     screen: Screen
     load: Callable[[ModelSpec], Backend]
-    poll_s: float
     n_failed: int = 0
 
     def run(self, messages: Iterable[str]) -> None:
@@ -90,7 +88,7 @@ class Talk:
         """Take what the files say now, if that is something else; a turn sees the one or the other."""
         until_s = time.monotonic() + MOST_WAITED_S
         reloaded = self.files.poll()
-        while reloaded is None and self.files.wait_s < self.poll_s and time.monotonic() < until_s:
+        while reloaded is None and self.files.is_changing and time.monotonic() < until_s:
             time.sleep(self.files.wait_s)
             reloaded = self.files.poll()
         if reloaded is None:

@@ -97,6 +97,11 @@ class Live(AbstractContextManager["Live[T]"], Generic[T]):
         return reloaded
 
     @property
+    def is_changing(self) -> bool:
+        """Whether files are being changed: what comes of that is read when they are at rest."""
+        return self._watch.is_changing
+
+    @property
     def wait_s(self) -> float:
         """How long to wait before the next look, in seconds."""
         return self._watch.wait_s(self._poll_s)

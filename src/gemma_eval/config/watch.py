@@ -81,6 +81,11 @@ class Watch:
         """Wait for the end of a change that was told of and turned out to go on."""
         self._begin(self._clock_s())
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether a change was seen that is not over yet."""
+        return self._changed_at is not None
+
     def wait_s(self, poll_s: float) -> float:
         """Return when to look next, in seconds: after `poll_s`, or when a change may be over."""
         poll_s = max(poll_s, _SHARE * min(self._look_s))  # a machine that is busy for once does not count
