@@ -5,7 +5,7 @@ EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Many tests wait for processes that they start, so that three at once keep two cores busy.
+# Many tests wait for processes that they start, so there is one worker more than small machines have cores.
 WORKERS ?= 3
 COVERED := $(CURDIR)/.coverage
 OLDEST := $(VENV)/pytest-8.4
